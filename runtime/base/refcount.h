@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reference counts that threads may share. */
+#ifndef HEEDI_BASE_REFCOUNT_H
+#define HEEDI_BASE_REFCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Touched only through the functions below. */
+struct heedi_refcount {
+    uint32_t count;
+};
+
+void heedi_ref_init(struct heedi_refcount *refcount); /* to 1 */
+void heedi_ref_retain(struct heedi_refcount *refcount);
+/* True for the one caller that dropped the last reference. */
+bool heedi_ref_release(struct heedi_refcount *refcount);
+/* A number that no other call in this process returns; never 0. */
+uint64_t heedi_unique_id(void);
+
+#endif
