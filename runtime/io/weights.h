@@ -72,6 +72,9 @@ size_t heedi_weights_count(const struct heedi_weights *weights);
 struct heed_weight *heedi_weights_at(const struct heedi_weights *weights, size_t index);
 /* By exact name; NULL if absent. */
 struct heed_weight *heedi_weights_find(const struct heedi_weights *weights, const char *name);
+/* Why a tensor that the file holds is not among the weights ("its type is F64 ..."); NULL if there
+ * is no such tensor. Valid until close. */
+const char *heedi_weights_unsupported(const struct heedi_weights *weights, const char *name);
 /* Metadata (GGUF; safetensors' __metadata__ as strings). */
 size_t heedi_weights_meta_count(const struct heedi_weights *weights);
 const struct heedi_meta *heedi_weights_meta_at(const struct heedi_weights *weights, size_t index);
