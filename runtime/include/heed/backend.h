@@ -211,6 +211,8 @@ struct heed_device_info {
     char description[256]; /**< driver, features in use */
     char identity[64];     /**< equal for the same hardware, "" if unknown */
     struct heed_numeric_profile numeric;
+    uint32_t
+        preference; /**< orders backends of one device type in "auto", higher first; plain C: 0 */
 };
 
 /** Answer to whether a node can be run. */
