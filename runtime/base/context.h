@@ -39,6 +39,12 @@ enum heed_status heedi_fail_within(struct heed_context *context, enum heed_statu
 /* Out of memory while allocating `bytes` for `what`. */
 enum heed_status heedi_fail_memory(struct heed_context *context, const char *what, size_t bytes);
 
+/* Reads a versioned struct as heed/backend.h states: copies min(its struct_size, known) bytes into
+ * the zeroed `to`; HEED_ERROR_UNSUPPORTED where it is larger and the unknown tail is not zero. `what`
+ * names it in the message; error may be NULL. */
+enum heed_status heedi_read_struct(void *to, size_t known, const void *from, const char *what,
+                                   struct heed_error *error);
+
 void heedi_log(const struct heedi_env *env, enum heed_log_level level, const char *format, ...)
     HEEDI_PRINTF(3, 4);
 

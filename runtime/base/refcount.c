@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reference counts and process-wide numbers. The header must be readable as C++, so the atomics are
+ * compiler built-ins here and not _Atomic fields there. */
+#include "runtime/base/refcount.h"
+
+void heedi_ref_init(struct heedi_refcount *refcount) {
+    __atomic_store_n(&refcount->count, 1u, __ATOMIC_RELAXED);
+}
+
+void heedi_ref_retain(struct heedi_refcount *refcount) {
+    __atomic_add_fetch(&refcount->count, 1u, __ATOMIC_RELAXED);
+}
+
+bool heedi_ref_release(struct heedi_refcount *refcount) {
+    return __atomic_sub_fetch(&refcount->count, 1u, __ATOMIC_ACQ_REL) == 0;
+}
+
+uint64_t heedi_unique_id(void) {
+    static uint64_t last;
+    return __atomic_add_fetch(&last, 1u, __ATOMIC_RELAXED);
+}
