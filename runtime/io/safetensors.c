@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
 #include "runtime/io/bytes.h"
 #include "runtime/io/container.h"
 #include "runtime/io/safetensors.h"
@@ -228,6 +226,31 @@ static enum heed_status add_tensors(struct header *header) {
     return HEED_OK;
 }
 
+cJSON *heedi_safetensors_parse_json(struct heed_context *context, const char *path,
+                                    const char *text, size_t bytes) {
+    const char *limit = text + bytes, *end = text;
+    cJSON *root = bytes == 0 ? NULL : cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
+    if (root == NULL) {
+        (void)heedi_fail(context, HEED_ERROR_FORMAT, "%s: not valid JSON (near byte %lld)", path,
+                         (long long)(end == NULL ? 0 : end - text));
+        return NULL;
+    }
+    const char *complaint = NULL;
+    while (end < limit && (*end == ' ' || *end == '\t' || *end == '\n' || *end == '\r'))
+        end++;
+    if (end != limit)
+        complaint = "text follows the JSON";
+    /* cJSON ends strings at an escaped NUL, which would make different names equal. */
+    for (const char *at = text; complaint == NULL && limit - at >= 6; at++)
+        if (memcmp(at, "\\u0000", 6) == 0)
+            complaint = "the JSON contains a NUL character";
+    if (complaint == NULL)
+        return root;
+    (void)heedi_fail(context, HEED_ERROR_FORMAT, "%s: %s", path, complaint);
+    cJSON_Delete(root);
+    return NULL;
+}
+
 /* Finds the header and parses its JSON into header->root. */
 static enum heed_status parse_header(struct header *header) {
     struct heed_context *context = header->context;
@@ -248,7 +271,6 @@ static enum heed_status parse_header(struct header *header) {
                           "them",
                           source->path, (unsigned long long)length, source->bytes - 8);
     const char *text = (const char *)source->data + 8;
-    const char *limit = text + length;
     if (length == 0 || text[0] != '{')
         return heedi_fail(context, HEED_ERROR_FORMAT,
                           "%s: not a safetensors file: the header does not begin with '{'",
@@ -256,24 +278,8 @@ static enum heed_status parse_header(struct header *header) {
     header->data = source->data + 8 + length;
     header->data_bytes = (int64_t)(source->bytes - 8 - (size_t)length);
 
-    const char *end = NULL;
-    header->root = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, 0);
-    if (header->root == NULL)
-        return heedi_fail(context, HEED_ERROR_FORMAT,
-                          "%s: the header is not valid JSON (near byte %lld)", source->path,
-                          (long long)(end == NULL ? 0 : end - text));
-    while (end < limit && (*end == ' ' || *end == '\t' || *end == '\n' || *end == '\r'))
-        end++;
-    if (end != limit)
-        return heedi_fail(context, HEED_ERROR_FORMAT,
-                          "%s: the header has text after its JSON (at byte %lld)", source->path,
-                          (long long)(end - text));
-    /* cJSON ends strings at an escaped NUL, which would make different names equal. */
-    for (const char *at = text; limit - at >= 6; at++)
-        if (memcmp(at, "\\u0000", 6) == 0)
-            return heedi_fail(context, HEED_ERROR_FORMAT, "%s: the header contains a NUL character",
-                              source->path);
-    return HEED_OK;
+    header->root = heedi_safetensors_parse_json(context, source->path, text, (size_t)length);
+    return header->root == NULL ? HEED_ERROR_FORMAT : HEED_OK;
 }
 
 static enum heed_status read_header(struct header *header, bool with_metadata) {

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
 #include "runtime/io/safetensors.h"
 
 struct index {
@@ -105,17 +103,20 @@ enum heed_status heedi_safetensors_open_sharded(struct heed_context *context,
                                                 const char *index_path,
                                                 struct heedi_weights **weights) {
     *weights = NULL;
+    cJSON *root = NULL;
     struct heedi_source *source;
     enum heed_status status = heedi_source_map(context, index_path, &source);
     if (status != HEED_OK)
         return status;
-    cJSON *root = NULL;
-    if (source->bytes > 0 && source->bytes <= HEEDI_SAFETENSORS_HEADER_LIMIT)
-        root = cJSON_ParseWithLength((const char *)source->data, source->bytes);
+    if (source->bytes > HEEDI_SAFETENSORS_HEADER_LIMIT)
+        (void)heedi_fail(context, HEED_ERROR_LIMIT, "%s: %zu bytes, at most %d are read",
+                         index_path, source->bytes, HEEDI_SAFETENSORS_HEADER_LIMIT);
+    else
+        root = heedi_safetensors_parse_json(context, index_path, (const char *)source->data,
+                                            source->bytes);
     if (root == NULL) {
         heedi_source_release(source);
-        return heedi_fail(context, HEED_ERROR_FORMAT, "%s: not a JSON file of at most %d bytes",
-                          index_path, HEEDI_SAFETENSORS_HEADER_LIMIT);
+        return HEED_ERROR_FORMAT;
     }
     struct index index = {.context = context, .path = index_path};
     status = read_index(&index, root);

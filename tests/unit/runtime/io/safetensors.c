@@ -132,7 +132,7 @@ static void refuses_a_damaged_frame(void **state) {
     refuse(" {}", 0, "does not begin with '{'");
     refuse("{", 0, "not valid JSON");
     refuse("{\"a\":}", 0, "not valid JSON (near byte 5)");
-    refuse("{} x", 0, "text after its JSON (at byte 3)");
+    refuse("{} x", 0, "text follows the JSON");
     refuse("{}", 1, "the tensors cover 0 bytes of the data, the file has 1");
 }
 
