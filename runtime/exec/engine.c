@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing the devices of an executor. */
+#include "runtime/exec/engine.h"
+
+#include <string.h>
+
+static void close_device(struct heedi_device *device) {
+    if (device == NULL)
+        return;
+    const struct heedi_env *env = &device->engine->env;
+    if (device->plugin != NULL)
+        device->backend.table.destroy(device->plugin);
+    heedi_backend_clear(env, &device->backend);
+    heedi_free(env, device);
+}
+
+enum heed_status heedi_engine_create(struct heed_context *context, struct heed_pool *pool,
+                                     struct heedi_engine **engine) {
+    struct heedi_engine *made = heedi_calloc(&context->env, 1, sizeof *made);
+    *engine = NULL;
+    if (made == NULL)
+        return heedi_fail_memory(context, "an executor", sizeof *made);
+    made->env = context->env;
+    heedi_ref_init(&made->references);
+    enum heed_status status = HEED_OK;
+    if (pool != NULL)
+        made->pool = heed_pool_retain(pool);
+    else
+        status = heed_pool_create(context, NULL, &made->pool);
+    if (status == HEED_OK) {
+        made->mutex = heedi_os_mutex_create(&made->env);
+        made->prepared_made = heedi_os_condition_create(&made->env);
+        if (made->mutex == NULL || made->prepared_made == NULL)
+            status = heedi_fail(context, HEED_ERROR_OUT_OF_MEMORY,
+                                "out of memory while creating the locks of an executor");
+    }
+    if (status != HEED_OK) {
+        heedi_engine_release(made);
+        return status;
+    }
+    *engine = made;
+    return HEED_OK;
+}
+
+struct heedi_engine *heedi_engine_retain(struct heedi_engine *engine) {
+    heedi_ref_retain(&engine->references);
+    return engine;
+}
+
+void heedi_engine_release(struct heedi_engine *engine) {
+    if (engine == NULL || !heedi_ref_release(&engine->references))
+        return;
+    const struct heedi_env env = engine->env;
+    for (uint32_t i = 0; i < engine->device_count; i++)
+        close_device(engine->devices[i]);
+    heedi_free(&env, engine->devices);
+    heedi_free(&env, engine->weights);
+    if (engine->prepared_made != NULL)
+        heedi_os_condition_destroy(&env, engine->prepared_made);
+    if (engine->mutex != NULL)
+        heedi_os_mutex_destroy(&env, engine->mutex);
+    heed_pool_release(engine->pool);
+    heedi_free(&env, engine);
+}
+
+bool heedi_engine_has(const struct heedi_engine *engine, const char *backend) {
+    for (uint32_t i = 0; i < engine->device_count; i++)
+        if (strcmp(engine->devices[i]->backend.name, backend) == 0)
+            return true;
+    return false;
+}
+
+/* Looks for the profile extension; one that is incomplete counts as none. */
+static void find_profile(struct heedi_device *device) {
+    if (device->backend.table.get_extension == NULL)
+        return;
+    const void *raw = device->backend.table.get_extension(HEED_EXTENSION_PROFILE);
+    if (raw != NULL &&
+        heedi_read_struct(&device->profile_table, sizeof device->profile_table, raw,
+                          HEED_EXTENSION_PROFILE, NULL) == HEED_OK &&
+        device->profile_table.enable != NULL && device->profile_table.entries != NULL)
+        device->profile = &device->profile_table;
+}
+
+enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_backend *backend,
+                                  uint32_t index, const struct heed_device_info *info,
+                                  struct heed_error *error) {
+    struct heedi_device *device = heedi_calloc(&engine->env, 1, sizeof *device);
+    if (device == NULL) {
+        heedi_backend_clear(&engine->env, backend);
+        return heedi_error(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    }
+    device->engine = engine;
+    device->backend = *backend;
+    memset(backend, 0, sizeof *backend);
+    device->index = index;
+    device->info = *info;
+    heedi_host_init(device);
+    if (engine->device_count == engine->device_capacity) {
+        const uint32_t capacity = engine->device_capacity == 0 ? 4 : 2 * engine->device_capacity;
+        void *grown = heedi_grow(&engine->env, engine->devices, engine->device_count, capacity,
+                                 sizeof *engine->devices);
+        if (grown == NULL) {
+            close_device(device);
+            return heedi_error(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        }
+        engine->devices = grown;
+        engine->device_capacity = capacity;
+    }
+    const struct heed_plugin_options options = {
+        .struct_size = (uint32_t)sizeof options, .device = index, .options = ""};
+    *error = heedi_plugin_error();
+    enum heed_status status = heedi_plugin_status(
+        device->backend.table.create(&device->host, &options, &device->plugin, error), error);
+    if (status == HEED_OK && device->plugin == NULL)
+        status = heedi_error(error, HEED_ERROR_INTERNAL, "create succeeded without a result");
+    if (status != HEED_OK) {
+        device->plugin = NULL; /* what a failed call leaves there means nothing */
+        close_device(device);
+        return status;
+    }
+    find_profile(device);
+    engine->devices[engine->device_count++] = device;
+    return HEED_OK;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Executors and programs from the inside. */
+#ifndef HEEDI_EXEC_EXECUTOR_H
+#define HEEDI_EXEC_EXECUTOR_H
+
+#include "runtime/exec/engine.h"
+#include "runtime/exec/partition.h"
+
+/* ---- cache.c: a bounded map from keys to programs; any thread ---- */
+
+struct heedi_cache;
+enum heed_status heedi_cache_create(struct heed_context *context, uint32_t capacity,
+                                    struct heedi_cache **cache);
+void heedi_cache_destroy(struct heedi_cache *cache);
+
+struct heed_executor {
+    struct heedi_env env;
+    struct heedi_refcount references;
+    struct heedi_engine *engine;
+    struct heedi_cache *cache;
+};
+
+/* ---- backends.c: the user's list ---- */
+
+/* Opens what the list names, in order, into the engine. */
+enum heed_status heedi_backends_open(struct heed_context *context, struct heedi_engine *engine,
+                                     const char *backends, const char *plugin_path);
+
+/* ---- program.c ---- */
+
+/* A part as compiled by its device. */
+struct heedi_compiled {
+    struct heedi_device *device;
+    struct heed_plugin_program *program;
+    struct heedi_binding *bindings;
+    uint32_t binding_count;
+    uint32_t node_count;
+    uint32_t *nodes; /* of the program's graph */
+    struct heedi_plan plan;
+};
+
+/* A storage that the executor keeps in host memory: an input, an output, or what crosses from part
+ * to part. */
+struct heedi_boundary {
+    heed_tensor tensor; /* owner of the storage */
+    size_t bytes;
+    size_t offset; /* in the block of an instance, a multiple of 64 */
+};
+
+/* A tensor that the caller fills or reads, by name. */
+struct heedi_port {
+    const char *name;
+    bool output;
+    size_t offset; /* in the block of an instance */
+    size_t bytes;
+};
+
+/* A state tensor of the graph. */
+struct heedi_state_slot {
+    const char *name;
+    heed_tensor tensor;
+    struct heedi_device *device; /* the first one where no node touches the state */
+};
+
+struct heed_program {
+    struct heedi_env env;
+    struct heedi_refcount references;
+    struct heedi_engine *engine;
+    bool weights_known;
+    struct heedi_partition partition; /* its graph, its parts; names live there */
+    struct heedi_arena arena;
+    struct heedi_compiled *parts;
+    uint32_t part_count;
+    struct heedi_boundary *boundaries;
+    uint32_t boundary_count;
+    size_t boundary_bytes;
+    struct heedi_port *ports;
+    uint32_t port_count;
+    struct heedi_state_slot *states;
+    uint32_t state_count;
+};
+
+/* The boundary of a storage; every storage that a part is bound to has one. NULL for others. */
+const struct heedi_boundary *heedi_program_boundary(const struct heed_program *program,
+                                                    heed_tensor tensor);
+/* NULL for an unknown name. */
+const struct heedi_state_slot *heedi_program_state(const struct heed_program *program,
+                                                   const char *name);
+
+/* ---- state.c ---- */
+
+struct heed_state {
+    struct heedi_env env;
+    struct heedi_engine *engine; /* a reference */
+    struct heedi_device *device;
+    struct heed_tensor_desc desc;
+    struct heed_plugin_state *state;
+};
+
+/* ---- profile.c ---- */
+
+/* Records what one part did between begin and end; asks the plugin for its entries. */
+void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
+                          struct heed_plugin_instance *instance, uint64_t begin_ns,
+                          uint64_t end_ns);
+
+#endif

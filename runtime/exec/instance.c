@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instances: the memory for running a program, and the runs. */
+#include <string.h>
+
+#include "runtime/base/shape.h"
+#include "runtime/exec/executor.h"
+
+struct heed_instance {
+    struct heedi_env env;
+    struct heed_program *program;        /* a reference */
+    unsigned char *block;                /* boundary tensors, aligned to 64 bytes */
+    struct heed_plugin_instance **parts; /* one per part of the program */
+    bool *bound;                         /* one per state of the program */
+    struct heed_profile *profile;
+};
+
+static enum heed_status part_failed(struct heed_context *context, enum heed_status status,
+                                    const struct heed_program *program, uint32_t part,
+                                    const char *what, const struct heed_error *error) {
+    return heedi_fail(context, status, "graph '%s', %s part %u on backend '%s': %s",
+                      program->partition.graph->name, what, part,
+                      program->parts[part].device->backend.name, error->message);
+}
+
+static enum heed_status create_part(struct heed_context *context, struct heed_instance *instance,
+                                    uint32_t index) {
+    const struct heed_program *program = instance->program;
+    const struct heedi_compiled *part = &program->parts[index];
+    const struct heed_backend *table = &part->device->backend.table;
+    struct heed_error error = heedi_plugin_error();
+    enum heed_status status = heedi_plugin_status(
+        table->instance_create(part->program, &instance->parts[index], &error), &error);
+    if (status == HEED_OK && instance->parts[index] == NULL)
+        status =
+            heedi_error(&error, HEED_ERROR_INTERNAL, "instance_create succeeded without a result");
+    if (status != HEED_OK) {
+        instance->parts[index] = NULL;
+        return part_failed(context, status, program, index, "making an instance of", &error);
+    }
+    for (uint32_t b = 0; b < part->binding_count; b++) {
+        if (part->bindings[b].role == HEED_ROLE_STATE)
+            continue;
+        const struct heedi_boundary *boundary =
+            heedi_program_boundary(program, part->bindings[b].tensor);
+        status = heedi_plugin_status(
+            table->bind(instance->parts[index], b, instance->block + boundary->offset, &error),
+            &error);
+        if (status != HEED_OK)
+            return part_failed(context, status, program, index, "binding memory to", &error);
+    }
+    return HEED_OK;
+}
+
+enum heed_status heed_instance_create(struct heed_context *context, struct heed_program *program,
+                                      struct heed_instance **instance) {
+    *instance = NULL;
+    enum heed_status status = HEED_OK;
+    struct heed_instance *made = heedi_calloc(&context->env, 1, sizeof *made);
+    if (made == NULL)
+        return heedi_fail_memory(context, "an instance", sizeof *made);
+    made->env = context->env;
+    made->program = heed_program_retain(program);
+    const size_t bytes = program->boundary_bytes + 64; /* tensors without bytes have a place too */
+    made->block = heedi_alloc_aligned(&made->env, bytes, 64);
+    made->parts = heedi_calloc(&made->env, program->part_count, sizeof(*made->parts));
+    made->bound = heedi_calloc(&made->env, program->state_count, sizeof *made->bound);
+    if (made->block == NULL || made->parts == NULL || made->bound == NULL) {
+        status = heedi_fail_memory(context, "an instance", bytes);
+        goto fail;
+    }
+    memset(made->block, 0, bytes);
+    for (uint32_t p = 0; status == HEED_OK && p < program->part_count; p++)
+        status = create_part(context, made, p);
+    if (status != HEED_OK)
+        goto fail;
+    *instance = made;
+    return HEED_OK;
+fail:
+    heed_instance_destroy(made);
+    return status;
+}
+
+void heed_instance_destroy(struct heed_instance *instance) {
+    if (instance == NULL)
+        return;
+    const struct heedi_env env = instance->env;
+    for (uint32_t p = 0; instance->parts != NULL && p < instance->program->part_count; p++)
+        if (instance->parts[p] != NULL)
+            instance->program->parts[p].device->backend.table.instance_destroy(instance->parts[p]);
+    heedi_free(&env, instance->parts);
+    heedi_free(&env, instance->bound);
+    heedi_free(&env, instance->block);
+    heed_program_release(instance->program);
+    heedi_free(&env, instance);
+}
+
+/* Memory of an input or output by name. */
+static void *find_port(const struct heed_instance *instance, const char *name, bool output,
+                       size_t *bytes) {
+    const struct heed_program *program = instance->program;
+    for (uint32_t i = 0; name != NULL && i < program->port_count; i++) {
+        const struct heedi_port *port = &program->ports[i];
+        if (port->output != output || strcmp(port->name, name) != 0)
+            continue;
+        if (bytes != NULL)
+            *bytes = port->bytes;
+        return instance->block + port->offset;
+    }
+    if (bytes != NULL)
+        *bytes = 0;
+    return NULL;
+}
+
+void *heed_instance_input(struct heed_instance *instance, const char *name, size_t *bytes) {
+    return find_port(instance, name, false, bytes);
+}
+
+const void *heed_instance_output(struct heed_instance *instance, const char *name, size_t *bytes) {
+    return find_port(instance, name, true, bytes);
+}
+
+static bool same_desc(const struct heed_tensor_desc *a, const struct heed_tensor_desc *b) {
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
+}
+
+enum heed_status heed_instance_bind_state(struct heed_context *context,
+                                          struct heed_instance *instance, const char *name,
+                                          struct heed_state *state) {
+    const struct heed_program *program = instance->program;
+    const struct heed_graph *graph = program->partition.graph;
+    const struct heedi_state_slot *slot = name != NULL ? heedi_program_state(program, name) : NULL;
+    if (slot == NULL || state == NULL)
+        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "graph '%s' has no state '%s' to bind",
+                          graph->name, name != NULL ? name : "(null)");
+    const struct heed_tensor_desc *desc = &graph->tensors[slot->tensor].desc;
+    if (!same_desc(&state->desc, desc)) {
+        struct heedi_shape_text expected, actual;
+        return heedi_fail(context, HEED_ERROR_SHAPE,
+                          "graph '%s', state '%s': expected %s, but the state is %s", graph->name,
+                          name, heedi_shape_print(&expected, desc),
+                          heedi_shape_print(&actual, &state->desc));
+    }
+    for (uint32_t p = 0; p < program->part_count; p++) {
+        const struct heedi_compiled *part = &program->parts[p];
+        for (uint32_t b = 0; b < part->binding_count; b++) {
+            if (part->bindings[b].tensor != slot->tensor)
+                continue;
+            if (part->device != state->device)
+                return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                                  "graph '%s', state '%s': it is used on backend '%s' of one "
+                                  "executor, but was made on '%s' of %s",
+                                  graph->name, name, part->device->backend.name,
+                                  state->device->backend.name,
+                                  part->device->engine == state->engine ? "it" : "another");
+            struct heed_error error = heedi_plugin_error();
+            const enum heed_status status = heedi_plugin_status(
+                part->device->backend.table.bind_state(instance->parts[p], b, state->state, &error),
+                &error);
+            if (status != HEED_OK)
+                return part_failed(context, status, program, p, "binding a state to", &error);
+        }
+    }
+    instance->bound[slot - program->states] = true;
+    return HEED_OK;
+}
+
+static enum heed_status run_part(struct heed_context *context, struct heed_instance *instance,
+                                 uint32_t index) {
+    const struct heedi_device *device = instance->program->parts[index].device;
+    const struct heed_backend *table = &device->backend.table;
+    struct heed_plugin_instance *part = instance->parts[index];
+    struct heed_error error = heedi_plugin_error();
+    const uint64_t begin = instance->profile != NULL ? heedi_os_now_ns() : 0;
+    enum heed_status status = heedi_plugin_status(table->submit(part, &error), &error);
+    if (status == HEED_OK)
+        do
+            status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
+        while (status == HEED_ERROR_TIMEOUT);
+    if (status != HEED_OK)
+        return part_failed(context, status, instance->program, index, "running", &error);
+    if (instance->profile != NULL)
+        heedi_profile_record(instance->profile, instance->program, index, part, begin,
+                             heedi_os_now_ns());
+    return HEED_OK;
+}
+
+enum heed_status heed_instance_run(struct heed_context *context, struct heed_instance *instance) {
+    const struct heed_program *program = instance->program;
+    for (uint32_t s = 0; s < program->state_count; s++)
+        if (!instance->bound[s])
+            return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                              "graph '%s': state '%s' is not bound", program->partition.graph->name,
+                              program->states[s].name);
+    for (uint32_t p = 0; p < program->part_count; p++) {
+        const enum heed_status status = run_part(context, instance, p);
+        if (status != HEED_OK)
+            return status;
+    }
+    return HEED_OK;
+}
+
+void heed_instance_set_profile(struct heed_instance *instance, struct heed_profile *profile) {
+    instance->profile = profile;
+    for (uint32_t p = 0; p < instance->program->part_count; p++) {
+        const struct heedi_device *device = instance->program->parts[p].device;
+        if (device->profile != NULL)
+            device->profile->enable(instance->parts[p], profile != NULL);
+    }
+}
