@@ -10,8 +10,8 @@
 
 const struct heedi_op *heedi_op_find(enum heed_op op) {
     switch (op) {
-#define CASE(NAME, value, name) \
-    case HEED_OP_##NAME:        \
+#define CASE(NAME, value, name)                                                                    \
+    case HEED_OP_##NAME:                                                                           \
         return &heedi_op_##name;
         HEED_OP_LIST(CASE)
 #undef CASE
