@@ -12,9 +12,9 @@ static bool view_strides(const struct heed_tensor_desc *x, struct heed_tensor_de
     uint32_t i = 0, j = 0;
     while (i < x->rank || j < y->rank) {
         /* Take the smallest stretches of both, from here on, with equal products. */
+        const uint32_t first_left = i, first_right = j;
         int64_t left = i < x->rank ? x->dims[i++] : 1;
         int64_t right = j < y->rank ? y->dims[j++] : 1;
-        const uint32_t first_left = i == 0 ? 0 : i - 1, first_right = j == 0 ? 0 : j - 1;
         while (left != right) {
             if (left < right) {
                 if (i == x->rank)
