@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON output: thin helpers over cJSON. */
+#ifndef HEEDI_TOOLS_JSON_H
+#define HEEDI_TOOLS_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+/* These add a member and return false when memory is out; `object` may be NULL (memory was out). */
+
+/* Bytes that are no UTF-8 become U+FFFD, so that the output is JSON whatever the input was. */
+bool heedi_tool_json_text(cJSON *object, const char *name, const char *bytes, size_t count);
+bool heedi_tool_json_string(cJSON *object, const char *name, const char *string);
+bool heedi_tool_json_number(cJSON *object, const char *name, double value);
+/* [1, 2, 3]. `object` may be an array, with `name` NULL. */
+bool heedi_tool_json_i64s(cJSON *object, const char *name, const int64_t *values, size_t count);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The `heed` program: finds the verb, reads its options, runs it. */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/os.h"
+#include "tools/tool.h"
+
+static const struct heedi_tool_verb verbs[] = {
+    {
+        .name = "translate",
+        .usage = "[TEXT...]",
+        .summary = "translate arguments, files, or standard input line by line",
+        .help =
+            "Each argument is one text. Without arguments and without --input, lines are read\n"
+            "from standard input and translated as soon as they are there. One line goes out\n"
+            "for each line that comes in, in the same order; empty lines stay empty. A line\n"
+            "that cannot be translated is reported on standard error and leaves an empty line.\n"
+            "With --format json each line is an object: text, translation, score (the mean\n"
+            "log-probability of the tokens), tokens (ids), error (null where there is none).\n"
+            "A text that begins with '-' goes after '--'.\n",
+        .options = TOOL_MODEL | TOOL_BACKEND | TOOL_THREADS | TOOL_BEAM | TOOL_MAX_LENGTH |
+                   TOOL_INPUT_FILE | TOOL_OUTPUT_FILE | TOOL_FORMAT | TOOL_PROFILE | TOOL_VERBOSE,
+        .most_arguments = SIZE_MAX,
+        .run = heedi_tool_translate,
+    },
+    {
+        .name = "devices",
+        .usage = "",
+        .summary = "list the backends and devices that can compute here",
+        .help = "Plugins are looked for in the folders of HEED_PLUGIN_PATH and in the plugin\n"
+                "folder of the installation. One that cannot be used is listed with the reason.\n",
+        .options = TOOL_FORMAT | TOOL_VERBOSE,
+        .run = heedi_tool_devices,
+    },
+    {
+        .name = "inspect",
+        .usage = "[MODEL]",
+        .summary = "show the configuration, tensors and sizes of a model",
+        .help = "MODEL is a Hugging Face Marian directory or a GGUF file; the default model\n"
+                "without it.\n",
+        .options = TOOL_MODEL | TOOL_FORMAT | TOOL_VERBOSE,
+        .most_arguments = 1,
+        .run = heedi_tool_inspect,
+    },
+    {
+        .name = "convert",
+        .usage = "MODEL -o FILE.gguf",
+        .summary = "package a model as one GGUF file",
+        .help = "Writes weights, configuration, vocabulary and tokenizers into one GGUF v3 file.\n"
+                "It is written under a temporary name and renamed when it is whole.\n",
+        .options = TOOL_OUTPUT_FILE | TOOL_TYPE | TOOL_VERBOSE,
+        .least_arguments = 1,
+        .most_arguments = 1,
+        .run = heedi_tool_convert,
+    },
+};
+
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+static void print_help(FILE *stream) {
+    fputs("Translates text with attention models on the processor you have.\n\n"
+          "usage: heed VERB [OPTION...] [ARGUMENT...]\n"
+          "       heed VERB --help\n"
+          "       heed --version\n\n",
+          stream);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        fprintf(stream, "  %-11s %s\n", verbs[i].name, verbs[i].summary);
+    fputs("\nexit codes:\n"
+          "  0  success\n"
+          "  1  internal error (out of memory, device lost)\n"
+          "  2  wrong usage\n"
+          "  3  a model or an input file cannot be opened or read\n"
+          "  4  some lines could not be translated; all others were\n"
+          "  5  the output could not be written (full disk, closed pipe)\n"
+          "  6  no usable backend\n\n"
+          "environment:\n"
+          "  HEED_BACKEND        backends to use, as with --backend\n"
+          "  HEED_PLUGIN_PATH    folders with plugins, separated by ':', searched first\n"
+          "  HEED_DEFAULT_MODEL  the model that is used without --model\n",
+          stream);
+}
+
+static int unknown_verb(const char *word) {
+    const char *names[VERB_COUNT + 1];
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        names[i] = verbs[i].name;
+    names[VERB_COUNT] = NULL;
+    const char *kind = word[0] == '-' ? "option" : "verb";
+    const char *near = heedi_tool_suggest(word, names);
+    if (near != NULL)
+        heedi_tool_message("unknown %s '%s'; did you mean '%s'? See heed --help", kind, word, near);
+    else
+        heedi_tool_message("unknown %s '%s'; see heed --help", kind, word);
+    return TOOL_USAGE;
+}
+
+static const struct heedi_tool_verb *find_verb(const char *word) {
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(verbs[i].name, word) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int run_verb(const struct heedi_tool_verb *verb, int count, char **argv) {
+    struct heedi_tool_options options;
+    int code = heedi_tool_options_parse(verb, count, argv, &options);
+    if (code == TOOL_OK && options.help)
+        heedi_tool_options_help(verb);
+    else if (code == TOOL_OK)
+        code = verb->run(&options);
+    heedi_tool_options_free(&options);
+    return code;
+}
+
+static int run(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return TOOL_USAGE;
+    }
+    const char *word = argv[1];
+    const struct heedi_tool_verb *verb = find_verb(word);
+    if (verb != NULL)
+        return run_verb(verb, argc - 2, argv + 2);
+    if (strcmp(word, "--version") == 0) {
+        printf("heed %s (plugin interface %u.%u)\n", heed_version(), HEED_ABI_MAJOR,
+               HEED_ABI_MINOR);
+        return TOOL_OK;
+    }
+    if (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0 && strcmp(word, "help") != 0)
+        return unknown_verb(word);
+    if (argc < 3) {
+        print_help(stdout);
+        return TOOL_OK;
+    }
+    verb = find_verb(argv[2]);
+    if (verb == NULL)
+        return unknown_verb(argv[2]);
+    heedi_tool_options_help(verb);
+    return TOOL_OK;
+}
+
+int main(int argc, char **argv) {
+    heedi_tool_os_ignore_closed_pipes();
+    const int code = run(argc, argv);
+    errno = 0;
+    if (code == TOOL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+        heedi_tool_message("cannot write standard output: %s",
+                           errno != 0 ? strerror(errno) : "an earlier write failed");
+        return TOOL_OUTPUT;
+    }
+    return code;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options: one table that parsing, help and suggestions all read. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+struct option {
+    uint32_t bit;
+    const char *name;
+    char letter;          /* 0: none */
+    const char *argument; /* NULL: a switch */
+    const char *help;     /* lines after the first are indented by the printer */
+};
+
+static const struct option table[] = {
+    {TOOL_MODEL, "model", 0, "PATH",
+     "model: a Hugging Face Marian directory or a GGUF file\n"
+     "(default: the one that comes with heed, or HEED_DEFAULT_MODEL)"},
+    {TOOL_BACKEND, "backend", 0, "A,B,C",
+     "backends in order of preference: names, name:device, or paths of\n"
+     "plugin files; end the list with 'only' to allow no fallback\n"
+     "(default: HEED_BACKEND, else the best that is installed)"},
+    {TOOL_THREADS, "threads", 0, "N", "processor threads (default: all that may be used)"},
+    {TOOL_BEAM, "beam", 0, "N", "hypotheses kept by the search; only 1 (greedy) for now"},
+    {TOOL_MAX_LENGTH, "max-length", 0, "N",
+     "most tokens of a translation (default: the model's limit)"},
+    {TOOL_INPUT_FILE, "input", 'i', "FILE",
+     "read lines from FILE ('-': standard input); may be repeated"},
+    {TOOL_OUTPUT_FILE, "output", 'o', "FILE",
+     "write to FILE instead of standard output; it is called FILE.part\n"
+     "until it is complete"},
+    {TOOL_FORMAT, "format", 0, "text|json", "form of the output (default: text)"},
+    {TOOL_TYPE, "type", 0, "f32|f16", "type of stored matrices (default: f16)"},
+    {TOOL_PROFILE, "profile", 0, "FILE", "write a Chrome trace (JSON) of what ran where and when"},
+    {TOOL_VERBOSE, "verbose", 'v', NULL, "say on standard error what ran where, memory and time"},
+    {TOOL_HELP, "help", 'h', NULL, "show this help"},
+};
+
+enum { OPTION_COUNT = sizeof table / sizeof *table };
+
+/* ---- suggestions ---- */
+
+/* Edits (insert, delete, replace) that turn a into b; rows of the usual table, kept short. */
+static size_t edit_distance(const char *a, const char *b) {
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1];
+    const size_t rows = strlen(a), columns = strlen(b);
+    if (columns > LONGEST || rows > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= columns; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= rows; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[columns];
+}
+
+const char *heedi_tool_suggest(const char *word, const char *const *candidates) {
+    const char *nearest = NULL;
+    const size_t length = strlen(word);
+    size_t least = 4; /* further away than three edits is another word */
+    for (; *candidates != NULL; candidates++) {
+        if (length >= 3 && strncmp(*candidates, word, length) == 0)
+            return *candidates;
+        const size_t distance = edit_distance(word, *candidates);
+        if (distance < least && distance < length && distance < strlen(*candidates)) {
+            least = distance;
+            nearest = *candidates;
+        }
+    }
+    return nearest;
+}
+
+static int unknown_option(const struct heedi_tool_verb *verb, const char *word, size_t length) {
+    char name[34] = "";
+    const char *names[OPTION_COUNT + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if ((verb->options | TOOL_HELP) & table[i].bit)
+            names[count++] = table[i].name;
+    names[count] = NULL;
+    if (strncmp(word, "--", 2) == 0 && length - 2 < sizeof name)
+        memcpy(name, word + 2, length - 2);
+    const char *near = heedi_tool_suggest(name, names);
+    if (near != NULL)
+        heedi_tool_message("unknown option '%.*s'; did you mean '--%s'? See heed %s --help",
+                           (int)length, word, near, verb->name);
+    else
+        heedi_tool_message("unknown option '%.*s'; see heed %s --help (what is no option, but "
+                           "begins with '-', goes after '--')",
+                           (int)length, word, verb->name);
+    return TOOL_USAGE;
+}
+
+/* ---- values ---- */
+
+static bool parse_number(const char *name, const char *value, uint32_t most, uint32_t *number) {
+    char *end = NULL;
+    errno = 0;
+    const unsigned long long parsed = strtoull(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || parsed < 1 ||
+        parsed > most) {
+        heedi_tool_message("--%s: expected a whole number from 1 to %lu, got '%s'", name,
+                           (unsigned long)most, value);
+        return false;
+    }
+    *number = (uint32_t)parsed;
+    return true;
+}
+
+static bool parse_choice(const struct option *option, const char *value, const char *first,
+                         const char *second, bool *is_second) {
+    *is_second = strcmp(value, second) == 0;
+    if (*is_second || strcmp(value, first) == 0)
+        return true;
+    heedi_tool_message("--%s: expected %s or %s, got '%s'", option->name, first, second, value);
+    return false;
+}
+
+static bool set_option(const struct option *option, const char *value,
+                       struct heedi_tool_options *options) {
+    uint32_t beam = 1;
+    bool second = false;
+    if (value != NULL && *value == '\0') {
+        heedi_tool_message("--%s: the value is empty", option->name);
+        return false;
+    }
+    switch (option->bit) {
+    case TOOL_MODEL:
+        options->model = value;
+        break;
+    case TOOL_BACKEND:
+        options->backends = value;
+        break;
+    case TOOL_THREADS:
+        return parse_number(option->name, value, 1024, &options->threads);
+    case TOOL_BEAM:
+        if (!parse_number(option->name, value, 1024, &beam))
+            return false;
+        if (beam != 1)
+            heedi_tool_message("--beam %u: this version searches greedily, only 1 is possible",
+                               (unsigned)beam);
+        return beam == 1;
+    case TOOL_MAX_LENGTH:
+        return parse_number(option->name, value, 1000000, &options->max_length);
+    case TOOL_INPUT_FILE:
+        options->inputs[options->input_count++] = value;
+        break;
+    case TOOL_OUTPUT_FILE:
+        options->output = value;
+        break;
+    case TOOL_FORMAT:
+        return parse_choice(option, value, "text", "json", &options->json);
+    case TOOL_TYPE:
+        if (!parse_choice(option, value, "f32", "f16", &second))
+            return false;
+        options->type = second ? HEED_F16 : HEED_F32;
+        break;
+    case TOOL_PROFILE:
+        options->profile = value;
+        break;
+    case TOOL_VERBOSE:
+        options->verbose = true;
+        break;
+    default:
+        options->help = true;
+        break;
+    }
+    return true;
+}
+
+/* ---- the command line ---- */
+
+/* The option that `word` ("--name", "--name=value", "-x") names, if the verb takes it. */
+static const struct option *find_option(const struct heedi_tool_verb *verb, const char *word,
+                                        size_t length) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = &table[i];
+        const bool named = length > 2 && word[1] == '-' && strlen(option->name) == length - 2 &&
+                           memcmp(option->name, word + 2, length - 2) == 0;
+        const bool lettered = length == 2 && option->letter != 0 && word[1] == option->letter;
+        if ((named || lettered) && ((verb->options | TOOL_HELP) & option->bit))
+            return option;
+    }
+    return NULL;
+}
+
+/* Reads the option at argv[*at], leaving *at at its last word. */
+static int parse_option(const struct heedi_tool_verb *verb, int count, char **argv, int *at,
+                        struct heedi_tool_options *options) {
+    const char *word = argv[*at];
+    const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+    const size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    const struct option *option = find_option(verb, word, length);
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (option == NULL)
+        return unknown_option(verb, word, length);
+    if (option->argument == NULL && value != NULL) {
+        heedi_tool_message("--%s takes no value, got '%s'", option->name, value);
+        return TOOL_USAGE;
+    }
+    if (option->argument != NULL && value == NULL) {
+        if (*at + 1 >= count) {
+            heedi_tool_message("--%s needs a value: --%s %s", option->name, option->name,
+                               option->argument);
+            return TOOL_USAGE;
+        }
+        value = argv[++*at];
+    }
+    return set_option(option, value, options) ? TOOL_OK : TOOL_USAGE;
+}
+
+int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char **argv,
+                             struct heedi_tool_options *options) {
+    bool options_ended = false;
+    *options = (struct heedi_tool_options){0};
+    options->inputs = calloc((size_t)count + 1, sizeof *options->inputs);
+    options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
+    if (options->inputs == NULL || options->arguments == NULL) {
+        heedi_tool_message("out of memory");
+        return TOOL_INTERNAL;
+    }
+    for (int i = 0; i < count; i++) {
+        const char *word = argv[i];
+        if (!options_ended && strcmp(word, "--") == 0) {
+            options_ended = true;
+        } else if (options_ended || word[0] != '-' || word[1] == '\0') {
+            options->arguments[options->argument_count++] = word;
+        } else {
+            const int code = parse_option(verb, count, argv, &i, options);
+            if (code != TOOL_OK)
+                return code;
+        }
+    }
+    if (options->help)
+        return TOOL_OK;
+    if (options->argument_count < verb->least_arguments ||
+        options->argument_count > verb->most_arguments) {
+        const bool few = options->argument_count < verb->least_arguments;
+        heedi_tool_message("%s '%s'; usage: heed %s [OPTION...] %s",
+                           few ? "an argument is missing after" : "unexpected argument",
+                           few ? verb->name : options->arguments[verb->most_arguments], verb->name,
+                           verb->usage);
+        return TOOL_USAGE;
+    }
+    return TOOL_OK;
+}
+
+void heedi_tool_options_free(struct heedi_tool_options *options) {
+    free(options->inputs);
+    free(options->arguments);
+}
+
+void heedi_tool_options_help(const struct heedi_tool_verb *verb) {
+    printf("heed %s: %s\n\nusage: heed %s [OPTION...] %s\n\n%s\noptions:\n", verb->name,
+           verb->summary, verb->name, verb->usage, verb->help);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = &table[i];
+        char left[40] = "";
+        const char *line = option->help;
+        if (!((verb->options | TOOL_HELP) & option->bit))
+            continue;
+        snprintf(left, sizeof left, "%c%c%s --%s %s", option->letter != 0 ? '-' : ' ',
+                 option->letter != 0 ? option->letter : ' ', option->letter != 0 ? "," : " ",
+                 option->name, option->argument != NULL ? option->argument : "");
+        for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1, left[0] = '\0')
+            printf("  %-24s %.*s\n", left, (int)(end - line), line);
+        printf("  %-24s %s\n", left, line);
+    }
+    puts("\nExit codes are listed by heed --help.");
+}
