@@ -20,17 +20,17 @@ enum { HEEDI_PICKLE_STOP = '.' };
     X(0x8a, LONG1, op_long, 1)                                                                     \
     X('X', BINUNICODE, op_string, 4)                                                               \
     X(0x8c, SHORT_BINUNICODE, op_string, 1)                                                        \
-    X('}', EMPTY_DICT, op_empty, KIND_DICT)                                                        \
-    X(']', EMPTY_LIST, op_empty, KIND_LIST)                                                        \
-    X(')', EMPTY_TUPLE, op_empty, KIND_TUPLE)                                                      \
+    X('}', EMPTY_DICT, op_empty, HEEDI_KIND_DICT)                                                  \
+    X(']', EMPTY_LIST, op_empty, HEEDI_KIND_LIST)                                                  \
+    X(')', EMPTY_TUPLE, op_empty, HEEDI_KIND_TUPLE)                                                \
     X('t', TUPLE, op_tuple, 0)                                                                     \
     X(0x85, TUPLE1, op_tuple_of, 1)                                                                \
     X(0x86, TUPLE2, op_tuple_of, 2)                                                                \
     X(0x87, TUPLE3, op_tuple_of, 3)                                                                \
-    X('a', APPEND, op_add_one, KIND_LIST)                                                          \
-    X('e', APPENDS, op_add_marked, KIND_LIST)                                                      \
-    X('s', SETITEM, op_add_one, KIND_DICT)                                                         \
-    X('u', SETITEMS, op_add_marked, KIND_DICT)                                                     \
+    X('a', APPEND, op_add_one, HEEDI_KIND_LIST)                                                    \
+    X('e', APPENDS, op_add_marked, HEEDI_KIND_LIST)                                                \
+    X('s', SETITEM, op_add_one, HEEDI_KIND_DICT)                                                   \
+    X('u', SETITEMS, op_add_marked, HEEDI_KIND_DICT)                                               \
     X('q', BINPUT, op_put, 1)                                                                      \
     X('r', LONG_BINPUT, op_put, 4)                                                                 \
     X(0x94, MEMOIZE, op_memoize, 0)                                                                \

@@ -3,42 +3,31 @@
  *
  * A pickle is a program for a stack machine (Python's Lib/pickletools.py documents it), and in
  * general may call any function of any module. This one knows just what torch.save() writes for a
- * state dictionary: containers, text, whole numbers, and the few globals of the list below, which
- * it interprets itself. Whatever else comes is refused by its name.
+ * state dictionary: containers, text, whole numbers, and the few globals listed in torch_machine.h
+ * (functions) and torch.h (storage classes), which it interprets itself. Whatever else comes is
+ * refused by its name.
  *
  * Memory is bounded by about 100 times the size of the pickle, which is limited itself: no opcode
- * copies more than it takes from the stack, and the memo cannot have more entries than opcodes ran.
+ * copies more than it takes from the stack, except a shape of few dimensions, and the memo cannot
+ * have more entries than opcodes ran.
  * Values may form cycles through the memo: nothing here follows them, checks look one level deep.
  */
 #include <string.h>
 
 #include "runtime/io/bytes.h"
-#include "runtime/io/torch.h"
+#include "runtime/io/torch_machine.h"
 #include "runtime/io/torch_opcodes.h"
 
 enum {
     MAX_PICKLE_BYTES = 16 * 1024 * 1024, /* a tensor takes about 200 */
-    MAX_STACK = 65536                    /* torch.save() adds at most 1000 items at once */
-};
-
-/* Functions that a file may name: X(constant, module, name). */
-#define FUNCTION_LIST(X)                                                                           \
-    X(ORDERED_DICT, "collections", "OrderedDict")                                                  \
-    X(REBUILD_TENSOR, "torch._utils", "_rebuild_tensor_v2")                                        \
-    X(REBUILD_PARAMETER, "torch._utils", "_rebuild_parameter")
-
-enum function {
-#define FUNCTION_ENUM(constant, module, name) FUNCTION_##constant,
-    FUNCTION_LIST(FUNCTION_ENUM)
-#undef FUNCTION_ENUM
-        FUNCTION_COUNT
+    MAX_RANK = 16 /* one call can name a remembered shape again, but may not copy much of it */
 };
 
 static const struct {
     const char *module, *name;
-} functions[FUNCTION_COUNT] = {
+} functions[HEEDI_FUNCTION_COUNT] = {
 #define FUNCTION_NAME(constant, module, name) {module, name},
-    FUNCTION_LIST(FUNCTION_NAME)
+    HEEDI_PICKLE_FUNCTIONS(FUNCTION_NAME)
 #undef FUNCTION_NAME
 };
 
@@ -48,174 +37,20 @@ static const struct heedi_torch_element elements[] = {
 #undef ELEMENT
 };
 
-enum kind {
-    KIND_NONE,
-    KIND_MARK,
-    KIND_BOOL,
-    KIND_INT,
-    KIND_STRING,
-    KIND_TUPLE,
-    KIND_LIST,
-    KIND_DICT,
-    KIND_FUNCTION,
-    KIND_STORAGE_CLASS,
-    KIND_STORAGE,
-    KIND_TENSOR
-};
-
-static const char *const kind_names[] = {
-    "None",   "a mark", "a bool",     "an int",          "a string",  "a tuple",
-    "a list", "a dict", "a function", "a storage class", "a storage", "a tensor",
-};
-
-struct value {
-    enum kind kind;
-    union {
-        int64_t integer; /* and bool */
-        struct heedi_slice string;
-        struct sequence *sequence; /* tuple, list, dict (key, value, key, ...) */
-        enum function function;
-        const struct heedi_torch_element *element; /* storage class */
-        struct storage *storage;
-        struct heedi_torch_tensor *tensor;
-    } as;
-};
-
-/* Lists and dicts grow; every reference to one sees that. */
-struct sequence {
-    struct value *items;
-    size_t count, capacity;
-};
-
-struct storage {
-    const struct heedi_torch_element *element;
-    struct heedi_slice key;
-    int64_t elems;
-};
-
-struct machine {
-    struct heed_context *context;
-    const char *path;
-    struct heedi_arena *arena;
-    const unsigned char *data;
-    size_t bytes, position;
-    size_t opcode_at;    /* position of the opcode being run, for messages */
-    size_t opcode_count; /* run so far */
-    struct sequence stack;
-    struct sequence memo;
-};
-
-/* ---- failing ---- */
-
-static enum heed_status refuse(const struct machine *machine, enum heed_status status,
-                               const char *complaint) {
-    return heedi_fail(machine->context, status, "%s: data.pkl, byte %zu: %s", machine->path,
-                      machine->opcode_at, complaint);
-}
-
-static enum heed_status malformed(const struct machine *machine, const char *complaint) {
-    return refuse(machine, HEED_ERROR_FORMAT, complaint);
-}
-
-static enum heed_status no_memory(const struct machine *machine, size_t bytes) {
-    return heedi_fail_memory(machine->context, machine->path, bytes);
-}
-
-/* ---- reading, pushing, popping ---- */
-
-static enum heed_status take(struct machine *machine, size_t bytes, const unsigned char **data) {
-    if (bytes > machine->bytes - machine->position)
-        return malformed(machine, "truncated");
-    *data = machine->data + machine->position;
-    machine->position += bytes;
-    return HEED_OK;
-}
-
-/* Appends to the stack, the memo, or a list or dict; the latter's memory is the arena's. */
-static enum heed_status sequence_add(struct machine *machine, struct sequence *sequence,
-                                     const struct value *items, size_t count) {
-    if (count > sequence->capacity - sequence->count) {
-        const size_t capacity = (sequence->count + count) * 2;
-        struct value *grown = heedi_arena_alloc(machine->arena, capacity, sizeof *grown);
-        if (grown == NULL)
-            return no_memory(machine, capacity * sizeof *grown);
-        if (sequence->count > 0)
-            memcpy(grown, sequence->items, sequence->count * sizeof *grown);
-        sequence->items = grown;
-        sequence->capacity = capacity;
-    }
-    if (count > 0)
-        memcpy(sequence->items + sequence->count, items, count * sizeof *items);
-    sequence->count += count;
-    return HEED_OK;
-}
-
-static enum heed_status push(struct machine *machine, struct value value) {
-    if (machine->stack.count >= MAX_STACK)
-        return refuse(machine, HEED_ERROR_LIMIT, "the stack grows beyond 65536 values");
-    return sequence_add(machine, &machine->stack, &value, 1);
-}
-
-static enum heed_status push_int(struct machine *machine, enum kind kind, int64_t integer) {
-    return push(machine, (struct value){.kind = kind, .as.integer = integer});
-}
-
-/* Takes the topmost value, which must not be a mark. */
-static enum heed_status pop(struct machine *machine, struct value *value) {
-    struct sequence *stack = &machine->stack;
-    if (stack->count == 0 || stack->items[stack->count - 1].kind == KIND_MARK)
-        return malformed(machine, "an opcode finds too little on the stack");
-    *value = stack->items[--stack->count];
-    return HEED_OK;
-}
-
-static enum heed_status pop_kind(struct machine *machine, enum kind kind, struct value *value) {
-    const enum heed_status status = pop(machine, value);
-    if (status != HEED_OK || value->kind == kind)
-        return status;
-    return heedi_fail(machine->context, HEED_ERROR_FORMAT,
-                      "%s: data.pkl, byte %zu: expected %s, got %s", machine->path,
-                      machine->opcode_at, kind_names[kind], kind_names[value->kind]);
-}
-
-/* Takes all above the topmost mark, and the mark. The items stay valid until the next push. */
-static enum heed_status pop_to_mark(struct machine *machine, struct value **items, size_t *count) {
-    struct sequence *stack = &machine->stack;
-    size_t mark = stack->count;
-    while (mark > 0 && stack->items[mark - 1].kind != KIND_MARK)
-        mark--;
-    if (mark == 0)
-        return malformed(machine, "an opcode finds no mark on the stack");
-    *items = stack->items + mark;
-    *count = stack->count - mark;
-    stack->count = mark - 1;
-    return HEED_OK;
-}
-
-/* The topmost value, which stays: a list or dict that items are added to. */
-static enum heed_status top_container(struct machine *machine, enum kind kind,
-                                      struct sequence **container) {
-    const struct sequence *stack = &machine->stack;
-    if (stack->count == 0 || stack->items[stack->count - 1].kind != kind)
-        return malformed(machine, kind == KIND_DICT ? "expected a dict on the stack"
-                                                    : "expected a list on the stack");
-    *container = stack->items[stack->count - 1].as.sequence;
-    return HEED_OK;
-}
-
 /* ---- opcodes: frame, numbers, text ---- */
 
 /* An unsigned little-endian number of `width` <= 4 bytes. */
-static enum heed_status take_number(struct machine *machine, int64_t width, uint32_t *number) {
+static enum heed_status take_number(struct heedi_machine *machine, int64_t width,
+                                    uint32_t *number) {
     const unsigned char *data = NULL;
-    const enum heed_status status = take(machine, (size_t)width, &data);
+    const enum heed_status status = heedi_machine_take(machine, (size_t)width, &data);
     *number = 0;
     for (int64_t i = status == HEED_OK ? width : 0; i-- > 0;)
         *number = *number << 8 | data[i];
     return status;
 }
 
-static enum heed_status op_proto(struct machine *machine, int64_t unused) {
+static enum heed_status op_proto(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
     uint32_t version;
     const enum heed_status status = take_number(machine, 1, &version);
@@ -227,163 +62,152 @@ static enum heed_status op_proto(struct machine *machine, int64_t unused) {
 }
 
 /* Skips a number that is not needed: the length of a frame, which only helps buffering. */
-static enum heed_status op_skip(struct machine *machine, int64_t bytes) {
+static enum heed_status op_skip(struct heedi_machine *machine, int64_t bytes) {
     const unsigned char *data;
-    return take(machine, (size_t)bytes, &data);
+    return heedi_machine_take(machine, (size_t)bytes, &data);
 }
 
-static enum heed_status op_mark(struct machine *machine, int64_t unused) {
-    return push_int(machine, KIND_MARK, unused);
+static enum heed_status op_mark(struct heedi_machine *machine, int64_t unused) {
+    return heedi_machine_push_int(machine, HEEDI_KIND_MARK, unused);
 }
 
-static enum heed_status op_none(struct machine *machine, int64_t unused) {
-    return push_int(machine, KIND_NONE, unused);
+static enum heed_status op_none(struct heedi_machine *machine, int64_t unused) {
+    return heedi_machine_push_int(machine, HEEDI_KIND_NONE, unused);
 }
 
-static enum heed_status op_bool(struct machine *machine, int64_t value) {
-    return push_int(machine, KIND_BOOL, value);
+static enum heed_status op_bool(struct heedi_machine *machine, int64_t value) {
+    return heedi_machine_push_int(machine, HEEDI_KIND_BOOL, value);
 }
 
-static enum heed_status op_unsigned(struct machine *machine, int64_t width) {
+static enum heed_status op_unsigned(struct heedi_machine *machine, int64_t width) {
     uint32_t number;
     const enum heed_status status = take_number(machine, width, &number);
-    return status != HEED_OK ? status : push_int(machine, KIND_INT, number);
+    return status != HEED_OK ? status : heedi_machine_push_int(machine, HEEDI_KIND_INT, number);
 }
 
 /* A little-endian two's complement integer of 0 to 8 bytes. */
-static enum heed_status op_signed(struct machine *machine, int64_t width) {
+static enum heed_status op_signed(struct heedi_machine *machine, int64_t width) {
     const unsigned char *data = NULL;
-    const enum heed_status status = take(machine, (size_t)width, &data);
+    const enum heed_status status = heedi_machine_take(machine, (size_t)width, &data);
     if (status != HEED_OK)
         return status;
     uint64_t bits = width > 0 && (data[width - 1] & 0x80) != 0 ? UINT64_MAX : 0;
     for (int64_t i = width; i-- > 0;)
         bits = bits << 8 | data[i];
-    return push_int(machine, KIND_INT, (int64_t)bits);
+    return heedi_machine_push_int(machine, HEEDI_KIND_INT, (int64_t)bits);
 }
 
-static enum heed_status op_long(struct machine *machine, int64_t width) {
+static enum heed_status op_long(struct heedi_machine *machine, int64_t width) {
     uint32_t bytes;
     const enum heed_status status = take_number(machine, width, &bytes);
     if (status != HEED_OK)
         return status;
     if (bytes > 8)
-        return refuse(machine, HEED_ERROR_UNSUPPORTED, "an integer of more than 64 bits");
+        return heedi_machine_refuse(machine, HEED_ERROR_UNSUPPORTED,
+                                    "an integer of more than 64 bits");
     return op_signed(machine, bytes);
 }
 
-static enum heed_status op_string(struct machine *machine, int64_t width) {
+static enum heed_status op_string(struct heedi_machine *machine, int64_t width) {
     uint32_t bytes;
     const unsigned char *data = NULL;
     enum heed_status status = take_number(machine, width, &bytes);
     if (status == HEED_OK)
-        status = take(machine, bytes, &data);
+        status = heedi_machine_take(machine, bytes, &data);
     if (status != HEED_OK)
         return status;
-    return push(machine,
-                (struct value){.kind = KIND_STRING, .as.string = {(const char *)data, bytes}});
+    return heedi_machine_push(
+        machine, (struct heedi_pickle_value){.kind = HEEDI_KIND_STRING,
+                                             .as.string = {(const char *)data, bytes}});
 }
 
 /* ---- opcodes: containers ---- */
 
-static enum heed_status push_sequence(struct machine *machine, enum kind kind,
-                                      const struct value *items, size_t count) {
-    struct sequence *sequence = heedi_arena_alloc(machine->arena, 1, sizeof *sequence);
-    if (sequence == NULL)
-        return no_memory(machine, sizeof *sequence);
-    if (count > 0) {
-        sequence->items = heedi_arena_copy(machine->arena, items, count * sizeof *items);
-        if (sequence->items == NULL)
-            return no_memory(machine, count * sizeof *items);
-        sequence->count = sequence->capacity = count;
-    }
-    return push(machine, (struct value){.kind = kind, .as.sequence = sequence});
+static enum heed_status op_empty(struct heedi_machine *machine, int64_t kind) {
+    return heedi_machine_push_sequence(machine, (enum heedi_pickle_kind)kind, NULL, 0);
 }
 
-static enum heed_status op_empty(struct machine *machine, int64_t kind) {
-    return push_sequence(machine, (enum kind)kind, NULL, 0);
-}
-
-static enum heed_status op_tuple(struct machine *machine, int64_t unused) {
+static enum heed_status op_tuple(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
-    struct value *items = NULL;
+    struct heedi_pickle_value *items = NULL;
     size_t count = 0;
-    const enum heed_status status = pop_to_mark(machine, &items, &count);
-    return status != HEED_OK ? status : push_sequence(machine, KIND_TUPLE, items, count);
+    const enum heed_status status = heedi_machine_pop_to_mark(machine, &items, &count);
+    return status != HEED_OK ? status
+                             : heedi_machine_push_sequence(machine, HEEDI_KIND_TUPLE, items, count);
 }
 
-static enum heed_status op_tuple_of(struct machine *machine, int64_t count) {
-    struct value items[3];
+static enum heed_status op_tuple_of(struct heedi_machine *machine, int64_t count) {
+    struct heedi_pickle_value items[3];
     for (int64_t i = count; i-- > 0;) {
-        const enum heed_status status = pop(machine, &items[i]);
+        const enum heed_status status = heedi_machine_pop(machine, &items[i]);
         if (status != HEED_OK)
             return status;
     }
-    return push_sequence(machine, KIND_TUPLE, items, (size_t)count);
+    return heedi_machine_push_sequence(machine, HEEDI_KIND_TUPLE, items, (size_t)count);
 }
 
 /* Adds one item (for a dict a key and its value) to the list or dict below. */
-static enum heed_status op_add_one(struct machine *machine, int64_t kind) {
-    struct value items[2];
-    struct sequence *container = NULL;
-    const size_t count = kind == KIND_DICT ? 2 : 1;
+static enum heed_status op_add_one(struct heedi_machine *machine, int64_t kind) {
+    struct heedi_pickle_value items[2];
+    struct heedi_pickle_sequence *container = NULL;
+    const size_t count = kind == HEEDI_KIND_DICT ? 2 : 1;
     enum heed_status status = HEED_OK;
     for (size_t i = count; i-- > 0 && status == HEED_OK;)
-        status = pop(machine, &items[i]);
+        status = heedi_machine_pop(machine, &items[i]);
     if (status == HEED_OK)
-        status = top_container(machine, (enum kind)kind, &container);
-    return status != HEED_OK ? status : sequence_add(machine, container, items, count);
+        status = heedi_machine_top_container(machine, (enum heedi_pickle_kind)kind, &container);
+    return status != HEED_OK ? status : heedi_machine_add(machine, container, items, count);
 }
 
 /* Adds all above the mark to the list or dict below it. */
-static enum heed_status op_add_marked(struct machine *machine, int64_t kind) {
-    struct value *items = NULL;
+static enum heed_status op_add_marked(struct heedi_machine *machine, int64_t kind) {
+    struct heedi_pickle_value *items = NULL;
     size_t count = 0;
-    struct sequence *container = NULL;
-    enum heed_status status = pop_to_mark(machine, &items, &count);
+    struct heedi_pickle_sequence *container = NULL;
+    enum heed_status status = heedi_machine_pop_to_mark(machine, &items, &count);
     if (status == HEED_OK)
-        status = top_container(machine, (enum kind)kind, &container);
-    if (status == HEED_OK && kind == KIND_DICT && count % 2 != 0)
-        return malformed(machine, "a dict gets a key without a value");
-    return status != HEED_OK ? status : sequence_add(machine, container, items, count);
+        status = heedi_machine_top_container(machine, (enum heedi_pickle_kind)kind, &container);
+    if (status == HEED_OK && kind == HEEDI_KIND_DICT && count % 2 != 0)
+        return heedi_machine_malformed(machine, "a dict gets a key without a value");
+    return status != HEED_OK ? status : heedi_machine_add(machine, container, items, count);
 }
 
 /* ---- opcodes: memo ---- */
 
-static enum heed_status memo_put(struct machine *machine, size_t index) {
-    const struct sequence *stack = &machine->stack;
-    if (stack->count == 0 || stack->items[stack->count - 1].kind == KIND_MARK)
-        return malformed(machine, "nothing on the stack to remember");
+static enum heed_status memo_put(struct heedi_machine *machine, size_t index) {
+    const struct heedi_pickle_sequence *stack = &machine->stack;
+    if (stack->count == 0 || stack->items[stack->count - 1].kind == HEEDI_KIND_MARK)
+        return heedi_machine_malformed(machine, "nothing on the stack to remember");
     if (index >= machine->opcode_count)
-        return malformed(machine, "a memo index beyond the number of opcodes");
-    const struct value hole = {.kind = KIND_MARK};
+        return heedi_machine_malformed(machine, "a memo index beyond the number of opcodes");
+    const struct heedi_pickle_value hole = {.kind = HEEDI_KIND_MARK};
     enum heed_status status = HEED_OK;
     while (machine->memo.count <= index && status == HEED_OK)
-        status = sequence_add(machine, &machine->memo, &hole, 1);
+        status = heedi_machine_add(machine, &machine->memo, &hole, 1);
     if (status == HEED_OK)
         machine->memo.items[index] = stack->items[stack->count - 1];
     return status;
 }
 
-static enum heed_status op_put(struct machine *machine, int64_t width) {
+static enum heed_status op_put(struct heedi_machine *machine, int64_t width) {
     uint32_t index;
     const enum heed_status status = take_number(machine, width, &index);
     return status != HEED_OK ? status : memo_put(machine, index);
 }
 
-static enum heed_status op_memoize(struct machine *machine, int64_t unused) {
+static enum heed_status op_memoize(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
     return memo_put(machine, machine->memo.count);
 }
 
-static enum heed_status op_get(struct machine *machine, int64_t width) {
+static enum heed_status op_get(struct heedi_machine *machine, int64_t width) {
     uint32_t index;
     const enum heed_status status = take_number(machine, width, &index);
     if (status != HEED_OK)
         return status;
-    if (index >= machine->memo.count || machine->memo.items[index].kind == KIND_MARK)
-        return malformed(machine, "a memo entry is fetched that was never stored");
-    return push(machine, machine->memo.items[index]);
+    if (index >= machine->memo.count || machine->memo.items[index].kind == HEEDI_KIND_MARK)
+        return heedi_machine_malformed(machine, "a memo entry is fetched that was never stored");
+    return heedi_machine_push(machine, machine->memo.items[index]);
 }
 
 /* ---- opcodes: globals and what is called ---- */
@@ -392,16 +216,18 @@ static bool slice_is(struct heedi_slice slice, const char *text) {
     return slice.bytes == strlen(text) && memcmp(slice.data, text, slice.bytes) == 0;
 }
 
-static enum heed_status push_global(struct machine *machine, struct heedi_slice module,
+static enum heed_status push_global(struct heedi_machine *machine, struct heedi_slice module,
                                     struct heedi_slice name) {
-    for (size_t i = 0; i < FUNCTION_COUNT; i++)
+    for (size_t i = 0; i < HEEDI_FUNCTION_COUNT; i++)
         if (slice_is(module, functions[i].module) && slice_is(name, functions[i].name))
-            return push(machine,
-                        (struct value){.kind = KIND_FUNCTION, .as.function = (enum function)i});
+            return heedi_machine_push(
+                machine, (struct heedi_pickle_value){.kind = HEEDI_KIND_FUNCTION,
+                                                     .as.function = (enum heedi_pickle_function)i});
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
         if (slice_is(module, "torch") && slice_is(name, elements[i].class_name))
-            return push(machine,
-                        (struct value){.kind = KIND_STORAGE_CLASS, .as.element = &elements[i]});
+            return heedi_machine_push(machine,
+                                      (struct heedi_pickle_value){.kind = HEEDI_KIND_STORAGE_CLASS,
+                                                                  .as.element = &elements[i]});
     return heedi_fail(machine->context, HEED_ERROR_UNSUPPORTED,
                       "%s: data.pkl, byte %zu: it asks for '%.*s.%.*s', which is refused: only the "
                       "tensors of a state dictionary are read",
@@ -410,18 +236,18 @@ static enum heed_status push_global(struct machine *machine, struct heedi_slice 
 }
 
 /* The rest of a line; its newline is skipped. */
-static enum heed_status take_line(struct machine *machine, struct heedi_slice *line) {
+static enum heed_status take_line(struct heedi_machine *machine, struct heedi_slice *line) {
     const unsigned char *start = machine->data + machine->position;
     const size_t left = machine->bytes - machine->position;
     const unsigned char *end = left == 0 ? NULL : memchr(start, '\n', left);
     if (end == NULL)
-        return malformed(machine, "truncated");
+        return heedi_machine_malformed(machine, "truncated");
     *line = (struct heedi_slice){(const char *)start, (size_t)(end - start)};
     machine->position += line->bytes + 1;
     return HEED_OK;
 }
 
-static enum heed_status op_global(struct machine *machine, int64_t unused) {
+static enum heed_status op_global(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
     struct heedi_slice module, name;
     enum heed_status status = take_line(machine, &module);
@@ -430,75 +256,87 @@ static enum heed_status op_global(struct machine *machine, int64_t unused) {
     return status != HEED_OK ? status : push_global(machine, module, name);
 }
 
-static enum heed_status op_stack_global(struct machine *machine, int64_t unused) {
+static enum heed_status op_stack_global(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
-    struct value module, name;
-    enum heed_status status = pop_kind(machine, KIND_STRING, &name);
+    struct heedi_pickle_value module, name;
+    enum heed_status status = heedi_machine_pop_kind(machine, HEEDI_KIND_STRING, &name);
     if (status == HEED_OK)
-        status = pop_kind(machine, KIND_STRING, &module);
+        status = heedi_machine_pop_kind(machine, HEEDI_KIND_STRING, &module);
     return status != HEED_OK ? status : push_global(machine, module.as.string, name.as.string);
 }
 
 /* ("storage", class, key, location, number of elements) names a storage of the archive. */
-static enum heed_status op_persistent(struct machine *machine, int64_t unused) {
+static enum heed_status op_persistent(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
-    struct value id;
-    const enum heed_status status = pop_kind(machine, KIND_TUPLE, &id);
+    struct heedi_pickle_value id;
+    const enum heed_status status = heedi_machine_pop_kind(machine, HEEDI_KIND_TUPLE, &id);
     if (status != HEED_OK)
         return status;
-    const struct value *items = id.as.sequence->items;
-    if (id.as.sequence->count != 5 || items[0].kind != KIND_STRING ||
-        !slice_is(items[0].as.string, "storage") || items[1].kind != KIND_STORAGE_CLASS ||
-        items[2].kind != KIND_STRING || items[3].kind != KIND_STRING || items[4].kind != KIND_INT ||
-        items[4].as.integer < 0)
-        return malformed(machine, "a persistent id is not ('storage', class, key, location, size)");
-    struct storage *storage = heedi_arena_alloc(machine->arena, 1, sizeof *storage);
+    const struct heedi_pickle_value *items = id.as.sequence->items;
+    if (id.as.sequence->count != 5 || items[0].kind != HEEDI_KIND_STRING ||
+        !slice_is(items[0].as.string, "storage") || items[1].kind != HEEDI_KIND_STORAGE_CLASS ||
+        items[2].kind != HEEDI_KIND_STRING || items[3].kind != HEEDI_KIND_STRING ||
+        items[4].kind != HEEDI_KIND_INT || items[4].as.integer < 0)
+        return heedi_machine_malformed(
+            machine, "a persistent id is not ('storage', class, key, location, size)");
+    struct heedi_pickle_storage *storage = heedi_arena_alloc(machine->arena, 1, sizeof *storage);
     if (storage == NULL)
-        return no_memory(machine, sizeof *storage);
-    *storage = (struct storage){items[1].as.element, items[2].as.string, items[4].as.integer};
-    return push(machine, (struct value){.kind = KIND_STORAGE, .as.storage = storage});
+        return heedi_machine_no_memory(machine, sizeof *storage);
+    *storage =
+        (struct heedi_pickle_storage){items[1].as.element, items[2].as.string, items[4].as.integer};
+    return heedi_machine_push(
+        machine, (struct heedi_pickle_value){.kind = HEEDI_KIND_STORAGE, .as.storage = storage});
 }
 
-/* A tuple of whole numbers that are not negative, as a plain array; NULL on failure. */
-static enum heed_status read_sizes(struct machine *machine, const struct value *tuple,
-                                   int64_t **sizes) {
-    const struct sequence *items = tuple->as.sequence;
+/* A tuple of whole numbers that are not negative, as a plain array. */
+static enum heed_status read_sizes(struct heedi_machine *machine,
+                                   const struct heedi_pickle_value *tuple, int64_t **sizes) {
+    const struct heedi_pickle_sequence *items = tuple->as.sequence;
+    if (items->count > MAX_RANK)
+        return heedi_machine_refuse(machine, HEED_ERROR_LIMIT,
+                                    "a tensor of more than 16 dimensions");
     *sizes = heedi_arena_alloc(machine->arena, items->count + 1, sizeof **sizes);
     if (*sizes == NULL)
-        return no_memory(machine, items->count * sizeof **sizes);
+        return heedi_machine_no_memory(machine, items->count * sizeof **sizes);
     for (size_t i = 0; i < items->count; i++) {
-        if (items->items[i].kind != KIND_INT || items->items[i].as.integer < 0)
-            return malformed(machine, "a tensor's shape or stride is not made of sizes");
+        if (items->items[i].kind != HEEDI_KIND_INT || items->items[i].as.integer < 0)
+            return heedi_machine_malformed(machine,
+                                           "a tensor's shape or stride is not made of sizes");
         (*sizes)[i] = items->items[i].as.integer;
     }
     return HEED_OK;
 }
 
-static bool is_empty(const struct value *value) {
-    return value->kind == KIND_NONE || (value->kind == KIND_DICT && value->as.sequence->count == 0);
+static bool is_empty(const struct heedi_pickle_value *value) {
+    return value->kind == HEEDI_KIND_NONE ||
+           (value->kind == HEEDI_KIND_DICT && value->as.sequence->count == 0);
 }
 
 /* _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata]) */
-static enum heed_status rebuild_tensor(struct machine *machine, const struct sequence *arguments) {
-    const struct value *items = arguments->items;
-    if (arguments->count < 6 || arguments->count > 7 || items[0].kind != KIND_STORAGE ||
-        items[1].kind != KIND_INT || items[1].as.integer < 0 || items[2].kind != KIND_TUPLE ||
-        items[3].kind != KIND_TUPLE || items[4].kind != KIND_BOOL ||
+static enum heed_status rebuild_tensor(struct heedi_machine *machine,
+                                       const struct heedi_pickle_sequence *arguments) {
+    const struct heedi_pickle_value *items = arguments->items;
+    if (arguments->count < 6 || arguments->count > 7 || items[0].kind != HEEDI_KIND_STORAGE ||
+        items[1].kind != HEEDI_KIND_INT || items[1].as.integer < 0 ||
+        items[2].kind != HEEDI_KIND_TUPLE || items[3].kind != HEEDI_KIND_TUPLE ||
+        items[4].kind != HEEDI_KIND_BOOL ||
         items[2].as.sequence->count != items[3].as.sequence->count)
-        return malformed(machine, "_rebuild_tensor_v2 is called with other than (storage, offset, "
-                                  "shape, stride, requires_grad, hooks)");
+        return heedi_machine_malformed(
+            machine, "_rebuild_tensor_v2 is called with other than (storage, offset, "
+                     "shape, stride, requires_grad, hooks)");
     if (!is_empty(&items[5]) || (arguments->count == 7 && !is_empty(&items[6])))
-        return refuse(machine, HEED_ERROR_UNSUPPORTED, "a tensor has hooks or extra state");
+        return heedi_machine_refuse(machine, HEED_ERROR_UNSUPPORTED,
+                                    "a tensor has hooks or extra state");
     struct heedi_torch_tensor *tensor = heedi_arena_alloc(machine->arena, 1, sizeof *tensor);
     if (tensor == NULL)
-        return no_memory(machine, sizeof *tensor);
+        return heedi_machine_no_memory(machine, sizeof *tensor);
     int64_t *sizes, *strides;
     enum heed_status status = read_sizes(machine, &items[2], &sizes);
     if (status == HEED_OK)
         status = read_sizes(machine, &items[3], &strides);
     if (status != HEED_OK)
         return status;
-    const struct storage *storage = items[0].as.storage;
+    const struct heedi_pickle_storage *storage = items[0].as.storage;
     *tensor = (struct heedi_torch_tensor){.element = storage->element,
                                           .storage_key = storage->key,
                                           .storage_elems = storage->elems,
@@ -506,43 +344,46 @@ static enum heed_status rebuild_tensor(struct machine *machine, const struct seq
                                           .rank = items[2].as.sequence->count,
                                           .sizes = sizes,
                                           .strides = strides};
-    return push(machine, (struct value){.kind = KIND_TENSOR, .as.tensor = tensor});
+    return heedi_machine_push(
+        machine, (struct heedi_pickle_value){.kind = HEEDI_KIND_TENSOR, .as.tensor = tensor});
 }
 
-static enum heed_status op_reduce(struct machine *machine, int64_t unused) {
+static enum heed_status op_reduce(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
-    struct value arguments, callee;
-    enum heed_status status = pop_kind(machine, KIND_TUPLE, &arguments);
+    struct heedi_pickle_value arguments, callee;
+    enum heed_status status = heedi_machine_pop_kind(machine, HEEDI_KIND_TUPLE, &arguments);
     if (status == HEED_OK)
-        status = pop_kind(machine, KIND_FUNCTION, &callee);
+        status = heedi_machine_pop_kind(machine, HEEDI_KIND_FUNCTION, &callee);
     if (status != HEED_OK)
         return status;
-    const struct sequence *sequence = arguments.as.sequence;
+    const struct heedi_pickle_sequence *sequence = arguments.as.sequence;
     switch (callee.as.function) {
-    case FUNCTION_ORDERED_DICT:
+    case HEEDI_FUNCTION_ORDERED_DICT:
         if (sequence->count != 0)
-            return malformed(machine, "OrderedDict is called with arguments");
-        return push_sequence(machine, KIND_DICT, NULL, 0);
-    case FUNCTION_REBUILD_TENSOR:
+            return heedi_machine_malformed(machine, "OrderedDict is called with arguments");
+        return heedi_machine_push_sequence(machine, HEEDI_KIND_DICT, NULL, 0);
+    case HEEDI_FUNCTION_REBUILD_TENSOR:
         return rebuild_tensor(machine, sequence);
-    case FUNCTION_REBUILD_PARAMETER:
+    case HEEDI_FUNCTION_REBUILD_PARAMETER:
         /* (data, requires_grad, hooks): for our purposes a parameter is its data */
-        if (sequence->count != 3 || sequence->items[0].kind != KIND_TENSOR)
-            return malformed(machine, "_rebuild_parameter is called without a tensor");
-        return push(machine, sequence->items[0]);
-    case FUNCTION_COUNT:
+        if (sequence->count != 3 || sequence->items[0].kind != HEEDI_KIND_TENSOR)
+            return heedi_machine_malformed(machine,
+                                           "_rebuild_parameter is called without a tensor");
+        return heedi_machine_push(machine, sequence->items[0]);
+    case HEEDI_FUNCTION_COUNT:
         break;
     }
-    return malformed(machine, "an unknown function is called");
+    return heedi_machine_malformed(machine, "an unknown function is called");
 }
 
 /* Attributes of a state dictionary (its _metadata) say nothing about tensors. */
-static enum heed_status op_build(struct machine *machine, int64_t unused) {
+static enum heed_status op_build(struct heedi_machine *machine, int64_t unused) {
     (void)unused;
-    struct value state;
-    struct sequence *dict;
-    const enum heed_status status = pop_kind(machine, KIND_DICT, &state);
-    return status != HEED_OK ? status : top_container(machine, KIND_DICT, &dict);
+    struct heedi_pickle_value state;
+    struct heedi_pickle_sequence *dict;
+    const enum heed_status status = heedi_machine_pop_kind(machine, HEEDI_KIND_DICT, &state);
+    return status != HEED_OK ? status
+                             : heedi_machine_top_container(machine, HEEDI_KIND_DICT, &dict);
 }
 
 /* ---- running ---- */
@@ -550,7 +391,7 @@ static enum heed_status op_build(struct machine *machine, int64_t unused) {
 /* Indexed by the opcode's byte. */
 static const struct opcode {
     const char *name; /* NULL: no such opcode */
-    enum heed_status (*run)(struct machine *machine, int64_t argument);
+    enum heed_status (*run)(struct heedi_machine *machine, int64_t argument);
     int64_t argument;
 } opcodes[256] = {
 #define OPCODE(byte, name, handler, argument) [byte] = {#name, handler, argument},
@@ -560,11 +401,11 @@ static const struct opcode {
 #undef REFUSED
 };
 
-static enum heed_status run(struct machine *machine) {
+static enum heed_status run(struct heedi_machine *machine) {
     for (;;) {
         const unsigned char *byte = NULL;
         machine->opcode_at = machine->position;
-        enum heed_status status = take(machine, 1, &byte);
+        enum heed_status status = heedi_machine_take(machine, 1, &byte);
         if (status != HEED_OK)
             return status;
         if (*byte == HEEDI_PICKLE_STOP)
@@ -585,39 +426,39 @@ static enum heed_status run(struct machine *machine) {
             return status;
     }
     if (machine->position != machine->bytes)
-        return malformed(machine, "the pickle goes on after its end");
+        return heedi_machine_malformed(machine, "the pickle goes on after its end");
     return HEED_OK;
 }
 
 /* The result must be a dict from names to tensors. */
-static enum heed_status collect(struct machine *machine, struct heedi_torch_record **records,
+static enum heed_status collect(struct heedi_machine *machine, struct heedi_torch_record **records,
                                 size_t *count) {
-    struct value result;
-    const enum heed_status status = pop(machine, &result);
+    struct heedi_pickle_value result;
+    const enum heed_status status = heedi_machine_pop(machine, &result);
     if (status != HEED_OK)
         return status;
-    if (result.kind != KIND_DICT || machine->stack.count != 0)
+    if (result.kind != HEEDI_KIND_DICT || machine->stack.count != 0)
         return heedi_fail(machine->context, HEED_ERROR_UNSUPPORTED,
                           "%s: data.pkl holds %s, expected the dict of tensors that "
                           "torch.save(model.state_dict(), ...) writes",
-                          machine->path, kind_names[result.kind]);
-    const struct sequence *dict = result.as.sequence;
+                          machine->path, heedi_pickle_kind_name(result.kind));
+    const struct heedi_pickle_sequence *dict = result.as.sequence;
     *count = dict->count / 2;
     *records = heedi_arena_alloc(machine->arena, *count, sizeof **records);
     if (*records == NULL)
-        return no_memory(machine, *count * sizeof **records);
+        return heedi_machine_no_memory(machine, *count * sizeof **records);
     for (size_t i = 0; i < *count; i++) {
-        const struct value *key = &dict->items[2 * i], *value = key + 1;
-        if (key->kind != KIND_STRING)
+        const struct heedi_pickle_value *key = &dict->items[2 * i], *value = key + 1;
+        if (key->kind != HEEDI_KIND_STRING)
             return heedi_fail(machine->context, HEED_ERROR_UNSUPPORTED,
                               "%s: data.pkl: key %zu of the dict is %s, expected a string",
-                              machine->path, i, kind_names[key->kind]);
-        if (value->kind != KIND_TENSOR)
+                              machine->path, i, heedi_pickle_kind_name(key->kind));
+        if (value->kind != HEEDI_KIND_TENSOR)
             return heedi_fail(machine->context, HEED_ERROR_UNSUPPORTED,
                               "%s: data.pkl: '%.*s' is %s, expected a tensor: only plain state "
                               "dictionaries are read",
                               machine->path, HEEDI_PRINT_SLICE(key->as.string),
-                              kind_names[value->kind]);
+                              heedi_pickle_kind_name(value->kind));
         (*records)[i] = (struct heedi_torch_record){key->as.string, value->as.tensor};
     }
     return HEED_OK;
@@ -627,7 +468,7 @@ enum heed_status heedi_pickle_read(struct heed_context *context, const char *pat
                                    struct heedi_arena *arena, const unsigned char *data,
                                    size_t bytes, struct heedi_torch_record **records,
                                    size_t *count) {
-    struct machine machine = {
+    struct heedi_machine machine = {
         .context = context, .path = path, .arena = arena, .data = data, .bytes = bytes};
     if (bytes > MAX_PICKLE_BYTES)
         return heedi_fail(context, HEED_ERROR_LIMIT,

@@ -77,6 +77,31 @@ static void reads_a_state_dictionary(void **state) {
     }
 }
 
+/* Written by PyTorch 1.13: w = arange(12).reshape(3, 4) / 2, its views, and other types. */
+static void reads_what_pytorch_wrote(void **state) {
+    (void)state;
+    struct heed_context *context = new_context();
+    struct heedi_weights *weights;
+    if (heedi_torch_open(context, HEED_TEST_DATA "/fuzz/corpus/torch/views", &weights) != HEED_OK)
+        fail_msg("refused: %s", heed_last_error(context));
+    assert_int_equal(heedi_weights_count(weights), 10);
+    const float all[] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 2.5f, 3.0f, 3.5f, 4.0f, 4.5f, 5.0f, 5.5f};
+    expect_tensor(weights, "model.shared.weight", HEED_F32, 2, (const int64_t[]){3, 4});
+    expect_floats(weights, "model.shared.weight", all, 12);
+    expect_floats(weights, "model.encoder.embed_tokens.weight", all, 12);
+    expect_floats(weights, "param", all, 12);
+    assert_true(heedi_weights_find(weights, "param")->mapped);
+    expect_tensor(weights, "slice", HEED_F32, 2, (const int64_t[]){2, 2}); /* w[1:, 1:3] */
+    expect_floats(weights, "slice", (const float[]){2.5f, 3.0f, 4.5f, 5.0f}, 4);
+    expect_tensor(weights, "t", HEED_F32, 2, (const int64_t[]){4, 3});
+    assert_memory_equal(heedi_weights_find(weights, "i8")->data, "\0\1\2\3\4", 5);
+    expect_tensor(weights, "b", HEED_BF16, 2, (const int64_t[]){3, 4});
+    expect_tensor(weights, "scalar", HEED_F32, 0, NULL);
+    assert_string_equal(heedi_weights_unsupported(weights, "l"), "its type int64 is not supported");
+    heedi_weights_close(weights);
+    heed_context_destroy(context);
+}
+
 static void maps_a_file(void **state) {
     (void)state;
     build(usual, USUAL, NULL);
@@ -215,6 +240,7 @@ static void survives_any_damage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_state_dictionary),
+        cmocka_unit_test(reads_what_pytorch_wrote),
         cmocka_unit_test(maps_a_file),
         cmocka_unit_test(records_what_it_cannot_use),
         cmocka_unit_test(refuses_tensors_outside_their_storage),

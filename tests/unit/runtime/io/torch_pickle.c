@@ -250,6 +250,26 @@ static void refuses_bad_calls(void **state) {
     refuse_built("a persistent id is not");
 }
 
+/* A long shape that is remembered once and used in every call must not be copied every time. */
+static void refuses_long_shapes(void **state) {
+    (void)state;
+    int64_t sizes[17] = {0};
+    pickle.bytes = 0;
+    put(&pickle, "\x80\x02}(", 4);
+    pickle_string(&pickle, "name");
+    pickle_global(&pickle, "torch._utils", "_rebuild_tensor_v2");
+    put_text(&pickle, "((");
+    pickle_string(&pickle, "storage");
+    pickle_global(&pickle, "torch", "FloatStorage");
+    pickle_string(&pickle, "0");
+    pickle_string(&pickle, "cpu");
+    put(&pickle, "K\1tQK\0", 6);
+    pickle_ints(&pickle, 17, sizes);
+    pickle_ints(&pickle, 17, sizes);
+    put(&pickle, "\x89}tRu.", 6);
+    refuse_built("a tensor of more than 16 dimensions");
+}
+
 /* A list that contains itself, in the attributes that are not looked at. */
 static void survives_cycles(void **state) {
     (void)state;
@@ -286,15 +306,11 @@ static void bounds_the_stack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_state_dictionary),
-        cmocka_unit_test(reads_protocol_4),
-        cmocka_unit_test(remembers_values),
-        cmocka_unit_test(refuses_other_globals),
-        cmocka_unit_test(refuses_other_opcodes),
-        cmocka_unit_test(refuses_a_disordered_stack),
-        cmocka_unit_test(refuses_other_dictionaries),
-        cmocka_unit_test(refuses_bad_calls),
-        cmocka_unit_test(survives_cycles),
+        cmocka_unit_test(reads_a_state_dictionary),   cmocka_unit_test(reads_protocol_4),
+        cmocka_unit_test(remembers_values),           cmocka_unit_test(refuses_other_globals),
+        cmocka_unit_test(refuses_other_opcodes),      cmocka_unit_test(refuses_a_disordered_stack),
+        cmocka_unit_test(refuses_other_dictionaries), cmocka_unit_test(refuses_bad_calls),
+        cmocka_unit_test(refuses_long_shapes),        cmocka_unit_test(survives_cycles),
         cmocka_unit_test(bounds_the_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
