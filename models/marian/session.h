@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Marian model ready to run: pools of instances and states, and the batch being worked on. */
+#ifndef HEEDI_MARIAN_SESSION_H
+#define HEEDI_MARIAN_SESSION_H
+
+#include "models/decode/decode.h"
+#include "models/marian/graphs.h"
+
+/* Most instances and sets of states kept for reuse; the least recently used goes first. A batch
+ * needs one encoder and, as its rows become fewer, one decoder per power of two. */
+#define HEEDI_MARIAN_INSTANCES 16
+#define HEEDI_MARIAN_STATE_SETS 4
+
+/* An instance of a bucket's program, with its inputs found by name once. */
+struct heedi_marian_run {
+    struct heedi_marian_bucket bucket;
+    struct heed_program *program;
+    struct heed_instance *instance; /* NULL: a free place */
+    uint64_t used;                  /* when last, by the session's clock */
+    union {
+        struct {
+            int32_t *tokens, *positions, *offsets;
+        } encoder;
+        struct {
+            int32_t *token, *position, *key_len, *cache_row, *source_row, *source_offsets;
+            const int32_t *next;
+            const float *log_prob;
+        } decoder;
+    } io;
+};
+
+/* The keys and values of all layers: of `rows` hypotheses and `length` positions (self), or of a
+ * batch's sources (cross: rows is 1, length its tokens). */
+struct heedi_marian_states {
+    uint32_t rows, length;
+    struct heed_state **k, **v; /* [decoder_layers]; NULL: a free place */
+    uint64_t bytes;
+    uint64_t used;
+};
+
+struct heedi_marian_session {
+    struct heedi_session base; /* first */
+    struct heedi_env env;
+    struct heed_model *model;
+    const struct heedi_marian *marian;
+    struct heed_executor *executor;
+    struct heed_profile *profile;
+    bool inspect;
+    uint64_t clock;
+    struct heedi_marian_run runs[HEEDI_MARIAN_INSTANCES];
+    struct heedi_marian_states self[HEEDI_MARIAN_STATE_SETS], cross[HEEDI_MARIAN_STATE_SETS];
+    float *transfer; /* for moving keys into a larger cache */
+    size_t transfer_elems;
+
+    /* The batch. */
+    uint32_t tokens, sentences, cache_rows, keys; /* buckets */
+    uint32_t rows;                                /* hypotheses */
+    uint32_t position;                            /* of the next token of every row */
+    int32_t offsets[HEEDI_MAX_ROWS + 1];          /* [sentences + 1] */
+    int32_t cache_row[HEEDI_MAX_ROWS], source_row[HEEDI_MAX_ROWS];
+    struct heedi_marian_run *encoder, *decoder; /* last ones; decoder NULL: to be chosen */
+    struct heedi_marian_states *self_now, *cross_now;
+};
+
+enum heed_status heedi_marian_session_create(struct heed_context *context, struct heed_model *model,
+                                             const struct heedi_session_options *options,
+                                             struct heedi_session **session);
+
+/* pool.c: an instance for a bucket, and states that fit it; made where there are none. */
+enum heed_status heedi_marian_acquire_run(struct heedi_marian_session *session,
+                                          struct heed_context *context,
+                                          const struct heedi_marian_bucket *bucket,
+                                          struct heedi_marian_run **run);
+enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *session,
+                                             struct heed_context *context,
+                                             const struct heedi_marian_run *run, bool cross,
+                                             struct heedi_marian_states **states);
+enum heed_status heedi_marian_bind_states(struct heedi_marian_session *session,
+                                          struct heed_context *context,
+                                          struct heedi_marian_run *run, bool cross,
+                                          const struct heedi_marian_states *states);
+void heedi_marian_clear_pools(struct heedi_marian_session *session);
+
+#endif

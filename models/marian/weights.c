@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tensors of a Marian model: found by Hugging Face's names, checked against the configuration.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "models/marian/marian.h"
+#include "runtime/base/shape.h"
+#include "runtime/base/weight.h"
+
+/* Longest tensor name looked up: "model.decoder.layers.255.encoder_attn_layer_norm.weight". */
+struct name {
+    char text[96];
+};
+
+struct binder {
+    struct heed_context *context;
+    const struct heed_model *model;
+    const char *config_file;
+    enum heed_status status; /* sticky */
+};
+
+/* The tensor `name` with float elements and dims [rows, columns], or [columns] where rows is 0;
+ * NULL and a failure otherwise. `why` says where the expected sizes come from. */
+static struct heed_weight *get(struct binder *binder, const char *name, int32_t rows,
+                               int32_t columns, const char *why) {
+    if (binder->status != HEED_OK)
+        return NULL;
+    struct heed_weight *weight = heedi_weights_find(binder->model->weights, name);
+    if (!weight) {
+        binder->status = heedi_fail(binder->context, HEED_ERROR_FORMAT,
+                                    "%s: tensor \"%s\" is missing", binder->model->path, name);
+        return NULL;
+    }
+    const struct heed_tensor_desc *desc = &weight->desc;
+    const bool is_float =
+        desc->dtype == HEED_F32 || desc->dtype == HEED_F16 || desc->dtype == HEED_BF16;
+    const bool fits = rows ? desc->rank == 2 && desc->dims[0] == rows && desc->dims[1] == columns
+                           : desc->rank == 1 && desc->dims[0] == columns;
+    if (!is_float || !fits) {
+        struct heedi_shape_text found;
+        char expected[32];
+        if (rows)
+            snprintf(expected, sizeof expected, "[%d, %d]", rows, columns);
+        else
+            snprintf(expected, sizeof expected, "[%d]", columns);
+        binder->status = heedi_fail(binder->context, HEED_ERROR_SHAPE,
+                                    "%s: tensor \"%s\": expected float %s (%s of %s), found %s",
+                                    binder->model->path, name, expected, why, binder->config_file,
+                                    heedi_shape_print(&found, desc));
+        return NULL;
+    }
+    return weight;
+}
+
+static void join(struct name *name, const char *prefix, const char *suffix) {
+    snprintf(name->text, sizeof name->text, "%s.%s", prefix, suffix);
+}
+
+static void bind_linear(struct binder *binder, const char *prefix, int32_t out, int32_t in,
+                        const char *why, struct heedi_marian_linear *linear) {
+    struct name name;
+    join(&name, prefix, "weight");
+    linear->weight = get(binder, name.text, out, in, why);
+    join(&name, prefix, "bias");
+    linear->bias = get(binder, name.text, 0, out, why);
+}
+
+static void bind_norm(struct binder *binder, const char *prefix, int32_t width,
+                      struct heedi_marian_norm *norm) {
+    struct name name;
+    join(&name, prefix, "weight");
+    norm->gamma = get(binder, name.text, 0, width, "d_model");
+    join(&name, prefix, "bias");
+    norm->beta = get(binder, name.text, 0, width, "d_model");
+}
+
+static void bind_attention(struct binder *binder, const char *layer, const char *kind,
+                           int32_t width, struct heedi_marian_attention *attention) {
+    struct heedi_marian_linear *const linears[] = {&attention->q, &attention->k, &attention->v,
+                                                   &attention->out};
+    static const char *const parts[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
+    struct name name;
+    for (int i = 0; i < 4; i++) {
+        snprintf(name.text, sizeof name.text, "%s.%s.%s", layer, kind, parts[i]);
+        bind_linear(binder, name.text, width, width, "d_model", linears[i]);
+    }
+    snprintf(name.text, sizeof name.text, "%s.%s_layer_norm", layer, kind);
+    bind_norm(binder, name.text, width, &attention->norm);
+}
+
+static void bind_layers(struct binder *binder, bool decoder, int32_t count, int32_t width,
+                        int32_t inner, struct heedi_marian_layer *layers) {
+    const char *why = decoder ? "d_model, decoder_ffn_dim" : "d_model, encoder_ffn_dim";
+    for (int32_t i = 0; i < count && binder->status == HEED_OK; i++) {
+        struct name layer, name;
+        snprintf(layer.text, sizeof layer.text, "model.%s.layers.%d",
+                 decoder ? "decoder" : "encoder", i);
+        bind_attention(binder, layer.text, "self_attn", width, &layers[i].self);
+        if (decoder)
+            bind_attention(binder, layer.text, "encoder_attn", width, &layers[i].cross);
+        join(&name, layer.text, "fc1");
+        bind_linear(binder, name.text, inner, width, why, &layers[i].fc1);
+        join(&name, layer.text, "fc2");
+        bind_linear(binder, name.text, width, inner, why, &layers[i].fc2);
+        join(&name, layer.text, "final_layer_norm");
+        bind_norm(binder, name.text, width, &layers[i].norm);
+    }
+}
+
+/* The first of `names` (NULL-terminated) that is there: of tensors that share memory, files keep
+ * one, and not always the same. */
+static struct heed_weight *get_first(struct binder *binder, const char *const *names, int32_t rows,
+                                     int32_t columns, const char *why) {
+    for (size_t i = 0; names[i]; i++)
+        if (heedi_weights_find(binder->model->weights, names[i]))
+            return get(binder, names[i], rows, columns, why);
+    return get(binder, names[0], rows, columns, why);
+}
+
+static void bind_embeddings(struct binder *binder, struct heedi_marian *marian) {
+    static const char *const shared[] = {"model.shared.weight", "model.encoder.embed_tokens.weight",
+                                         "model.decoder.embed_tokens.weight", "lm_head.weight",
+                                         NULL};
+    static const char *const source[] = {"model.encoder.embed_tokens.weight", NULL};
+    static const char *const target[] = {"model.decoder.embed_tokens.weight", "lm_head.weight",
+                                         NULL};
+    const struct heedi_marian_config *config = &marian->config;
+    const bool tied = config->tie_word_embeddings != 0;
+    if (config->share_encoder_decoder_embeddings) {
+        /* An output matrix of its own must not be taken for the shared embedding. */
+        const char *const *names = shared;
+        const char *const untied[] = {shared[0], shared[1], shared[2], NULL};
+        if (!tied)
+            names = untied;
+        marian->source_embedding =
+            get_first(binder, names, config->vocab_size, config->d_model, "vocab_size, d_model");
+        marian->target_embedding = marian->source_embedding;
+    } else {
+        const char *const untied[] = {target[0], NULL};
+        marian->source_embedding =
+            get_first(binder, source, config->vocab_size, config->d_model, "vocab_size, d_model");
+        marian->target_embedding =
+            get_first(binder, tied ? target : untied, config->decoder_vocab_size, config->d_model,
+                      "decoder_vocab_size, d_model");
+    }
+    marian->output = tied ? marian->target_embedding
+                          : get(binder, "lm_head.weight", config->decoder_vocab_size,
+                                config->d_model, "decoder_vocab_size, d_model");
+}
+
+/* ---- constants that are made ---- */
+
+struct owned {
+    struct heedi_env env;
+    float *data;
+};
+
+static void release_owned(void *user) {
+    struct owned *owned = user;
+    const struct heedi_env env = owned->env;
+    heedi_free(&env, owned->data);
+    heedi_free(&env, owned);
+}
+
+static float widen(const struct heed_weight *weight, int64_t index) {
+    if (weight->desc.dtype == HEED_F16)
+        return heed_f16_to_f32(((const uint16_t *)weight->data)[index]);
+    if (weight->desc.dtype == HEED_BF16)
+        return heed_bf16_to_f32(((const uint16_t *)weight->data)[index]);
+    return ((const float *)weight->data)[index];
+}
+
+/* final_logits_bias with minus infinity at the tokens that are never generated: suppressed before
+ * the softmax, they take no share of the probability. */
+static enum heed_status make_output_bias(struct heed_context *context,
+                                         struct heedi_marian *marian) {
+    const int64_t size = marian->config.decoder_vocab_size;
+    struct owned *owned = heedi_calloc(&context->env, 1, sizeof *owned);
+    if (!owned)
+        return heedi_fail_memory(context, "the output bias", sizeof *owned);
+    owned->env = context->env;
+    owned->data = heedi_alloc_aligned(&context->env, (size_t)size * sizeof(float), 64);
+    if (!owned->data) {
+        heedi_free(&context->env, owned);
+        return heedi_fail_memory(context, "the output bias", (size_t)size * sizeof(float));
+    }
+    for (int64_t i = 0; i < size; i++)
+        owned->data[i] = widen(marian->logits_bias, i);
+    for (uint32_t i = 0; i < marian->config.suppressed_count; i++)
+        owned->data[marian->config.suppressed[i]] = -INFINITY;
+    const struct heed_tensor_desc desc = heed_desc(HEED_F32, 1, &size);
+    const enum heed_status status = heed_weight_create(context, "output_bias", &desc, owned->data,
+                                                       release_owned, owned, &marian->output_bias);
+    if (status != HEED_OK)
+        release_owned(owned);
+    return status;
+}
+
+static enum heed_status make_zero(struct heed_context *context, struct heedi_marian *marian) {
+    static const _Alignas(64) int32_t zero[16] = {0};
+    const int64_t one = 1;
+    const struct heed_tensor_desc desc = heed_desc(HEED_I32, 1, &one);
+    return heed_weight_create(context, "zero", &desc, zero, NULL, NULL, &marian->zero);
+}
+
+enum heed_status heedi_marian_bind_weights(struct heed_context *context, struct heed_model *model,
+                                           const char *config_file) {
+    struct heedi_marian *marian = heedi_marian_of(model);
+    const struct heedi_marian_config *config = &marian->config;
+    struct binder binder = {context, model, config_file, HEED_OK};
+    bind_embeddings(&binder, marian);
+    /* Hugging Face stores [1, V]; [V] says the same. */
+    struct heed_weight *bias = heedi_weights_find(model->weights, "final_logits_bias");
+    marian->logits_bias = get(&binder, "final_logits_bias", bias && bias->desc.rank == 1 ? 0 : 1,
+                              config->decoder_vocab_size, "decoder_vocab_size");
+    bind_layers(&binder, false, config->encoder_layers, config->d_model, config->encoder_ffn_dim,
+                marian->encoder);
+    bind_layers(&binder, true, config->decoder_layers, config->d_model, config->decoder_ffn_dim,
+                marian->decoder);
+    if (binder.status == HEED_OK)
+        binder.status = make_output_bias(context, marian);
+    if (binder.status == HEED_OK)
+        binder.status = make_zero(context, marian);
+    return binder.status;
+}
+
+/* ---- listing ---- */
+
+static void each_of_attention(const struct heedi_marian_attention *attention,
+                              heedi_marian_weight_fn fn, void *user) {
+    const struct heedi_marian_linear *const linears[] = {&attention->k, &attention->v,
+                                                         &attention->q, &attention->out};
+    for (int i = 0; i < 4; i++) {
+        fn(user, linears[i]->weight->name, linears[i]->weight);
+        fn(user, linears[i]->bias->name, linears[i]->bias);
+    }
+    fn(user, attention->norm.gamma->name, attention->norm.gamma);
+    fn(user, attention->norm.beta->name, attention->norm.beta);
+}
+
+static void each_of_layers(const struct heedi_marian_layer *layers, int32_t count, bool decoder,
+                           heedi_marian_weight_fn fn, void *user) {
+    for (int32_t i = 0; i < count; i++) {
+        const struct heedi_marian_layer *layer = &layers[i];
+        struct heed_weight *const rest[] = {layer->fc1.weight, layer->fc1.bias,   layer->fc2.weight,
+                                            layer->fc2.bias,   layer->norm.gamma, layer->norm.beta};
+        each_of_attention(&layer->self, fn, user);
+        if (decoder)
+            each_of_attention(&layer->cross, fn, user);
+        for (size_t w = 0; w < sizeof rest / sizeof rest[0]; w++)
+            fn(user, rest[w]->name, rest[w]);
+    }
+}
+
+void heedi_marian_each_weight(const struct heedi_marian *marian, heedi_marian_weight_fn fn,
+                              void *user) {
+    const struct heedi_marian_config *config = &marian->config;
+    /* Named by its use, whatever alias the file had. */
+    if (config->share_encoder_decoder_embeddings) {
+        fn(user, "model.shared.weight", marian->source_embedding);
+    } else {
+        fn(user, "model.encoder.embed_tokens.weight", marian->source_embedding);
+        fn(user, "model.decoder.embed_tokens.weight", marian->target_embedding);
+    }
+    if (!config->tie_word_embeddings)
+        fn(user, "lm_head.weight", marian->output);
+    fn(user, "final_logits_bias", marian->logits_bias);
+    each_of_layers(marian->encoder, config->encoder_layers, false, fn, user);
+    each_of_layers(marian->decoder, config->decoder_layers, true, fn, user);
+}

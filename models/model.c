@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, sharing and closing models. */
+#include "models/model.h"
+
+#include <string.h>
+
+#include "runtime/base/os.h"
+
+enum heed_status heedi_read_options(struct heed_context *context, const char *what,
+                                    const void *options, void *copy, size_t size) {
+    uint32_t given = 0;
+    memset(copy, 0, size);
+    if (!options)
+        return HEED_OK;
+    memcpy(&given, options, sizeof given);
+    if (given < sizeof given)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "%s: struct_size is %u, expected the size of the struct", what, given);
+    for (size_t i = size; i < given; i++)
+        if (((const unsigned char *)options)[i] != 0)
+            return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
+                              "%s: a field at byte %zu is set that this version (%zu bytes) does "
+                              "not know",
+                              what, i, size);
+    memcpy(copy, options, given < size ? given : size);
+    return HEED_OK;
+}
+
+static void destroy(struct heed_model *model) {
+    const struct heedi_env env = model->env;
+    if (model->network)
+        model->network->destroy(model);
+    heedi_tokenizer_clear(&model->tokenizer);
+    heedi_weights_close(model->weights);
+    if (model->path)
+        heedi_free(&env, model->path);
+    heedi_free(&env, model);
+}
+
+static enum heed_status open_at(struct heed_context *context, struct heed_model *model) {
+    switch (heedi_os_file_kind(model->path)) {
+    case HEEDI_FILE_DIRECTORY:
+        return heedi_marian_open_directory(context, model);
+    case HEEDI_FILE_NONE:
+        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "%s: no such model", model->path);
+    case HEEDI_FILE_REGULAR:
+        return heedi_marian_open_package(context, model);
+    case HEEDI_FILE_OTHER:
+        break;
+    }
+    return heedi_fail(context, HEED_ERROR_FORMAT, "%s: expected a model's directory or a GGUF file",
+                      model->path);
+}
+
+enum heed_status heed_model_open(struct heed_context *context, const char *path,
+                                 struct heed_model **result) {
+    enum heed_status status = HEED_OK;
+    *result = NULL;
+    struct heed_model *model = heedi_calloc(&context->env, 1, sizeof *model);
+    if (!model)
+        return heedi_fail_memory(context, "a model", sizeof *model);
+    model->env = context->env;
+    model->id = heedi_unique_id();
+    heedi_ref_init(&model->references);
+    if (!path)
+        status = heedi_default_model_path(context, &model->path);
+    else if (!(model->path = heedi_strdup(&context->env, path)))
+        status = heedi_fail_memory(context, "a path", strlen(path));
+    if (status == HEED_OK)
+        status = open_at(context, model);
+    if (status != HEED_OK) {
+        destroy(model);
+        return status;
+    }
+    *result = model;
+    return HEED_OK;
+}
+
+struct heed_model *heed_model_retain(struct heed_model *model) {
+    heedi_ref_retain(&model->references);
+    return model;
+}
+
+void heed_model_close(struct heed_model *model) {
+    if (model && heedi_ref_release(&model->references))
+        destroy(model);
+}
