@@ -79,7 +79,7 @@ static enum heed_status take(struct reader *reader, uint64_t bytes, const char *
 }
 
 static enum heed_status take_u32(struct reader *reader, const char *what, uint32_t *value) {
-    const unsigned char *data;
+    const unsigned char *data = NULL;
     const enum heed_status status = take(reader, 4, what, &data);
     if (status == HEED_OK)
         *value = heedi_load_u32(data);
@@ -87,7 +87,7 @@ static enum heed_status take_u32(struct reader *reader, const char *what, uint32
 }
 
 static enum heed_status take_u64(struct reader *reader, const char *what, uint64_t *value) {
-    const unsigned char *data;
+    const unsigned char *data = NULL;
     const enum heed_status status = take(reader, 8, what, &data);
     if (status == HEED_OK)
         *value = heedi_load_u64(data);

@@ -62,7 +62,7 @@ static enum heed_status find_end(struct heed_context *context, const struct heed
 static enum heed_status find_directory(struct heed_context *context,
                                        const struct heedi_source *source,
                                        struct directory *directory) {
-    size_t end;
+    size_t end = 0;
     enum heed_status status = find_end(context, source, &end);
     if (status != HEED_OK)
         return status;
@@ -220,7 +220,7 @@ static enum heed_status read_entries(struct heed_context *context,
 
 enum heed_status heedi_zip_open(struct heed_context *context, const struct heedi_source *source,
                                 struct heedi_zip *zip) {
-    struct directory directory;
+    struct directory directory = {0, 0, 0};
     enum heed_status status = find_directory(context, source, &directory);
     *zip = (struct heedi_zip){NULL, 0};
     if (status != HEED_OK)

@@ -287,7 +287,7 @@ static enum heed_status copy_tensor(struct heed_context *context, struct heedi_s
 enum heed_status heedi_weights_add(struct heed_context *context, struct heedi_weights *weights,
                                    struct heedi_source *source, struct heedi_slice name,
                                    const struct heed_tensor_desc *desc, const unsigned char *data) {
-    const char *copy;
+    const char *copy = NULL;
     enum heed_status status = add_name(context, weights, source, name, &copy);
     if (status != HEED_OK)
         return status;
@@ -318,7 +318,7 @@ enum heed_status heedi_weights_add_unsupported(struct heed_context *context,
                                                struct heedi_weights *weights,
                                                const struct heedi_source *source,
                                                struct heedi_slice name, const char *format, ...) {
-    const char *copy;
+    const char *copy = NULL;
     const enum heed_status status = add_name(context, weights, source, name, &copy);
     if (status != HEED_OK)
         return status;
