@@ -34,7 +34,7 @@ static void print_device(const struct heed_device *device, bool verbose) {
     printf("%s:%u  %s  (%s", device->backend, (unsigned)device->index, info->name,
            type_name(info->type));
     if (info->memory_bytes > 0)
-        printf(", %s", heedi_tool_size(&size, (double)info->memory_bytes));
+        printf(", %s", heedi_tool_print_size(&size, (double)info->memory_bytes));
     puts(")");
     if (!verbose)
         return;

@@ -44,7 +44,7 @@ static void take_tensor(void *user, const char *name, const struct heed_tensor_d
         return;
     }
     printf("  %-52s %-4s %10s  [", name, heed_dtype_name(desc->dtype),
-           heedi_tool_size(&size, bytes));
+           heedi_tool_print_size(&size, bytes));
     for (uint32_t i = 0; i < desc->rank; i++)
         printf("%s%lld", i > 0 ? ", " : "", (long long)desc->dims[i]);
     puts("]");
@@ -58,7 +58,7 @@ static int print_text(const struct heed_model *model) {
     puts("\ntensors");
     heed_model_describe(model, NULL, take_tensor, &report);
     printf("\n%zu tensors, %.0f elements, %s\n", report.tensor_count, report.elems,
-           heedi_tool_size(&size, report.bytes));
+           heedi_tool_print_size(&size, report.bytes));
     return TOOL_OK;
 }
 

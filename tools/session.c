@@ -40,7 +40,7 @@ int heedi_tool_model(struct heed_context *context, const char *path, struct heed
     return status == HEED_ERROR_OUT_OF_MEMORY ? TOOL_INTERNAL : TOOL_INPUT;
 }
 
-const char *heedi_tool_size(struct heedi_tool_size *buffer, double bytes) {
+const char *heedi_tool_print_size(struct heedi_tool_size *buffer, double bytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     size_t unit = 0;
     for (; bytes >= 1024 && unit < 4; unit++)

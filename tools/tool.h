@@ -87,7 +87,7 @@ int heedi_tool_model(struct heed_context *context, const char *path, struct heed
 struct heedi_tool_size {
     char text[24];
 };
-const char *heedi_tool_size(struct heedi_tool_size *buffer, double bytes);
+const char *heedi_tool_print_size(struct heedi_tool_size *buffer, double bytes);
 
 /* ---- input.c: texts from arguments, files or standard input ---- */
 

@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Proves that check.sh sees what it is there to see: plants one violation at a time in a copy of the
+# tree.  self_test.sh SOURCE_DIR
+set -eu
+source=${1:?usage: self_test.sh SOURCE_DIR}
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+(cd "$source" && tar cf - .clang-format runtime models/include backends tools tests/structure \
+    --exclude='*.gguf') | (cd "$copy" && tar xf -)
+mkdir -p "$copy/tests/unit/runtime"
+cp -R "$source/tests/unit/runtime/ops" "$copy/tests/unit/runtime/"
+failures=0
+
+# planted WHAT FILE TEXT PATTERN: FILE with TEXT appended must make check.sh say PATTERN.
+planted() {
+    if [ -e "$copy/$2" ]; then
+        cp "$copy/$2" "$copy/kept"
+        existed=yes
+    else
+        existed=no
+        printf '/* SPDX-License-Identifier: Apache-2.0 */\n' >"$copy/$2"
+    fi
+    printf '%s\n' "$3" >>"$copy/$2"
+    status=0
+    output=$(sh "$here/check.sh" "$copy" 2>&1) || status=$?
+    if [ "$status" -ne 1 ] || ! printf '%s\n' "$output" | grep -q "$4"; then
+        echo "not seen: $1"
+        printf '%s\n' "$output"
+        failures=1
+    fi
+    if [ "$existed" = yes ]; then mv "$copy/kept" "$copy/$2"; else rm "$copy/$2"; fi
+}
+
+long_function=$(
+    echo 'int heedi_planted(int a) {'
+    i=0
+    while [ $i -lt 120 ]; do
+        echo '    a++;'
+        i=$((i + 1))
+    done
+    echo '    return a;'
+    echo '}'
+)
+long_file=$(
+    i=0
+    while [ $i -lt 600 ]; do
+        echo "extern int heedi_planted_$i;"
+        i=$((i + 1))
+    done
+)
+
+planted "the runtime includes a model" runtime/base/planted.c '#include "heed/translate.h"' \
+    'runtime/base/planted.c: may not include heed/translate.h'
+planted "the runtime includes the system" runtime/base/planted.c '#include <unistd.h>' \
+    'may not include unistd.h'
+planted "a tool includes the inside of the runtime" tools/planted.c \
+    '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
+planted "a backend includes the inside of the runtime" backends/scalar/planted.c \
+    '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
+planted "a backend includes a public header that is none of its business" \
+    backends/scalar/planted.c '#include "heed/executor.h"' 'may not include heed/executor.h'
+planted "the runtime names a backend" runtime/base/planted.c 'const char *heedi_x = "scalar";' \
+    'names the backend scalar'
+planted "an operator without kernel and test" runtime/ops/planted.c \
+    'const struct heedi_op heedi_op_planted = {0};' 'backends/scalar/planted.c is missing'
+planted "a long function" runtime/base/planted.c "$long_function" 'lines, more than 100'
+planted "a long file" runtime/base/planted.c "$long_file" 'lines, more than 600'
+planted "something left open" runtime/base/planted.c "/* TO""DO later */" 'left open'
+exit "$failures"
