@@ -38,12 +38,25 @@ enum { HEEDI_GGUF_VERSION = 3, HEEDI_GGUF_DEFAULT_ALIGNMENT = 32 };
 
 /* Bytes of a scalar metadata value, 0 for strings, arrays and unknown types. */
 static inline size_t heedi_gguf_scalar_bytes(uint32_t type) {
-    static const unsigned char bytes[] = {
-        [HEEDI_META_U8] = 1,  [HEEDI_META_I8] = 1,  [HEEDI_META_U16] = 2, [HEEDI_META_I16] = 2,
-        [HEEDI_META_U32] = 4, [HEEDI_META_I32] = 4, [HEEDI_META_F32] = 4, [HEEDI_META_BOOL] = 1,
-        [HEEDI_META_U64] = 8, [HEEDI_META_I64] = 8, [HEEDI_META_F64] = 8,
-    };
-    return type < sizeof bytes ? bytes[type] : 0;
+    switch (type) {
+    case HEEDI_META_U8:
+    case HEEDI_META_I8:
+    case HEEDI_META_BOOL:
+        return 1;
+    case HEEDI_META_U16:
+    case HEEDI_META_I16:
+        return 2;
+    case HEEDI_META_U32:
+    case HEEDI_META_I32:
+    case HEEDI_META_F32:
+        return 4;
+    case HEEDI_META_U64:
+    case HEEDI_META_I64:
+    case HEEDI_META_F64:
+        return 8;
+    default:
+        return 0;
+    }
 }
 
 #endif
