@@ -243,6 +243,8 @@ static void release_copied_tensor(void *user) {
     heedi_free(&env, user);
 }
 
+/* Makes a strided tensor contiguous. Tensors without elements, whose other dimensions may be huge,
+ * are contiguous and do not come here. */
 static void gather(unsigned char *to, const unsigned char *from,
                    const struct heed_tensor_desc *desc) {
     const size_t size = heed_dtype_bytes(desc->dtype);
@@ -272,7 +274,10 @@ static enum heed_status copy_tensor(struct heed_context *context, struct heedi_s
         return heedi_fail_memory(context, name, COPY_HEADER + bytes);
     copy->env = source->env;
     unsigned char *elements = (unsigned char *)copy + COPY_HEADER;
-    gather(elements, data, desc);
+    if (!heed_desc_contiguous(desc))
+        gather(elements, data, desc);
+    else if (bytes > 0)
+        memcpy(elements, data, bytes);
     const struct heed_tensor_desc packed = heed_desc(desc->dtype, desc->rank, desc->dims);
     const enum heed_status status =
         heed_weight_create(context, name, &packed, elements, release_copied_tensor, copy, weight);

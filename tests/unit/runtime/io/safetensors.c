@@ -87,6 +87,19 @@ static void copies_what_is_misaligned(void **state) {
     parsed_free(&parsed);
 }
 
+/* Copying no elements takes no time, however many rows of none there are. */
+static void copies_nothing_of_huge_empty_tensors(void **state) {
+    (void)state;
+    static struct buffer file;
+    build(&file,
+          "{\"x\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+          "\"y\":{\"dtype\":\"F32\",\"shape\":[1125899906842624,0],\"data_offsets\":[1,1]}}",
+          1);
+    struct parsed parsed = parse_good(heedi_safetensors_parse, &file);
+    expect_tensor(parsed.weights, "y", HEED_F32, 2, (const int64_t[]){1125899906842624, 0});
+    parsed_free(&parsed);
+}
+
 static void records_what_it_cannot_use(void **state) {
     (void)state;
     static struct buffer file;
@@ -250,6 +263,7 @@ int main(void) {
         cmocka_unit_test(reads_tensors_and_metadata),
         cmocka_unit_test(accepts_scalars_empty_tensors_and_no_tensors),
         cmocka_unit_test(copies_what_is_misaligned),
+        cmocka_unit_test(copies_nothing_of_huge_empty_tensors),
         cmocka_unit_test(records_what_it_cannot_use),
         cmocka_unit_test(refuses_a_damaged_frame),
         cmocka_unit_test(refuses_bad_descriptions),
