@@ -119,6 +119,10 @@ static void set_error(struct heed_error *error, enum heed_status status, const c
     /* The message may be an argument of its own replacement. */
     char text[sizeof error->message];
     vsnprintf(text, sizeof text, format, arguments);
+    /* Messages quote files, and must not let one command a terminal. */
+    for (char *at = text; *at != '\0'; at++)
+        if ((*at > 0 && *at < 0x20 && *at != '\n' && *at != '\t') || *at == 0x7f)
+            *at = '?';
     error->status = (int32_t)status;
     memcpy(error->message, text, sizeof text);
 }

@@ -156,6 +156,7 @@ static void refuses_other_globals(void **state) {
     REFUSE("ctorch\nQInt8Storage\n.", "'torch.QInt8Storage'");
     REFUSE("ccollections\nOrderedDictX\n.", "'collections.OrderedDictX'");
     REFUSE("\x8c\2os\x8c\6system\x93.", "it asks for 'os.system'");
+    REFUSE("cx\x1b[2J\ny\x7f\n.", "it asks for 'x?[2J.y?'"); /* no commands to the terminal */
     REFUSE("cno newline", "truncated");
     REFUSE("cone\nnewline", "truncated");
 }
