@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matmul: y = act((a b) * b_scale + bias).
+ *
+ * The result is cut into pieces of ROWS rows and 16 columns. For each the elements of b that it
+ * needs lie in a panel, [k][16], so that the innermost loop runs over 16 neighbouring columns,
+ * which compilers turn into vector instructions:
+ *
+ *     a: ROWS x k           panel: k x 16
+ *     +--- k --->+          +- 16 -+
+ *     |          |          |      |         4 x 16 sums at a time stay in registers
+ *     +----------+          k      |
+ *                           v------+
+ *
+ * A constant b is packed into panels once, [ceil(n / 16)][k][16] with zeros beyond n, and shared by
+ * all programs; any other b is packed on the way, BLOCK_K rows of a panel at a time, into a buffer
+ * on the stack. Either way every element is the plain sum over ascending k, rounded after each
+ * product and each sum, however many rows there are. */
+#include <string.h>
+
+#include "scalar.h"
+
+enum {
+    A = 0,
+    B = 1,
+    BIAS = 2,
+    B_SCALE = 3,
+    COLUMNS = 16, /* of a panel */
+    TILE = 4,     /* rows of the micro-kernel */
+    ROWS = 64,    /* rows of a piece of work */
+    BLOCK_K = SCALAR_BLOCK
+};
+
+/* A packed weight. Owned by the host, shared by programs. */
+struct panels {
+    const struct heed_host *host;
+    int64_t n, k;
+    float *data; /* [ceil(n / 16)][k][16] */
+};
+
+struct matmul {
+    const struct scalar_call *call;
+    int64_t m, n, k, batches;
+    int64_t a_row, a_k; /* strides */
+    int64_t b_k, b_n;   /* strides */
+    int64_t batch_dims[2];
+    int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
+    int64_t row_chunks, column_panels;
+    const float *packed; /* NULL: pack on the way */
+};
+
+/* ---- micro-kernels ------------------------------------------------------------------------------
+ */
+
+/* sums[r][j] += sum over p of rows[r][p] * panel[p][j], p ascending, for 4 rows. The sums of 8
+ * columns of 4 rows fill half of the 16 vector registers that every x86-64 and AArch64 has. */
+static void tile_4x16(float sums[TILE][COLUMNS], const float *const rows[TILE], const float *panel,
+                      int64_t k) {
+    enum { HALF = COLUMNS / 2 };
+    const float *a0 = rows[0], *a1 = rows[1], *a2 = rows[2], *a3 = rows[3];
+    for (int start = 0; start < COLUMNS; start += HALF) {
+        float s0[HALF], s1[HALF], s2[HALF], s3[HALF];
+        memcpy(s0, sums[0] + start, sizeof s0);
+        memcpy(s1, sums[1] + start, sizeof s1);
+        memcpy(s2, sums[2] + start, sizeof s2);
+        memcpy(s3, sums[3] + start, sizeof s3);
+        const float *b = panel + start;
+        for (int64_t p = 0; p < k; p++, b += COLUMNS) {
+            for (int j = 0; j < HALF; j++) {
+                s0[j] += a0[p] * b[j];
+                s1[j] += a1[p] * b[j];
+                s2[j] += a2[p] * b[j];
+                s3[j] += a3[p] * b[j];
+            }
+        }
+        memcpy(sums[0] + start, s0, sizeof s0);
+        memcpy(sums[1] + start, s1, sizeof s1);
+        memcpy(sums[2] + start, s2, sizeof s2);
+        memcpy(sums[3] + start, s3, sizeof s3);
+    }
+}
+
+/* The same for one row. */
+static void tile_1x16(float sums[COLUMNS], const float *row, const float *panel, int64_t k) {
+    float s[COLUMNS];
+    memcpy(s, sums, sizeof s);
+    for (int64_t p = 0; p < k; p++, panel += COLUMNS)
+        for (int j = 0; j < COLUMNS; j++)
+            s[j] += row[p] * panel[j];
+    memcpy(sums, s, sizeof s);
+}
+
+/* ---- one piece: up to ROWS rows of one panel ----------------------------------------------------
+ */
+
+/* What is added and multiplied in when a panel's results are stored. */
+struct finish {
+    int64_t first, columns; /* columns [first, first + columns) of the result */
+    bool scaled, biased;
+    float scale[COLUMNS], bias[COLUMNS];
+};
+
+static struct finish make_finish(const struct matmul *work, int64_t panel) {
+    const struct scalar_operand *bias = &work->call->in[BIAS];
+    const struct scalar_operand *scale = &work->call->in[B_SCALE];
+    const int64_t first = panel * COLUMNS, left = work->n - first;
+    struct finish finish = {.first = first,
+                            .columns = left < COLUMNS ? left : COLUMNS,
+                            .scaled = scale->desc != NULL,
+                            .biased = bias->desc != NULL};
+    for (int64_t j = 0; j < finish.columns; j++) {
+        if (finish.scaled)
+            finish.scale[j] = heedi_scalar_load_one(scale, (first + j) * scale->desc->strides[0]);
+        if (finish.biased)
+            finish.bias[j] = heedi_scalar_load_one(bias, (first + j) * bias->desc->strides[0]);
+    }
+    return finish;
+}
+
+static void store_row(const struct matmul *work, const struct finish *finish, int64_t row,
+                      float *sums) {
+    const struct scalar_node *node = work->call->node;
+    if (finish->scaled)
+        for (int64_t j = 0; j < finish->columns; j++)
+            sums[j] *= finish->scale[j];
+    if (finish->biased)
+        for (int64_t j = 0; j < finish->columns; j++)
+            sums[j] += finish->bias[j];
+    heedi_scalar_activate((enum heed_activation)node->attrs.matmul.activation, sums, sums,
+                          finish->columns);
+    heedi_scalar_store(&work->call->out[0], row * work->n + finish->first, finish->columns, sums);
+}
+
+/* Rows [p, p + count) of a panel of b, to `buffer`. */
+static void pack_on_the_way(const struct matmul *work, int64_t b_offset,
+                            const struct finish *finish, int64_t p, int64_t count,
+                            float *restrict buffer) {
+    const struct scalar_operand *b = &work->call->in[B];
+    float line_buffer[BLOCK_K];
+    if (finish->columns < COLUMNS)
+        memset(buffer, 0, (size_t)(count * COLUMNS) * sizeof *buffer);
+    b_offset += p * work->b_k + finish->first * work->b_n;
+    if (work->b_n == 1) { /* lines of the panel are neighbours */
+        for (int64_t i = 0; i < count; i++) {
+            const float *line =
+                heedi_scalar_load(b, b_offset + i * work->b_k, 1, finish->columns, line_buffer);
+            memcpy(buffer + i * COLUMNS, line, (size_t)finish->columns * sizeof *buffer);
+        }
+        return;
+    }
+    for (int64_t j = 0; j < finish->columns; j++) {
+        const float *line =
+            heedi_scalar_load(b, b_offset + j * work->b_n, work->b_k, count, line_buffer);
+        for (int64_t i = 0; i < count; i++)
+            buffer[i * COLUMNS + j] = line[i];
+    }
+}
+
+/* `rows` (1 to TILE) rows of the result from `row` of batch `batch`. */
+static void compute_tile(const struct matmul *work, const struct finish *finish, int64_t batch,
+                         int64_t row, int rows, int64_t a_offset, int64_t b_offset,
+                         const float *packed, float *panel_buffer, bool reuse_panel) {
+    const struct scalar_operand *a = &work->call->in[A];
+    float sums[TILE][COLUMNS] = {{0}};
+    float row_buffers[TILE][BLOCK_K];
+    for (int64_t p = 0; p < work->k; p += BLOCK_K) {
+        const int64_t count = work->k - p < BLOCK_K ? work->k - p : BLOCK_K;
+        const float *lines[TILE];
+        for (int r = 0; r < rows; r++)
+            lines[r] = heedi_scalar_load(a, a_offset + (row + r) * work->a_row + p * work->a_k,
+                                         work->a_k, count, row_buffers[r]);
+        const float *panel = packed != NULL ? packed + p * COLUMNS : panel_buffer;
+        if (packed == NULL && !reuse_panel)
+            pack_on_the_way(work, b_offset, finish, p, count, panel_buffer);
+        if (rows == TILE)
+            tile_4x16(sums, lines, panel, count);
+        else
+            for (int r = 0; r < rows; r++)
+                tile_1x16(sums[r], lines[r], panel, count);
+    }
+    for (int r = 0; r < rows; r++)
+        store_row(work, finish, batch * work->m + row + r, sums[r]);
+}
+
+static void matmul_range(void *arg, int64_t begin, int64_t end) {
+    const struct matmul *work = arg;
+    float panel_buffer[BLOCK_K * COLUMNS];
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t panel = item % work->column_panels;
+        const int64_t chunk = item / work->column_panels % work->row_chunks;
+        const int64_t batch = item / work->column_panels / work->row_chunks;
+        const int64_t outer = batch / work->batch_dims[1], inner = batch % work->batch_dims[1];
+        const int64_t a_offset = outer * work->a_batch[0] + inner * work->a_batch[1];
+        const int64_t b_offset = outer * work->b_batch[0] + inner * work->b_batch[1];
+        const struct finish finish = make_finish(work, panel);
+        const float *packed =
+            work->packed != NULL ? work->packed + panel * work->k * COLUMNS : NULL;
+        const int64_t first = chunk * ROWS;
+        const int64_t last = first + ROWS < work->m ? first + ROWS : work->m;
+        for (int64_t row = first; row < last; row += TILE) {
+            const int rows = last - row < TILE ? (int)(last - row) : TILE;
+            const bool reuse = row > first && work->k <= BLOCK_K; /* the whole panel is there */
+            compute_tile(work, &finish, batch, row, rows, a_offset, b_offset, packed, panel_buffer,
+                         reuse);
+        }
+    }
+}
+
+/* ---- shapes -------------------------------------------------------------------------------------
+ */
+
+/* Strides of the dimensions of y before the last two, 0 where x repeats. */
+static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
+                          int64_t strides[2]) {
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t dim = (int64_t)i + (int64_t)x->rank - HEED_MAX_RANK;
+        strides[i] =
+            dim >= 0 && i + y->rank >= HEED_MAX_RANK && x->dims[dim] != 1 ? x->strides[dim] : 0;
+    }
+}
+
+static struct matmul make_work(const struct scalar_call *call) {
+    const struct heed_matmul_attrs *attrs = &call->node->attrs.matmul;
+    const struct heed_tensor_desc *a = call->in[A].desc, *b = call->in[B].desc;
+    const struct heed_tensor_desc *y = call->out[0].desc;
+    const uint32_t a_last = a->rank - 1, b_last = b->rank - 1;
+    struct matmul work = {
+        .call = call,
+        .m = y->dims[y->rank - 2],
+        .n = y->dims[y->rank - 1],
+        .k = a->dims[attrs->transpose_a ? a_last - 1 : a_last],
+        .a_row = a->strides[attrs->transpose_a ? a_last : a_last - 1],
+        .a_k = a->strides[attrs->transpose_a ? a_last - 1 : a_last],
+        .b_k = b->strides[attrs->transpose_b ? b_last : b_last - 1],
+        .b_n = b->strides[attrs->transpose_b ? b_last - 1 : b_last],
+        .batch_dims = {y->rank > 3 ? y->dims[0] : 1, y->rank > 2 ? y->dims[y->rank - 3] : 1},
+    };
+    batch_strides(y, a, work.a_batch);
+    batch_strides(y, b, work.b_batch);
+
+    /* Batches that share b and go on where the one before ended in a are more rows of it. */
+    for (int i = 1; i >= 0; i--) {
+        if (work.b_batch[i] != 0 ||
+            (work.batch_dims[i] != 1 && work.a_batch[i] != work.m * work.a_row))
+            break;
+        work.m *= work.batch_dims[i];
+        work.batch_dims[i] = 1;
+    }
+    work.batches = work.batch_dims[0] * work.batch_dims[1];
+    work.row_chunks = (work.m + ROWS - 1) / ROWS;
+    work.column_panels = (work.n + COLUMNS - 1) / COLUMNS;
+    return work;
+}
+
+static void run(const struct scalar_call *call, const float *packed) {
+    struct matmul work = make_work(call);
+    work.packed = packed;
+    const int64_t rows = work.m < ROWS ? work.m : ROWS;
+    heedi_scalar_parallel(call, work.batches * work.row_chunks * work.column_panels,
+                          rows * COLUMNS * work.k, matmul_range, &work);
+}
+
+void heed_f32_matmul_4x16__scalar(const struct scalar_call *call) {
+    run(call, ((const struct panels *)call->node->packed)->data);
+}
+
+void heed_f32_matmul_4x16_strided__scalar(const struct scalar_call *call) {
+    run(call, NULL);
+}
+
+/* ---- constant b ---------------------------------------------------------------------------------
+ */
+
+static void panels_destroy(void *object) {
+    struct panels *panels = object;
+    if (panels == NULL)
+        return;
+    const struct heed_host *host = panels->host;
+    heedi_scalar_free(host, panels->data);
+    heedi_scalar_free(host, panels);
+}
+
+struct pack_request {
+    const struct heed_host *host;
+    bool transposed; /* the weight is [n, k] */
+};
+
+static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
+                             void **object, size_t *bytes, struct heed_error *error) {
+    const struct pack_request *request = arg;
+    struct panels *panels = heedi_scalar_calloc(request->host, 1, sizeof *panels);
+    size_t elems = 0;
+    if (panels == NULL)
+        goto fail;
+    panels->host = request->host;
+    panels->n = desc->dims[request->transposed ? 0 : 1];
+    panels->k = desc->dims[request->transposed ? 1 : 0];
+    const int64_t n = panels->n, k = panels->k;
+    elems = (size_t)((n + COLUMNS - 1) / COLUMNS) * COLUMNS * (size_t)k;
+    panels->data = heedi_scalar_calloc(request->host, elems, sizeof *panels->data);
+    if (panels->data == NULL)
+        goto fail;
+    const struct scalar_operand source = {.desc = desc, .data = (void *)(uintptr_t)data};
+    const int64_t n_stride = request->transposed ? k : 1, k_stride = request->transposed ? 1 : n;
+    float buffer[BLOCK_K];
+    for (int64_t column = 0; column < n; column++) {
+        float *target = panels->data + column / COLUMNS * k * COLUMNS + column % COLUMNS;
+        for (int64_t p = 0; p < k; p += BLOCK_K) {
+            const int64_t count = k - p < BLOCK_K ? k - p : BLOCK_K;
+            const float *line = heedi_scalar_load(&source, column * n_stride + p * k_stride,
+                                                  k_stride, count, buffer);
+            for (int64_t i = 0; i < count; i++)
+                target[(p + i) * COLUMNS] = line[i];
+        }
+    }
+    *object = panels;
+    *bytes = elems * sizeof *panels->data;
+    return HEED_OK;
+
+fail:
+    panels_destroy(panels);
+    return heedi_scalar_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "scalar: out of memory for a packed weight of %zu elements", elems);
+}
+
+/* Whether b is a whole constant of two dimensions; then how it lies in memory. */
+static bool packable(const struct heed_subgraph *subgraph, const struct scalar_node *node,
+                     bool *transposed, uint64_t *weight_id) {
+    const struct scalar_tensor *b = &node->in[B];
+    const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
+    const struct heed_tensor_desc *whole = &storage->desc;
+    if (storage->role != HEED_ROLE_CONSTANT || storage->weight_id == 0 || b->desc.rank != 2 ||
+        whole->rank != 2 || b->offset_bytes != 0 || !heed_desc_contiguous(whole) ||
+        heed_desc_elems(whole) == 0)
+        return false;
+    *weight_id = storage->weight_id;
+    const bool flag = node->attrs.matmul.transpose_b != 0;
+    for (int turned = 0; turned < 2; turned++) { /* as stored, or seen through a transpose */
+        const int row = turned, column = 1 - turned;
+        if (b->desc.dims[row] == whole->dims[0] && b->desc.dims[column] == whole->dims[1] &&
+            (b->desc.dims[row] == 1 || b->desc.strides[row] == whole->dims[1]) &&
+            (b->desc.dims[column] == 1 || b->desc.strides[column] == 1)) {
+            *transposed = flag != (turned != 0);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct scalar_node *node, struct heed_error *error) {
+    struct pack_request request = {.host = plugin->host};
+    uint64_t weight_id = 0;
+    void *object = NULL;
+    if (!packable(subgraph, node, &request.transposed, &weight_id))
+        return HEED_OK;
+    const enum heed_status status = plugin->host->prepared_acquire(
+        plugin->host->handle, weight_id, request.transposed ? "f32_panel16_nk" : "f32_panel16_kn",
+        pack, panels_destroy, &request, 0, &node->prepared, &object, error);
+    if (status != HEED_OK)
+        return status;
+    node->packed = object;
+    node->kernel = SCALAR_MATMUL_PANEL;
+    return HEED_OK;
+}
+
+static const char *accept(struct scalar_node *node) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    const bool quantised = node->in[B].desc.dtype == HEED_I8;
+    if (attrs->activation > HEED_ACTIVATION_SIGMOID)
+        return "unknown activation";
+    if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
+        return "unknown way to transpose";
+    if (!heedi_scalar_is_float(&node->in[A]) || !heedi_scalar_is_float(&node->out[0]))
+        return "a and the result must be of a float type";
+    if (!quantised && !heedi_scalar_is_float(&node->in[B]))
+        return "b must be of a float type or i8";
+    if (quantised != heedi_scalar_is_float(&node->in[B_SCALE]))
+        return "b_scale must be given for an i8 b, and for no other";
+    if (heedi_scalar_present(&node->in[BIAS]) && !heedi_scalar_is_float(&node->in[BIAS]))
+        return "the bias must be of a float type";
+    if (node->in[A].desc.rank < 2 || node->in[B].desc.rank < 2 || node->out[0].desc.rank < 2)
+        return "a, b and the result must have at least two dimensions";
+    node->kernel = SCALAR_MATMUL_STRIDED;
+    return NULL;
+}
+
+const struct scalar_operator heedi_scalar_matmul = {
+    .attrs_size = sizeof(struct heed_matmul_attrs), .accept = accept, .prepare = prepare};
