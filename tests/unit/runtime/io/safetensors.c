@@ -230,6 +230,8 @@ static void refuses_bad_names(void **state) {
            "not text: byte 0 of 4 is 0xf4");
     refuse("{\"z\xe2\x82\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
            "not text: byte 1 of 3 is 0xe2");
+    refuse("{\"z\xe2\x82(\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+           "not text: byte 1 of 4 is 0xe2");
     static struct buffer file;
     build(&file,
           "{\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\":{\"dtype\":\"I8\",\"shape\":[1],"

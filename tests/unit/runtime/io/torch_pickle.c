@@ -251,6 +251,26 @@ static void refuses_bad_calls(void **state) {
     refuse_built("a persistent id is not");
 }
 
+/* Hooks would be code; extra state (the seventh argument) would change the values. */
+static void refuses_hooks_and_extra_state(void **state) {
+    (void)state;
+    static const char *const endings[] = {"}X\1\0\0\0kNstRu.", "}}X\1\0\0\0kNstRu."};
+    for (size_t i = 0; i < 2; i++) {
+        pickle.bytes = 0;
+        put(&pickle, "\x80\x02}(", 4);
+        pickle_string(&pickle, "name");
+        pickle_global(&pickle, "torch._utils", "_rebuild_tensor_v2");
+        put_text(&pickle, "((");
+        pickle_string(&pickle, "storage");
+        pickle_global(&pickle, "torch", "FloatStorage");
+        pickle_string(&pickle, "0");
+        pickle_string(&pickle, "cpu");
+        put(&pickle, "K\1tQK\0))\x89", 9);
+        put(&pickle, endings[i], 13 + i);
+        refuse_built("a tensor has hooks or extra state");
+    }
+}
+
 /* A long shape that is remembered once and used in every call must not be copied every time. */
 static void refuses_long_shapes(void **state) {
     (void)state;
@@ -307,11 +327,17 @@ static void bounds_the_stack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_state_dictionary),   cmocka_unit_test(reads_protocol_4),
-        cmocka_unit_test(remembers_values),           cmocka_unit_test(refuses_other_globals),
-        cmocka_unit_test(refuses_other_opcodes),      cmocka_unit_test(refuses_a_disordered_stack),
-        cmocka_unit_test(refuses_other_dictionaries), cmocka_unit_test(refuses_bad_calls),
-        cmocka_unit_test(refuses_long_shapes),        cmocka_unit_test(survives_cycles),
+        cmocka_unit_test(reads_a_state_dictionary),
+        cmocka_unit_test(reads_protocol_4),
+        cmocka_unit_test(remembers_values),
+        cmocka_unit_test(refuses_other_globals),
+        cmocka_unit_test(refuses_other_opcodes),
+        cmocka_unit_test(refuses_a_disordered_stack),
+        cmocka_unit_test(refuses_other_dictionaries),
+        cmocka_unit_test(refuses_bad_calls),
+        cmocka_unit_test(refuses_hooks_and_extra_state),
+        cmocka_unit_test(refuses_long_shapes),
+        cmocka_unit_test(survives_cycles),
         cmocka_unit_test(bounds_the_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
