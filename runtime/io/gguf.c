@@ -146,7 +146,7 @@ static enum heed_status read_scalar(struct reader *reader, struct heedi_meta *me
         meta->value.u = data[0];
         break;
     case HEEDI_META_I8:
-        meta->value.i = (int8_t)data[0];
+        meta->value.i = data[0] < 128 ? data[0] : data[0] - 256;
         break;
     case HEEDI_META_U16:
         meta->value.u = heedi_load_u16(data);

@@ -121,7 +121,7 @@ static int compare_names(const void *a, const void *b) {
 static enum heed_status write_sorted(struct heed_context *context, const char *path,
                                      struct heed_weight **sorted, size_t count, struct text *text) {
     if (count > 0)
-        qsort(sorted, count, sizeof *sorted, compare_names);
+        qsort(sorted, count, sizeof(struct heed_weight *), compare_names);
     for (size_t i = 0; i < count; i++)
         if (strcmp(sorted[i]->name, "__metadata__") == 0)
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
@@ -131,7 +131,7 @@ static enum heed_status write_sorted(struct heed_context *context, const char *p
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                               "%s: two tensors are named '%.200s'", path, sorted[i]->name);
     if (count > 0)
-        qsort(sorted, count, sizeof *sorted, compare_weights);
+        qsort(sorted, count, sizeof(struct heed_weight *), compare_weights);
 
     append(text, "{", 1);
     uint64_t offset = 0;

@@ -392,7 +392,7 @@ enum heed_status heedi_weights_finish(struct heed_context *context, struct heedi
     for (size_t i = 0; i < weights->meta_count; i++)
         keys[i] = &weights->metas[i];
     if (weights->meta_count > 0)
-        qsort(keys, weights->meta_count, sizeof *keys, compare_metas);
+        qsort(keys, weights->meta_count, sizeof(const struct heedi_meta *), compare_metas);
     for (size_t i = 1; i < weights->meta_count; i++)
         if (compare_slices(keys[i - 1]->key, keys[i]->key) == 0)
             return heedi_fail(context, HEED_ERROR_FORMAT, "%s: two metadata keys are '%.*s'", path,
@@ -439,7 +439,8 @@ const struct heedi_meta *heedi_weights_meta(const struct heedi_weights *weights,
     const struct heedi_meta *pointer = &wanted;
     if (weights->meta_count == 0)
         return NULL;
-    const struct heedi_meta *const *found = bsearch(
-        &pointer, weights->metas_by_key, weights->meta_count, sizeof(pointer), compare_metas);
+    const struct heedi_meta *const *found =
+        bsearch(&pointer, weights->metas_by_key, weights->meta_count,
+                sizeof(const struct heedi_meta *), compare_metas);
     return found == NULL ? NULL : *found;
 }

@@ -51,8 +51,10 @@ struct heedi_meta {
 
 struct heedi_weights; /* reference-counted through the weights made from it */
 
-/* Each opens a file and makes one heed_weight per tensor, over the mapping. The caller owns
- * *weights. */
+/* Each opens a file and makes one heed_weight per tensor, over the mapping; only strided or
+ * misaligned tensors are copied. Tensors of a type or rank that Heed does not have are left out and
+ * logged at "info". The caller owns *weights, which is NULL on failure. Looking things up is safe
+ * from any thread; a file must not be cut short while it is open. */
 enum heed_status heedi_safetensors_open(struct heed_context *context, const char *path,
                                         struct heedi_weights **weights);
 /* All shards named by "<folder>/model.safetensors.index.json". */
@@ -93,7 +95,9 @@ enum heed_status heedi_torch_parse(struct heed_context *context, const char *pat
 /* ---- writing ---- */
 
 /* Collects metadata and tensors, then writes the file at once (temporary name, renamed). Strings
- * and tensor data must stay valid until write. The first failure sticks and write returns it. */
+ * and tensor data must stay valid until write, the context until destroy. The first failure sticks
+ * and write returns it. Keys and names are those that ggml accepts: tensor names of 1 to 63 bytes.
+ * general.alignment is set to 64 by the writer. */
 struct heedi_gguf_writer;
 enum heed_status heedi_gguf_writer_create(struct heed_context *context,
                                           struct heedi_gguf_writer **writer);
