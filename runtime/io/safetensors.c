@@ -228,8 +228,12 @@ static enum heed_status add_tensors(struct header *header) {
 
 cJSON *heedi_safetensors_parse_json(struct heed_context *context, const char *path,
                                     const char *text, size_t bytes) {
+    if (bytes == 0) {
+        (void)heedi_fail(context, HEED_ERROR_FORMAT, "%s: not valid JSON: empty", path);
+        return NULL;
+    }
     const char *limit = text + bytes, *end = text;
-    cJSON *root = bytes == 0 ? NULL : cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
+    cJSON *root = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
     if (root == NULL) {
         (void)heedi_fail(context, HEED_ERROR_FORMAT, "%s: not valid JSON (near byte %lld)", path,
                          (long long)(end == NULL ? 0 : end - text));
