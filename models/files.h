@@ -12,7 +12,7 @@ enum heed_status heedi_map_file(struct heed_context *context, const char *path,
                                 struct heedi_mapping *mapping);
 
 static inline struct heedi_slice heedi_mapping_slice(const struct heedi_mapping *mapping) {
-    const struct heedi_slice slice = {mapping->data, mapping->bytes};
+    const struct heedi_slice slice = {(const char *)mapping->data, mapping->bytes};
     return slice;
 }
 

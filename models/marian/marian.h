@@ -115,7 +115,7 @@ struct heedi_marian {
 extern const struct heedi_network heedi_marian_network;
 
 static inline struct heedi_marian *heedi_marian_of(const struct heed_model *model) {
-    return model->data;
+    return (struct heedi_marian *)model->data;
 }
 
 /* Allocates model->data with a checked configuration, fills model->generation. */
