@@ -12,7 +12,7 @@ const struct heed_claim *heedi_offer_claim(const struct heedi_offer *offer, uint
 
 static void refuse(struct heed_claim *claim, const char *reason) {
     claim->verdict = HEED_VERDICT_NO;
-    snprintf(claim->reason, sizeof claim->reason, "%s", reason);
+    snprintf(claim->reason, sizeof claim->reason, "%.*s", (int)sizeof claim->reason - 1, reason);
 }
 
 /* Bits of `wanted` that name inputs which a copy would make contiguous. A copy is never put in

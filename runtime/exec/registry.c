@@ -197,6 +197,13 @@ static bool name_of_file(const char *file, char name[HEEDI_PLUGIN_NAME_BYTES]) {
     return heedi_plugin_name_valid(name);
 }
 
+static void describe_broken(const struct heedi_backend *backend, const struct heed_error *detail,
+                            struct heed_error *broken) {
+    const bool file = backend->path != NULL && backend->path[0] != '\0';
+    heedi_error(broken, (enum heed_status)detail->status, "plugin %s skipped: %.600s",
+                file ? backend->path : backend->name, detail->message);
+}
+
 enum heed_status heedi_plugin_open_path(const struct heedi_env *env, const char *path,
                                         struct heedi_backend *backend, struct heed_error *error) {
     char name[HEEDI_PLUGIN_NAME_BYTES];
@@ -208,8 +215,12 @@ enum heed_status heedi_plugin_open_path(const struct heedi_env *env, const char 
                            heedi_os_library_suffix());
     }
     const enum heed_status status = open_file(heedi_strdup(env, path), name, backend, error);
-    if (status != HEED_OK)
+    if (status != HEED_OK) {
+        struct heed_error broken;
+        describe_broken(backend, error, &broken);
+        heedi_error(error, status, "%s", broken.message);
         heedi_backend_clear(env, backend);
+    }
     return status;
 }
 
@@ -250,23 +261,33 @@ enum heed_status heedi_plugin_open(const struct heedi_env *env, const char *plug
                            name, HEEDI_PLUGIN_NAME_BYTES - 1);
     if (!list_places(env, plugin_path, &places))
         return heedi_error(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    /* A broken file on the way is remembered: it is the reason where nothing better follows. */
+    struct heed_error broken = heedi_plugin_error();
     enum heed_status status = HEED_ERROR_NOT_FOUND;
-    for (size_t i = 0; i < places.count && status != HEED_OK; i++) {
+    for (size_t i = 0; i < places.count && status != HEED_OK && status != HEED_ERROR_OUT_OF_MEMORY;
+         i++) {
         struct heed_error detail = heedi_plugin_error();
         status = open_in_place(env, &places.at[i], name, backend, &detail);
-        if (status != HEED_OK && status != HEED_ERROR_NOT_FOUND)
-            heedi_log(env, HEED_LOG_WARNING, "plugin %s skipped: %s",
-                      backend->path != NULL && backend->path[0] != '\0' ? backend->path : name,
-                      detail.message);
+        if (status != HEED_OK && status != HEED_ERROR_NOT_FOUND) {
+            if (broken.message[0] != '\0')
+                heedi_log(env, HEED_LOG_WARNING, "%s", broken.message);
+            describe_broken(backend, &detail, &broken);
+        }
         if (status != HEED_OK)
             heedi_backend_clear(env, backend);
     }
     free_places(&places);
+    if (status == HEED_ERROR_OUT_OF_MEMORY)
+        return heedi_error(error, status, "out of memory");
+    if (status != HEED_OK && broken.message[0] != '\0')
+        return heedi_error(error, HEED_ERROR_NOT_FOUND, "%s", broken.message);
     if (status != HEED_OK)
         return heedi_error(error, HEED_ERROR_NOT_FOUND,
-                           "no usable plugin " HEEDI_PLUGIN_PREFIX "%s%s in the plugin path or "
-                           "the plugin folder of the library",
+                           "there is no " HEEDI_PLUGIN_PREFIX "%s%s in the plugin path or the "
+                           "plugin folder of the library",
                            name, heedi_os_library_suffix());
+    if (broken.message[0] != '\0')
+        heedi_log(env, HEED_LOG_WARNING, "%s", broken.message);
     return HEED_OK;
 }
 
