@@ -144,7 +144,7 @@ const struct heedi_state_slot *heedi_program_state(const struct heed_program *pr
 static bool add_boundary(struct heed_program *program, heed_tensor tensor) {
     if (heedi_program_boundary(program, tensor) != NULL)
         return true;
-    const uint64_t bytes = heedi_desc_bytes(&program->partition.graph->tensors[tensor].desc);
+    const uint64_t bytes = heedi_storage_bytes(&program->partition.graph->tensors[tensor].desc);
     if (bytes > SIZE_MAX / 2 || program->boundary_bytes > SIZE_MAX / 2 - (size_t)bytes)
         return false;
     program->boundaries[program->boundary_count++] =
@@ -165,7 +165,7 @@ static bool add_port(struct heed_program *program, heed_tensor tensor, const cha
         .output = output,
         .offset =
             boundary->offset + (size_t)from->offset_elems * heed_dtype_bytes(from->desc.dtype),
-        .bytes = (size_t)heedi_desc_bytes(&from->desc),
+        .bytes = (size_t)heedi_storage_bytes(&from->desc),
     };
     return true;
 }

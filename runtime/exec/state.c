@@ -48,7 +48,7 @@ void heed_state_destroy(struct heed_state *state) {
 
 static enum heed_status check_range(struct heed_context *context, const struct heed_state *state,
                                     size_t offset, size_t bytes) {
-    const uint64_t total = heedi_desc_bytes(&state->desc);
+    const uint64_t total = heedi_storage_bytes(&state->desc);
     if (offset > total || bytes > total - offset)
         return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                           "bytes [%zu, %zu + %zu) lie outside the state of %" PRIu64 " bytes",

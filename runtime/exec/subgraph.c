@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-uint64_t heedi_desc_bytes(const struct heed_tensor_desc *desc) {
+uint64_t heedi_storage_bytes(const struct heed_tensor_desc *desc) {
     return (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
 }
 
@@ -193,7 +193,7 @@ enum heed_status heedi_subgraph_plan(struct heed_context *context, struct heedi_
     for (uint32_t t = 0; t < view->tensor_count; t++) {
         const struct heed_subgraph_tensor *tensor = &subgraph->tensors[t];
         if (tensor->role == HEED_ROLE_INTERNAL && tensor->storage == (int32_t)t)
-            items[count++] = (struct heedi_plan_item){.bytes = heedi_desc_bytes(&tensor->desc),
+            items[count++] = (struct heedi_plan_item){.bytes = heedi_storage_bytes(&tensor->desc),
                                                       .first = tensor->first_node,
                                                       .last = tensor->last_node};
     }

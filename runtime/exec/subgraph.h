@@ -36,6 +36,6 @@ enum heed_status heedi_subgraph_plan(struct heed_context *context, struct heedi_
 void heedi_subgraph_clear(struct heedi_subgraph *subgraph);
 
 /* Bytes of the storage of a tensor; graphs have checked that they fit. */
-uint64_t heedi_desc_bytes(const struct heed_tensor_desc *desc);
+uint64_t heedi_storage_bytes(const struct heed_tensor_desc *desc);
 
 #endif
