@@ -13,8 +13,8 @@
  *
  * A constant b is packed into panels once, [ceil(n / 16)][k][16] with zeros beyond n, and shared by
  * all programs; any other b is packed on the way, BLOCK_K rows of a panel at a time, into a buffer
- * on the stack. Either way every element is the plain sum over ascending k, rounded after each
- * product and each sum, however many rows there are. */
+ * on the stack. Either way, and however many rows there are, an element is summed in one order:
+ * over ascending k in blocks of BLOCK_K, each block's sum then added to the one before. */
 #include <string.h>
 
 #include "scalar.h"
@@ -51,42 +51,37 @@ struct matmul {
 /* ---- micro-kernels ------------------------------------------------------------------------------
  */
 
-/* sums[r][j] += sum over p of rows[r][p] * panel[p][j], p ascending, for 4 rows. The sums of 8
- * columns of 4 rows fill half of the 16 vector registers that every x86-64 and AArch64 has. */
-static void tile_4x16(float sums[TILE][COLUMNS], const float *const rows[TILE], const float *panel,
+/* tile[r][j] = sum over p of rows[r][p] * panel[p][j], p ascending, for 4 rows: 8 columns at a
+ * time, whose sums fill 8 of the 16 vector registers of x86-64. */
+static void tile_4x16(float tile[TILE][COLUMNS], const float *const rows[TILE], const float *panel,
                       int64_t k) {
     enum { HALF = COLUMNS / 2 };
     const float *a0 = rows[0], *a1 = rows[1], *a2 = rows[2], *a3 = rows[3];
     for (int start = 0; start < COLUMNS; start += HALF) {
-        float s0[HALF], s1[HALF], s2[HALF], s3[HALF];
-        memcpy(s0, sums[0] + start, sizeof s0);
-        memcpy(s1, sums[1] + start, sizeof s1);
-        memcpy(s2, sums[2] + start, sizeof s2);
-        memcpy(s3, sums[3] + start, sizeof s3);
+        float sums[TILE][HALF] = {{0}};
         const float *b = panel + start;
         for (int64_t p = 0; p < k; p++, b += COLUMNS) {
-            for (int j = 0; j < HALF; j++) {
-                s0[j] += a0[p] * b[j];
-                s1[j] += a1[p] * b[j];
-                s2[j] += a2[p] * b[j];
-                s3[j] += a3[p] * b[j];
-            }
+            for (int j = 0; j < HALF; j++)
+                sums[0][j] += a0[p] * b[j];
+            for (int j = 0; j < HALF; j++)
+                sums[1][j] += a1[p] * b[j];
+            for (int j = 0; j < HALF; j++)
+                sums[2][j] += a2[p] * b[j];
+            for (int j = 0; j < HALF; j++)
+                sums[3][j] += a3[p] * b[j];
         }
-        memcpy(sums[0] + start, s0, sizeof s0);
-        memcpy(sums[1] + start, s1, sizeof s1);
-        memcpy(sums[2] + start, s2, sizeof s2);
-        memcpy(sums[3] + start, s3, sizeof s3);
+        for (int r = 0; r < TILE; r++)
+            memcpy(tile[r] + start, sums[r], sizeof sums[r]);
     }
 }
 
 /* The same for one row. */
-static void tile_1x16(float sums[COLUMNS], const float *row, const float *panel, int64_t k) {
-    float s[COLUMNS];
-    memcpy(s, sums, sizeof s);
+static void tile_1x16(float tile[COLUMNS], const float *row, const float *panel, int64_t k) {
+    float sums[COLUMNS] = {0};
     for (int64_t p = 0; p < k; p++, panel += COLUMNS)
         for (int j = 0; j < COLUMNS; j++)
-            s[j] += row[p] * panel[j];
-    memcpy(sums, s, sizeof s);
+            sums[j] += row[p] * panel[j];
+    memcpy(tile, sums, sizeof sums);
 }
 
 /* ---- one piece: up to ROWS rows of one panel ----------------------------------------------------
@@ -155,53 +150,65 @@ static void pack_on_the_way(const struct matmul *work, int64_t b_offset,
     }
 }
 
-/* `rows` (1 to TILE) rows of the result from `row` of batch `batch`. */
-static void compute_tile(const struct matmul *work, const struct finish *finish, int64_t batch,
-                         int64_t row, int rows, int64_t a_offset, int64_t b_offset,
-                         const float *packed, float *panel_buffer, bool reuse_panel) {
-    const struct scalar_operand *a = &work->call->in[A];
-    float sums[TILE][COLUMNS] = {{0}};
-    float row_buffers[TILE][BLOCK_K];
+/* Where a piece finds its operands. */
+struct piece {
+    struct finish finish;
+    int64_t batch;
+    int64_t a_offset, b_offset; /* of the batch */
+    const float *packed;        /* the panel, or NULL */
+    float *buffer;              /* [BLOCK_K][16], for packing on the way */
+    bool buffered;              /* the buffer already holds the whole panel */
+};
+
+/* `rows` (1 to TILE) rows of the result from `row` on. */
+static void compute_tile(const struct matmul *work, struct piece *piece, int64_t row, int rows) {
+    float sums[TILE][COLUMNS] = {{0}}, tile[TILE][COLUMNS], row_buffers[TILE][BLOCK_K];
     for (int64_t p = 0; p < work->k; p += BLOCK_K) {
         const int64_t count = work->k - p < BLOCK_K ? work->k - p : BLOCK_K;
         const float *lines[TILE];
         for (int r = 0; r < rows; r++)
-            lines[r] = heedi_scalar_load(a, a_offset + (row + r) * work->a_row + p * work->a_k,
+            lines[r] = heedi_scalar_load(&work->call->in[A],
+                                         piece->a_offset + (row + r) * work->a_row + p * work->a_k,
                                          work->a_k, count, row_buffers[r]);
-        const float *panel = packed != NULL ? packed + p * COLUMNS : panel_buffer;
-        if (packed == NULL && !reuse_panel)
-            pack_on_the_way(work, b_offset, finish, p, count, panel_buffer);
+        const float *panel = piece->buffer;
+        if (piece->packed != NULL)
+            panel = piece->packed + p * COLUMNS;
+        else if (!piece->buffered)
+            pack_on_the_way(work, piece->b_offset, &piece->finish, p, count, piece->buffer);
         if (rows == TILE)
-            tile_4x16(sums, lines, panel, count);
+            tile_4x16(tile, lines, panel, count);
         else
             for (int r = 0; r < rows; r++)
-                tile_1x16(sums[r], lines[r], panel, count);
+                tile_1x16(tile[r], lines[r], panel, count);
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < COLUMNS; j++)
+                sums[r][j] += tile[r][j];
     }
+    piece->buffered = work->k <= BLOCK_K;
     for (int r = 0; r < rows; r++)
-        store_row(work, finish, batch * work->m + row + r, sums[r]);
+        store_row(work, &piece->finish, piece->batch * work->m + row + r, sums[r]);
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
     const struct matmul *work = arg;
-    float panel_buffer[BLOCK_K * COLUMNS];
+    float buffer[BLOCK_K * COLUMNS];
     for (int64_t item = begin; item < end; item++) {
         const int64_t panel = item % work->column_panels;
         const int64_t chunk = item / work->column_panels % work->row_chunks;
         const int64_t batch = item / work->column_panels / work->row_chunks;
         const int64_t outer = batch / work->batch_dims[1], inner = batch % work->batch_dims[1];
-        const int64_t a_offset = outer * work->a_batch[0] + inner * work->a_batch[1];
-        const int64_t b_offset = outer * work->b_batch[0] + inner * work->b_batch[1];
-        const struct finish finish = make_finish(work, panel);
-        const float *packed =
-            work->packed != NULL ? work->packed + panel * work->k * COLUMNS : NULL;
+        struct piece piece = {
+            .finish = make_finish(work, panel),
+            .batch = batch,
+            .a_offset = outer * work->a_batch[0] + inner * work->a_batch[1],
+            .b_offset = outer * work->b_batch[0] + inner * work->b_batch[1],
+            .packed = work->packed != NULL ? work->packed + panel * work->k * COLUMNS : NULL,
+            .buffer = buffer,
+        };
         const int64_t first = chunk * ROWS;
         const int64_t last = first + ROWS < work->m ? first + ROWS : work->m;
-        for (int64_t row = first; row < last; row += TILE) {
-            const int rows = last - row < TILE ? (int)(last - row) : TILE;
-            const bool reuse = row > first && work->k <= BLOCK_K; /* the whole panel is there */
-            compute_tile(work, &finish, batch, row, rows, a_offset, b_offset, packed, panel_buffer,
-                         reuse);
-        }
+        for (int64_t row = first; row < last; row += TILE)
+            compute_tile(work, &piece, row, last - row < TILE ? (int)(last - row) : TILE);
     }
 }
 
