@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process on POSIX systems: time, memory, environment, processors, shared objects. */
+/* The process on POSIX systems: time, memory, environment, processors, own place. */
 #define _GNU_SOURCE /* dladdr, sched_getaffinity, secure_getenv */
 #include "runtime/base/os.h"
 
@@ -99,26 +99,4 @@ uint32_t heedi_os_processor_count(void) {
         count = (long)quota;
 #endif
     return count < 1 ? 1 : (uint32_t)count;
-}
-
-void *heedi_os_library_open(const char *path, struct heed_error *error) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        const char *why = dlerror();
-        heedi_error(error, HEED_ERROR_IO, "%s", why == NULL ? path : why);
-    }
-    return library;
-}
-
-void *heedi_os_library_symbol(void *library, const char *name) {
-    return dlsym(library, name);
-}
-
-void heedi_os_library_close(void *library) {
-    if (library != NULL)
-        dlclose(library);
-}
-
-const char *heedi_os_library_suffix(void) {
-    return ".so";
 }
