@@ -47,6 +47,7 @@ struct candidate {
     uint32_t device;
     uint32_t rank;
     uint32_t preference;
+    bool broken; /* it cannot say what devices it has */
 };
 struct candidates {
     const struct heedi_env *env;
@@ -91,7 +92,9 @@ static bool best_device(struct candidates *candidates, struct candidate *candida
     }
     const enum heed_status status =
         heedi_plugin_devices(&candidate->backend.table, devices, HEEDI_MAX_DEVICES, &count, error);
-    if (status == HEED_OK && count > 0)
+    if (status != HEED_OK)
+        candidate->broken = true;
+    else if (count > 0)
         heedi_error(error, HEED_ERROR_NOT_FOUND, "it has only software devices");
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t rank = rank_of(devices[i].type);
@@ -116,8 +119,8 @@ static bool collect(void *user, struct heedi_backend *backend, const char *reaso
     struct candidate candidate = {.backend = *backend};
     struct heed_error error = heedi_plugin_error();
     if (!best_device(candidates, &candidate, &error)) {
-        heedi_log(candidates->env, HEED_LOG_INFO, "backend '%s' not chosen: %s", backend->name,
-                  error.message);
+        heedi_log(candidates->env, candidate.broken ? HEED_LOG_WARNING : HEED_LOG_INFO,
+                  "backend '%s' not chosen: %s", backend->name, error.message);
         heedi_backend_clear(candidates->env, backend);
         return !candidates->failed;
     }
