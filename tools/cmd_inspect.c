@@ -13,7 +13,7 @@ struct report {
 static void take_field(void *user, const char *key, const char *value) {
     struct report *report = user;
     if (report->fields == NULL)
-        printf("  %-28s %s\n", key, value);
+        printf("  %-34s %s\n", key, value);
     else if (!heedi_tool_json_string(report->fields, key, value))
         report->out_of_memory = true;
 }
