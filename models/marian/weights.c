@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tensors of a Marian model: found by Hugging Face's names, checked against the configuration.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -8,104 +9,124 @@
 #include "runtime/base/shape.h"
 #include "runtime/base/weight.h"
 
-/* Longest tensor name looked up: "model.decoder.layers.255.encoder_attn_layer_norm.weight". */
-struct name {
-    char text[96];
-};
-
+/* Looks tensors up, composing their names: `name` is what the present place of the network is
+ * called, "model.encoder.layers.0.self_attn". */
 struct binder {
     struct heed_context *context;
     const struct heed_model *model;
     const char *config_file;
     enum heed_status status; /* sticky */
+    char name[128]; /* the longest is model.decoder.layers.255.encoder_attn.out_proj.weight */
+    size_t bytes;
 };
 
-/* The tensor `name` with float elements and dims [rows, columns], or [columns] where rows is 0;
- * NULL and a failure otherwise. `why` says where the expected sizes come from. */
-static struct heed_weight *get(struct binder *binder, const char *name, int32_t rows,
-                               int32_t columns, const char *why) {
-    if (binder->status != HEED_OK)
-        return NULL;
-    struct heed_weight *weight = heedi_weights_find(binder->model->weights, name);
-    if (!weight) {
-        binder->status = heedi_fail(binder->context, HEED_ERROR_FORMAT,
-                                    "%s: tensor \"%s\" is missing", binder->model->path, name);
-        return NULL;
-    }
+/* Goes to a part of the present place; returns what leave() takes to come back. */
+static size_t enter(struct binder *binder, const char *part) {
+    const size_t before = binder->bytes, part_bytes = strlen(part);
+    assert(before + 1 + part_bytes < sizeof binder->name);
+    if (before)
+        binder->name[binder->bytes++] = '.';
+    memcpy(binder->name + binder->bytes, part, part_bytes + 1);
+    binder->bytes += part_bytes;
+    return before;
+}
+
+static void leave(struct binder *binder, size_t before) {
+    binder->bytes = before;
+    binder->name[before] = 0;
+}
+
+/* Checks that a tensor has float elements and dims [rows, columns], or [columns] where rows is 0.
+ * `why` says where the expected sizes come from. */
+static void check(struct binder *binder, const struct heed_weight *weight, int32_t rows,
+                  int32_t columns, const char *why) {
     const struct heed_tensor_desc *desc = &weight->desc;
     const bool is_float =
         desc->dtype == HEED_F32 || desc->dtype == HEED_F16 || desc->dtype == HEED_BF16;
     const bool fits = rows ? desc->rank == 2 && desc->dims[0] == rows && desc->dims[1] == columns
                            : desc->rank == 1 && desc->dims[0] == columns;
-    if (!is_float || !fits) {
-        struct heedi_shape_text found;
-        char expected[32];
-        if (rows)
-            snprintf(expected, sizeof expected, "[%d, %d]", rows, columns);
-        else
-            snprintf(expected, sizeof expected, "[%d]", columns);
-        binder->status = heedi_fail(binder->context, HEED_ERROR_SHAPE,
-                                    "%s: tensor \"%s\": expected float %s (%s of %s), found %s",
-                                    binder->model->path, name, expected, why, binder->config_file,
-                                    heedi_shape_print(&found, desc));
+    struct heedi_shape_text found;
+    char expected[32];
+    if (is_float && fits)
+        return;
+    if (rows)
+        snprintf(expected, sizeof expected, "[%d, %d]", rows, columns);
+    else
+        snprintf(expected, sizeof expected, "[%d]", columns);
+    binder->status = heedi_fail(binder->context, HEED_ERROR_SHAPE,
+                                "%s: tensor \"%s\": expected float %s (%s of %s), found %s",
+                                binder->model->path, weight->name, expected, why,
+                                binder->config_file, heedi_shape_print(&found, desc));
+}
+
+/* The tensor `part` of the present place, NULL after a failure. */
+static struct heed_weight *get(struct binder *binder, const char *part, int32_t rows,
+                               int32_t columns, const char *why) {
+    if (binder->status != HEED_OK)
         return NULL;
-    }
+    const size_t before = enter(binder, part);
+    struct heed_weight *weight = heedi_weights_find(binder->model->weights, binder->name);
+    const char *reason = heedi_weights_unsupported(binder->model->weights, binder->name);
+    if (weight)
+        check(binder, weight, rows, columns, why);
+    else if (reason)
+        binder->status = heedi_fail(binder->context, HEED_ERROR_UNSUPPORTED,
+                                    "%s: tensor \"%s\" cannot be used: %s", binder->model->path,
+                                    binder->name, reason);
+    else
+        binder->status =
+            heedi_fail(binder->context, HEED_ERROR_FORMAT, "%s: tensor \"%s\" is missing",
+                       binder->model->path, binder->name);
+    leave(binder, before);
     return weight;
 }
 
-static void join(struct name *name, const char *prefix, const char *suffix) {
-    snprintf(name->text, sizeof name->text, "%s.%s", prefix, suffix);
-}
-
-static void bind_linear(struct binder *binder, const char *prefix, int32_t out, int32_t in,
+static void bind_linear(struct binder *binder, const char *part, int32_t out, int32_t in,
                         const char *why, struct heedi_marian_linear *linear) {
-    struct name name;
-    join(&name, prefix, "weight");
-    linear->weight = get(binder, name.text, out, in, why);
-    join(&name, prefix, "bias");
-    linear->bias = get(binder, name.text, 0, out, why);
+    const size_t before = enter(binder, part);
+    linear->weight = get(binder, "weight", out, in, why);
+    linear->bias = get(binder, "bias", 0, out, why);
+    leave(binder, before);
 }
 
-static void bind_norm(struct binder *binder, const char *prefix, int32_t width,
+static void bind_norm(struct binder *binder, const char *part, int32_t width,
                       struct heedi_marian_norm *norm) {
-    struct name name;
-    join(&name, prefix, "weight");
-    norm->gamma = get(binder, name.text, 0, width, "d_model");
-    join(&name, prefix, "bias");
-    norm->beta = get(binder, name.text, 0, width, "d_model");
+    const size_t before = enter(binder, part);
+    norm->gamma = get(binder, "weight", 0, width, "d_model");
+    norm->beta = get(binder, "bias", 0, width, "d_model");
+    leave(binder, before);
 }
 
-static void bind_attention(struct binder *binder, const char *layer, const char *kind,
-                           int32_t width, struct heedi_marian_attention *attention) {
-    struct heedi_marian_linear *const linears[] = {&attention->q, &attention->k, &attention->v,
-                                                   &attention->out};
-    static const char *const parts[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
-    struct name name;
-    for (int i = 0; i < 4; i++) {
-        snprintf(name.text, sizeof name.text, "%s.%s.%s", layer, kind, parts[i]);
-        bind_linear(binder, name.text, width, width, "d_model", linears[i]);
-    }
-    snprintf(name.text, sizeof name.text, "%s.%s_layer_norm", layer, kind);
-    bind_norm(binder, name.text, width, &attention->norm);
+static void bind_attention(struct binder *binder, const char *part, int32_t width,
+                           struct heedi_marian_attention *attention) {
+    const size_t before = enter(binder, part);
+    bind_linear(binder, "q_proj", width, width, "d_model", &attention->q);
+    bind_linear(binder, "k_proj", width, width, "d_model", &attention->k);
+    bind_linear(binder, "v_proj", width, width, "d_model", &attention->v);
+    bind_linear(binder, "out_proj", width, width, "d_model", &attention->out);
+    leave(binder, before);
 }
 
 static void bind_layers(struct binder *binder, bool decoder, int32_t count, int32_t width,
                         int32_t inner, struct heedi_marian_layer *layers) {
     const char *why = decoder ? "d_model, decoder_ffn_dim" : "d_model, encoder_ffn_dim";
+    const size_t before = enter(binder, decoder ? "model.decoder.layers" : "model.encoder.layers");
     for (int32_t i = 0; i < count && binder->status == HEED_OK; i++) {
-        struct name layer, name;
-        snprintf(layer.text, sizeof layer.text, "model.%s.layers.%d",
-                 decoder ? "decoder" : "encoder", i);
-        bind_attention(binder, layer.text, "self_attn", width, &layers[i].self);
-        if (decoder)
-            bind_attention(binder, layer.text, "encoder_attn", width, &layers[i].cross);
-        join(&name, layer.text, "fc1");
-        bind_linear(binder, name.text, inner, width, why, &layers[i].fc1);
-        join(&name, layer.text, "fc2");
-        bind_linear(binder, name.text, width, inner, why, &layers[i].fc2);
-        join(&name, layer.text, "final_layer_norm");
-        bind_norm(binder, name.text, width, &layers[i].norm);
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        const size_t list = enter(binder, number);
+        bind_attention(binder, "self_attn", width, &layers[i].self);
+        bind_norm(binder, "self_attn_layer_norm", width, &layers[i].self.norm);
+        if (decoder) {
+            bind_attention(binder, "encoder_attn", width, &layers[i].cross);
+            bind_norm(binder, "encoder_attn_layer_norm", width, &layers[i].cross.norm);
+        }
+        bind_linear(binder, "fc1", inner, width, why, &layers[i].fc1);
+        bind_linear(binder, "fc2", width, inner, why, &layers[i].fc2);
+        bind_norm(binder, "final_layer_norm", width, &layers[i].norm);
+        leave(binder, list);
     }
+    leave(binder, before);
 }
 
 /* The first of `names` (NULL-terminated) that is there: of tensors that share memory, files keep
@@ -208,7 +229,7 @@ enum heed_status heedi_marian_bind_weights(struct heed_context *context, struct 
                                            const char *config_file) {
     struct heedi_marian *marian = heedi_marian_of(model);
     const struct heedi_marian_config *config = &marian->config;
-    struct binder binder = {context, model, config_file, HEED_OK};
+    struct binder binder = {.context = context, .model = model, .config_file = config_file};
     bind_embeddings(&binder, marian);
     /* Hugging Face stores [1, V]; [V] says the same. */
     struct heed_weight *bias = heedi_weights_find(model->weights, "final_logits_bias");

@@ -82,6 +82,14 @@ static size_t language_bytes(const char *text, size_t bytes) {
     return 0;
 }
 
+/* Tokenizers differ in which white space they drop; a text of nothing else has no pieces. */
+static bool is_blank(const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] != ' ' && !(text[i] >= '\t' && text[i] <= '\r'))
+            return false;
+    return true;
+}
+
 struct encoding {
     struct heed_context *context;
     const struct heedi_tokenizer *tokenizer;
@@ -111,7 +119,7 @@ enum heed_status heedi_tokenizer_encode(struct heed_context *context,
     if (language)
         status = append_piece(&encoding, text, language);
     const size_t before = tokens->count;
-    if (status == HEED_OK)
+    if (status == HEED_OK && !is_blank(text + language, bytes - language))
         status = heedi_pieces_encode(context, tokenizer->source_pieces, text + language,
                                      bytes - language, append_piece, &encoding);
     if (status == HEED_OK && tokens->count == before)
