@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A hundred captions must be translated as an independent implementation does (README.md here). */
+#include "golden.h"
+
+static int compare(void *user, size_t index, const struct heed_translation *translation) {
+    const struct lines *expected = user;
+    assert_int_equal(translation->status, HEED_OK);
+    if (strcmp(translation->text, expected->texts[index]) != 0)
+        fail_msg("line %zu\n   found: %s\nexpected: %s", index + 1, translation->text,
+                 expected->texts[index]);
+    return 0;
+}
+
+static void a_hundred_captions(void **state) {
+    struct lines source = read_lines("multi30k_100.en"), target = read_lines("multi30k_100.de");
+    struct golden golden = open_golden();
+    (void)state;
+    assert_int_equal(source.count, 100);
+    assert_int_equal(target.count, 100);
+    assert_int_equal(
+        heed_translate_many(golden.translator, source.texts, NULL, source.count, compare, &target),
+        HEED_OK);
+    close_golden(&golden);
+    free(source.block);
+    free(target.block);
+}
+
+static void one_at_a_time(void **state) {
+    struct lines source = read_lines("multi30k_100.en"), target = read_lines("multi30k_100.de");
+    struct golden golden = open_golden();
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        char *text = NULL;
+        assert_int_equal(heed_translate(golden.translator, source.texts[i], &text), HEED_OK);
+        assert_string_equal(text, target.texts[i]);
+        heed_string_free(golden.translator, text);
+    }
+    close_golden(&golden);
+    free(source.block);
+    free(target.block);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred_captions),
+                                       cmocka_unit_test(one_at_a_time)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thousand captions against an independent f32 implementation: at least 998 must be equal, and a
+ * line may differ only where two tokens were as good as equal on the way, their logits less than
+ * 1e-3 apart. */
+#include "golden.h"
+
+struct tally {
+    const struct lines *expected, *margins;
+    size_t agreed;
+    int bad;
+};
+
+static int compare(void *user, size_t index, const struct heed_translation *translation) {
+    struct tally *tally = user;
+    const double margin = strtod(tally->margins->texts[index], NULL);
+    if (strcmp(translation->text, tally->expected->texts[index]) == 0) {
+        tally->agreed++;
+        return 0;
+    }
+    print_message("line %zu differs, margin %g\n   found: %s\nexpected: %s\n", index + 1, margin,
+                  translation->text, tally->expected->texts[index]);
+    if (!(margin < 1e-3))
+        tally->bad++;
+    return 0;
+}
+
+static void a_thousand_captions(void **state) {
+    struct lines source = read_lines("long/test_2016_flickr.en");
+    struct lines target = read_lines("long/test_2016_flickr.greedy.de");
+    struct lines margins = read_lines("long/test_2016_flickr.greedy.margin");
+    struct golden golden = open_golden();
+    struct tally tally = {.expected = &target, .margins = &margins};
+    (void)state;
+    assert_int_equal(source.count, 1000);
+    assert_int_equal(target.count, 1000);
+    assert_int_equal(margins.count, 1000);
+    if (heed_translate_many(golden.translator, source.texts, NULL, source.count, compare, &tally) !=
+        HEED_OK)
+        fail_msg("%s", heed_last_error(golden.context));
+    print_message("%zu of %zu lines agree\n", tally.agreed, source.count);
+    assert_int_equal(tally.bad, 0);
+    assert_true(tally.agreed >= 998);
+    close_golden(&golden);
+    free(source.block);
+    free(target.block);
+    free(margins.block);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_thousand_captions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
