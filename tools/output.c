@@ -39,7 +39,8 @@ static int open_file(const char *path, struct heedi_tool_output *output) {
         errno = EISDIR;
         return cannot_write(output);
     case TOOL_TARGET_SPECIAL:
-        output->stream = fopen(path, "w");
+        /* "a": /dev/stdout may lead to a file that is not ours to truncate */
+        output->stream = fopen(path, "a");
         return output->stream != NULL ? TOOL_OK : cannot_write(output);
     case TOOL_TARGET_REGULAR:
         break;
