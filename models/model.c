@@ -37,12 +37,22 @@ static void destroy(struct heed_model *model) {
     heedi_free(&env, model);
 }
 
+/* Opening what is not there says why it is not: missing, or out of reach. */
+static enum heed_status fail_unreachable(struct heed_context *context, const char *path) {
+    struct heed_error error = {.struct_size = sizeof error};
+    struct heedi_mapping mapping;
+    if (!heedi_os_map(path, &mapping, &error))
+        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "no such model: %s", error.message);
+    heedi_os_unmap(&mapping);
+    return heedi_fail(context, HEED_ERROR_IO, "%s: cannot be examined", path);
+}
+
 static enum heed_status open_at(struct heed_context *context, struct heed_model *model) {
     switch (heedi_os_file_kind(model->path)) {
     case HEEDI_FILE_DIRECTORY:
         return heedi_marian_open_directory(context, model);
     case HEEDI_FILE_NONE:
-        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "%s: no such model", model->path);
+        return fail_unreachable(context, model->path);
     case HEEDI_FILE_REGULAR:
         return heedi_marian_open_package(context, model);
     case HEEDI_FILE_OTHER:
