@@ -41,8 +41,12 @@ static void destroy(struct heed_model *model) {
 static enum heed_status fail_unreachable(struct heed_context *context, const char *path) {
     struct heed_error error = {.struct_size = sizeof error};
     struct heedi_mapping mapping;
-    if (!heedi_os_map(path, &mapping, &error))
-        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "no such model: %s", error.message);
+    if (!heedi_os_map(path, &mapping, &error)) {
+        const size_t length = strlen(path); /* the reason begins with the path, too */
+        const bool named = strncmp(error.message, path, length) == 0;
+        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "%s: no such model%s", path,
+                          named ? error.message + length : "");
+    }
     heedi_os_unmap(&mapping);
     return heedi_fail(context, HEED_ERROR_IO, "%s: cannot be examined", path);
 }
