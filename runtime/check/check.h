@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The numerical contract: is what a backend computed within the bound that its operator's error
+ * analysis gives?
+ *
+ * Judged against the operator's f64 reference on the stored operands. With u the unit roundoff that
+ * the backend declares, K the operator's depth plus its elementary functions' errors, M the
+ * magnitude that the reference computes beside each element:
+ *
+ *   hard         |actual - expected| <= gamma(K) M + K eta + out,  gamma(K) = K u / (1 - K u)
+ *   statistical  |actual - expected| <= 6 sqrt(K) u M + K eta + out
+ *
+ * gamma: Higham, Accuracy and Stability of Numerical Algorithms, ch. 3. eta: the underflow unit of
+ * f32. out: rounding of the stored result. The statistical limit (Higham and Mary 2019) holds with
+ * overwhelming probability where roundings behave as independent, that is for sums of random data;
+ * it is the one that a dropped product or a tf32-like unit exceeds. */
+#ifndef HEEDI_CHECK_CHECK_H
+#define HEEDI_CHECK_CHECK_H
+
+#include "heed/backend.h"
+#include "runtime/ops/op.h"
+
+/* K u / (1 - K u); infinity for K u >= 1, where no bound exists. */
+double heedi_gamma(double depth, double unit_roundoff);
+
+/* The operator's depth plus the errors of the exponential, tanh or erf that it contains. */
+double heedi_check_depth(const struct heedi_call *call, const struct heed_numeric_profile *numeric);
+
+/* Largest error of storing `value` in a type: half a unit in the last place; 0 for integers. */
+double heedi_storage_error(enum heed_dtype dtype, double value);
+
+/* Distance of two values in units of the last place of a type: the number of steps between
+ * neighbouring representable values; 0 for equal ones, infinity if one is not finite. */
+double heedi_ulp_distance(enum heed_dtype dtype, double a, double b);
+
+/* Outcome of a comparison; the worst element is the one with the largest hard fraction. */
+struct heedi_verdict {
+    bool agrees;
+    double hard; /* largest error as a fraction of the hard limit */
+    double
+        statistical; /* of the statistical limit; 0 where K < 36 (there the hard one is smaller) */
+    uint32_t output;
+    int64_t index; /* row-major, in that output */
+    double expected, actual;
+    double ulp;       /* distance in the output's type */
+    int64_t unjudged; /* finite elements for which the analysis gives no finite bound */
+};
+
+/* Compares the outputs of one node with its reference. `call` was inferred; `inputs` and `outputs`
+ * point to first elements (outputs contiguous), `numeric` is the backend's profile. `random_data`
+ * makes the statistical limit part of the verdict. Fails only for want of memory. */
+enum heed_status heedi_check_call(struct heed_context *context, const struct heedi_call *call,
+                                  const void *const inputs[HEED_MAX_INPUTS],
+                                  const void *const outputs[HEED_MAX_OUTPUTS],
+                                  const struct heed_numeric_profile *numeric, bool random_data,
+                                  struct heedi_verdict *verdict);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Comparing the results of one node with its reference. */
+#include <math.h>
+
+#include "runtime/check/check.h"
+
+/* Sums shorter than this have a hard limit under the statistical one: 6 sqrt(K) > K. */
+#define STATISTICAL_DEPTH 36
+
+struct limits {
+    double gamma, statistical, underflow;
+    bool use_statistical;
+};
+
+static double largest_of(enum heed_dtype dtype) {
+    return dtype == HEED_F16    ? 65504.0
+           : dtype == HEED_BF16 ? 3.3895313892515355e38
+                                : 3.4028234663852886e38;
+}
+
+/* Where one of the two is infinite or NaN: a finite reference at the edge of the range may have
+ * been stored as infinity, all else must match. */
+static bool special_agrees(enum heed_dtype dtype, double expected, double actual, double bound) {
+    if (isnan(expected) || isnan(actual))
+        return isnan(expected) && isnan(actual);
+    if (isinf(expected))
+        return actual == expected;
+    return (expected < 0) == (actual < 0) && fabs(expected) + bound > largest_of(dtype);
+}
+
+static void judge(const struct limits *limits, enum heed_dtype dtype, double expected,
+                  double actual, double magnitude, struct heedi_verdict *element) {
+    const double storage = heedi_storage_error(dtype, fabs(expected) + limits->gamma * magnitude);
+    const double rest = storage + (magnitude > 0 ? limits->underflow : 0);
+    const double hard = limits->gamma * magnitude + rest;
+    *element = (struct heedi_verdict){.agrees = true};
+    if (!isfinite(expected) || !isfinite(actual)) {
+        element->agrees = special_agrees(dtype, expected, actual, isfinite(hard) ? hard : 0);
+        element->hard = element->agrees ? 0 : INFINITY;
+        return;
+    }
+    const double error = fabs(actual - expected);
+    if (error == 0)
+        return;
+    if (!isfinite(hard)) {
+        element->unjudged = 1;
+        return;
+    }
+    element->hard = hard > 0 ? error / hard : INFINITY;
+    if (limits->use_statistical)
+        element->statistical = error / (limits->statistical * magnitude + rest);
+    element->agrees = element->hard <= 1;
+}
+
+static void compare_output(const struct heedi_call *call, uint32_t output, const void *actual,
+                           const double *expected, const double *magnitude,
+                           const struct limits *limits, bool random_data,
+                           struct heedi_verdict *verdict) {
+    const struct heed_tensor_desc *desc = &call->outputs[output];
+    const int64_t elems = heed_desc_elems(desc);
+    for (int64_t i = 0; i < elems; i++) {
+        struct heedi_verdict element;
+        const double value = heedi_load(actual, desc->dtype, i);
+        judge(limits, desc->dtype, expected[i], value, magnitude[i], &element);
+        if (random_data && element.statistical > 1)
+            element.agrees = false;
+        const bool worse = element.hard > verdict->hard || (verdict->agrees && !element.agrees);
+        verdict->agrees = verdict->agrees && element.agrees;
+        verdict->unjudged += element.unjudged;
+        verdict->statistical = fmax(verdict->statistical, element.statistical);
+        if (!worse)
+            continue;
+        verdict->hard = element.hard;
+        verdict->output = output;
+        verdict->index = i;
+        verdict->expected = expected[i];
+        verdict->actual = value;
+        verdict->ulp = heedi_ulp_distance(desc->dtype, expected[i], value);
+    }
+}
+
+enum heed_status heedi_check_call(struct heed_context *context, const struct heedi_call *call,
+                                  const void *const inputs[HEED_MAX_INPUTS],
+                                  const void *const outputs[HEED_MAX_OUTPUTS],
+                                  const struct heed_numeric_profile *numeric, bool random_data,
+                                  struct heedi_verdict *verdict) {
+    const struct heedi_env *env = &context->env;
+    const double u = (double)numeric->unit_roundoff;
+    const double depth = heedi_check_depth(call, numeric);
+    const struct limits limits = {
+        .gamma = heedi_gamma(depth, u),
+        .statistical = 6 * sqrt(depth) * u,
+        .underflow = (depth + 1) * ldexp(1, numeric->flushes_denormals ? -126 : -149),
+        .use_statistical = depth >= STATISTICAL_DEPTH,
+    };
+    struct heedi_reference reference = {.call = call};
+    enum heed_status status = HEED_OK;
+    *verdict = (struct heedi_verdict){.agrees = true};
+    for (uint32_t i = 0; i < call->input_count; i++)
+        reference.data[i] = inputs[i];
+    for (uint32_t i = 0; i < call->output_count; i++) {
+        const size_t elems = (size_t)heed_desc_elems(&call->outputs[i]);
+        reference.out[i] = heedi_calloc(env, elems, sizeof(double));
+        reference.magnitude[i] = heedi_calloc(env, elems, sizeof(double));
+        if (reference.out[i] == NULL || reference.magnitude[i] == NULL)
+            status = heedi_fail_memory(context, "a reference result", elems * sizeof(double));
+    }
+    if (status == HEED_OK) {
+        heedi_op_find(call->op)->reference(&reference);
+        for (uint32_t i = 0; i < call->output_count; i++)
+            compare_output(call, i, outputs[i], reference.out[i], reference.magnitude[i], &limits,
+                           random_data, verdict);
+    }
+    for (uint32_t i = 0; i < call->output_count; i++) {
+        heedi_free(env, reference.out[i]);
+        heedi_free(env, reference.magnitude[i]);
+    }
+    return status;
+}
