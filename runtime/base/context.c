@@ -9,6 +9,9 @@
 #include "heed/version.h"
 
 #define MIN_ALIGNMENT 16u
+/* No version of a struct grows by more; a larger size is a variable that was never set, and reading
+ * that far would leave the caller's memory. */
+#define MAX_UNKNOWN_TAIL 4096u
 
 const char *heed_version(void) {
     return HEED_VERSION_STRING;
@@ -55,6 +58,9 @@ enum heed_status heedi_read_struct(void *to, size_t known, const void *from, con
     memcpy(&size, from, sizeof size);
     if (size < sizeof size)
         return heedi_error(error, HEED_ERROR_INVALID_ARGUMENT, "%s: struct_size is %u", what, size);
+    if (size > known && size - known > MAX_UNKNOWN_TAIL)
+        return heedi_error(error, HEED_ERROR_INVALID_ARGUMENT,
+                           "%s: struct_size is %u, expected about %zu", what, size, known);
     for (size_t i = known; i < size; i++)
         if (((const unsigned char *)from)[i] != 0)
             return heedi_error(error, HEED_ERROR_UNSUPPORTED,
@@ -112,19 +118,45 @@ const char *heed_last_error(const struct heed_context *context) {
     return context == NULL ? "" : context->error.message;
 }
 
+/* Ends a text that was cut after `length` bytes with a whole UTF-8 character: a lead byte whose
+ * continuation bytes are missing goes. */
+static void end_at_character(char *text, size_t length) {
+    size_t start = length;
+    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xc0u) == 0x80u)
+        start--;
+    if (start == 0)
+        return;
+    const unsigned char lead = (unsigned char)text[start - 1];
+    const size_t missing = lead >= 0xf0u ? 3 : lead >= 0xe0u ? 2 : lead >= 0xc0u ? 1 : 0;
+    if (length - start < missing)
+        text[start - 1] = '\0';
+}
+
+/* vsnprintf for what people read. Texts quote files, and must not let one command a terminal:
+ * control characters become '?', except those in `kept`. */
+static void print_text(char *text, size_t bytes, const char *kept, const char *format,
+                       va_list arguments) {
+    const int length = vsnprintf(text, bytes, format, arguments);
+    if (length < 0)
+        text[0] = '\0';
+    else if ((size_t)length >= bytes)
+        end_at_character(text, bytes - 1);
+    for (char *at = text; *at != '\0'; at++) {
+        const unsigned char byte = (unsigned char)*at;
+        if ((byte < 0x20u || byte == 0x7fu) && strchr(kept, *at) == NULL)
+            *at = '?';
+    }
+}
+
 static void set_error(struct heed_error *error, enum heed_status status, const char *format,
                       va_list arguments) {
     if (error == NULL)
         return;
     /* The message may be an argument of its own replacement. */
     char text[sizeof error->message];
-    vsnprintf(text, sizeof text, format, arguments);
-    /* Messages quote files, and must not let one command a terminal. */
-    for (char *at = text; *at != '\0'; at++)
-        if ((*at > 0 && *at < 0x20 && *at != '\n' && *at != '\t') || *at == 0x7f)
-            *at = '?';
+    print_text(text, sizeof text, "\n\t", format, arguments);
     error->status = (int32_t)status;
-    memcpy(error->message, text, sizeof text);
+    memcpy(error->message, text, strlen(text) + 1);
 }
 
 enum heed_status heedi_fail(struct heed_context *context, enum heed_status status,
@@ -168,7 +200,7 @@ void heedi_log(const struct heedi_env *env, enum heed_log_level level, const cha
     char line[1200];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    print_text(line, sizeof line, "\t", format, arguments);
     va_end(arguments);
     if (env->log != NULL)
         env->log(env->log_user, level, line);
@@ -177,6 +209,8 @@ void heedi_log(const struct heedi_env *env, enum heed_log_level level, const cha
 }
 
 void *heedi_alloc_aligned(const struct heedi_env *env, size_t bytes, size_t alignment) {
+    if ((alignment & (alignment - 1)) != 0) /* a plugin's mistake; allocators may not survive it */
+        return NULL;
     return env->allocator.allocate(env->allocator.user, bytes == 0 ? 1 : bytes,
                                    alignment < MIN_ALIGNMENT ? MIN_ALIGNMENT : alignment);
 }

@@ -40,17 +40,19 @@ enum heed_status heedi_fail_within(struct heed_context *context, enum heed_statu
 enum heed_status heedi_fail_memory(struct heed_context *context, const char *what, size_t bytes);
 
 /* Reads a versioned struct as heed/backend.h states: copies min(its struct_size, known) bytes into
- * the zeroed `to`; HEED_ERROR_UNSUPPORTED where it is larger and the unknown tail is not zero. `what`
- * names it in the message; error may be NULL. */
+ * the zeroed `to`; HEED_ERROR_UNSUPPORTED where it is larger and the unknown tail is not zero.
+ * `what` names it in the message; error may be NULL. */
 enum heed_status heedi_read_struct(void *to, size_t known, const void *from, const char *what,
                                    struct heed_error *error);
 
+/* One line, cut at 1199 bytes; control characters become '?'. */
 void heedi_log(const struct heedi_env *env, enum heed_log_level level, const char *format, ...)
     HEEDI_PRINTF(3, 4);
 
 /* Zero-filled memory, NULL on failure or overflow of count * size; count or size 0 gives a unique
  * pointer. Every allocation of the runtime goes through these, so that a test can make any fail. */
 void *heedi_calloc(const struct heedi_env *env, size_t count, size_t size);
+/* `alignment` is a power of two, else NULL; at least 16 is given. Not zero-filled. */
 void *heedi_alloc_aligned(const struct heedi_env *env, size_t bytes, size_t alignment);
 /* Grows an array of `count` elements of `size` bytes to `capacity`; the old one stays on failure.
  */

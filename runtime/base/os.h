@@ -21,7 +21,9 @@ enum heedi_file_kind {
 };
 enum heedi_file_kind heedi_os_file_kind(const char *path);
 
-/* A read-only mapping of a whole regular file. An empty file gives data == NULL, bytes == 0. */
+/* A read-only mapping of a whole regular file. An empty file gives data == NULL, bytes == 0.
+ * Whoever shortens the file while it is mapped makes reads of the lost part fatal (SIGBUS on
+ * POSIX). */
 struct heedi_mapping {
     const void *data;
     size_t bytes;
@@ -56,6 +58,9 @@ heedi_os_getenv(const char *name); /* NULL when unset or empty, or in set-uid pr
 bool heedi_os_own_folder(char *buffer, size_t bytes);
 /* Processors usable by this process: affinity mask and cgroup (v1, v2) quota, at least 1. */
 uint32_t heedi_os_processor_count(void);
+/* The part of it that control groups decide, by the list of this process's groups and the folder
+ * where they are mounted; 0 without a quota. Apart for tests. */
+uint32_t heedi_os_cgroup_processors(const char *groups, const char *mount);
 
 /* ---- shared objects (never closed once accepted) ---- */
 void *heedi_os_library_open(const char *path, struct heed_error *error);

@@ -140,9 +140,10 @@ FILE *heedi_os_new_file_stream(struct heedi_new_file *file) {
 }
 
 bool heedi_os_new_file_commit(struct heedi_new_file *file, struct heed_error *error) {
+    /* Flushing first: where an earlier write failed, trying again gives the reason in errno. */
     errno = 0;
     bool done =
-        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
+        fflush(file->stream) == 0 && !ferror(file->stream) && fsync(fileno(file->stream)) == 0;
     int number = errno;
     if (fclose(file->stream) != 0 && done) {
         number = errno;
@@ -181,7 +182,13 @@ bool heedi_os_list(const struct heed_context *context, const char *path,
     char **names = NULL;
     size_t count = 0, capacity = 0;
     bool done = true;
-    for (const struct dirent *entry; done && (entry = readdir(folder)) != NULL;) {
+    for (;;) {
+        errno = 0; /* readdir returns NULL at the end and on failure */
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL) {
+            done = errno == 0 || fail_errno(error, path, "cannot read the folder");
+            break;
+        }
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (count == capacity) {
@@ -195,10 +202,11 @@ bool heedi_os_list(const struct heed_context *context, const char *path,
             capacity = larger;
         }
         names[count] = heedi_strdup(&context->env, entry->d_name);
-        if (names[count] == NULL)
+        if (names[count] == NULL) {
             done = fail(error, HEED_ERROR_OUT_OF_MEMORY, path, "out of memory");
-        else
-            count++;
+            break;
+        }
+        count++;
     }
     closedir(folder);
     if (done && count > 0)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "runtime/base/context.h"
@@ -93,7 +94,13 @@ struct heedi_thread *heedi_os_thread_start(const struct heedi_env *env, void (*f
     thread->fn = fn;
     thread->arg = arg;
     strncpy(thread->name, name, sizeof thread->name - 1);
-    if (pthread_create(&thread->thread, NULL, thread_main, thread) != 0) {
+    /* Signals are the application's: its own threads take them, so ours start with all blocked. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failure = pthread_create(&thread->thread, NULL, thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0) {
         heedi_free(env, thread);
         return NULL;
     }

@@ -2,6 +2,8 @@
 /* Weights: constant tensors with an identity. */
 #include "runtime/base/weight.h"
 
+#include <string.h>
+
 #include "runtime/base/shape.h"
 
 enum heed_status heed_weight_create(struct heed_context *context, const char *name,
@@ -28,7 +30,7 @@ enum heed_status heed_weight_create(struct heed_context *context, const char *na
     made->name = heedi_strdup(&made->env, name);
     if (made->name == NULL) {
         heedi_free(&context->env, made);
-        return heedi_fail_memory(context, "the name of a weight", 1);
+        return heedi_fail_memory(context, "the name of a weight", strlen(name) + 1);
     }
     heedi_ref_init(&made->references);
     made->id = heedi_unique_id();
