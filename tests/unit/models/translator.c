@@ -36,7 +36,7 @@ static int tear_down(void **state) {
 
 struct result {
     enum heed_status status;
-    char text[256], error[256];
+    char text[512], error[256];
     int32_t tokens[TINY_POSITIONS];
     uint32_t token_count, source_tokens;
     float score;
@@ -102,15 +102,19 @@ static struct results together, alone, one;
 static void batches_give_the_bits_of_single_sentences(void **state) {
     static const uint32_t sizes[] = {0, 1, 7, 64, 200};
     struct session session = open_session(TINY_POSITIONS, 1);
-    bool differ = false;
+    uint32_t longest = 0, shortest = UINT32_MAX;
     (void)state;
     alone.count = 0;
     for (size_t i = 0; i < TEXTS; i++) {
         run(&session, &list[i], NULL, 1, &one);
         alone.list[i] = one.list[0];
-        differ = differ || strcmp(alone.list[i].text, alone.list[1].text) != 0;
+        longest = one.list[0].token_count > longest ? one.list[0].token_count : longest;
+        if (one.list[0].source_tokens > 1 && one.list[0].token_count < shortest)
+            shortest = one.list[0].token_count;
     }
-    assert_true(differ);
+    /* Rows leave at different times, and the key/value cache has to grow. */
+    assert_true(shortest < 64);
+    assert_true(longest > 64);
     close_session(&session);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         session = open_session(TINY_POSITIONS, sizes[i]);
@@ -155,10 +159,11 @@ static void max_length_forces_the_end(void **state) {
         run(&session, list, NULL, TEXTS, &together);
         for (size_t i = 0; i < TEXTS; i++) {
             const struct result *full = &alone.list[i], *cut = &together.list[i];
-            if (full->token_count <= length) {
+            if (full->token_count < length) {
                 assert_memory_equal(full, cut, sizeof *full);
                 continue;
             }
+            /* Its last token is eos even where the model had chosen that itself. */
             assert_int_equal(cut->token_count, length);
             assert_int_equal(cut->tokens[length - 1], TINY_EOS);
             assert_memory_equal(cut->tokens, full->tokens, (length - 1) * sizeof(int32_t));
@@ -184,7 +189,7 @@ static void bad_texts_are_reported_in_their_place(void **state) {
     assert_string_equal(together.list[1].text, "");
     assert_int_equal(together.list[2].status, HEED_OK);
     assert_int_equal(together.list[3].status, HEED_ERROR_LIMIT);
-    assert_non_null(strstr(together.list[3].error, "42 tokens, the model takes at most 40"));
+    assert_non_null(strstr(together.list[3].error, "152 tokens, the model takes at most 150"));
     assert_int_equal(together.list[4].status, HEED_OK);
     assert_int_equal(together.list[5].status, HEED_OK);
 
@@ -227,8 +232,16 @@ static void the_caller_may_stop(void **state) {
     close_session(&session);
 }
 
+static void ignore_line(void *user, enum heed_log_level level, const char *line) {
+    (void)user;
+    (void)level;
+    (void)line;
+}
+
 static void options_are_checked(void **state) {
-    struct heed_context *context = new_context();
+    const struct heed_context_options quiet = {.struct_size = sizeof quiet, .log = ignore_line};
+    struct heed_context *context = NULL;
+    assert_int_equal(heed_context_create(&quiet, &context), HEED_OK);
     struct heed_model *model = tiny_open(context, folder.path);
     struct heed_translator *translator = NULL;
     struct heed_translator_options options = {.struct_size = sizeof options, .backends = "scalar"};
@@ -242,7 +255,7 @@ static void options_are_checked(void **state) {
     options.max_length = TINY_POSITIONS + 1;
     assert_int_equal(heed_translator_create(context, model, &options, &translator),
                      HEED_ERROR_LIMIT);
-    assert_non_null(strstr(heed_last_error(context), "max_length: expected at most 40"));
+    assert_non_null(strstr(heed_last_error(context), "max_length: expected at most 150"));
     options.max_length = 0;
     options.backends = "no_such_backend,only";
     assert_int_equal(heed_translator_create(context, model, &options, &translator),
