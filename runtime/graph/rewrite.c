@@ -51,7 +51,8 @@ static enum heed_status lower(struct rewrite *rewrite, const struct heedi_node *
                               .attrs = node->attrs,
                               .input_count = node->input_count,
                               .output_count = node->output_count,
-                              .error = &rewrite->context->error};
+                              .error = &rewrite->context->error,
+                              .context = rewrite->context};
     for (uint32_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != HEED_NO_TENSOR) {
             call.inputs[i] = &rewrite->from->tensors[node->inputs[i]].desc;

@@ -24,6 +24,7 @@ struct heedi_call {
     int64_t view_offset;                               /* view operators: set by infer, elements
                                                           from the first element of input 0 */
     struct heed_error *error;                          /* where infer says what is wrong */
+    struct heed_context *context; /* lowering: what constants are made with; else NULL */
 };
 
 struct heedi_cost {

@@ -7,8 +7,6 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "runtime/base/weight.h"
-#include "runtime/graph/graph.h"
 #include "runtime/ops/rows.h"
 
 static enum heed_status infer(struct heedi_call *call) {
@@ -95,7 +93,7 @@ static void release_table(void *user) {
 static enum heed_status lower(struct heed_graph *graph, const struct heedi_call *call,
                               const heed_tensor *inputs, heed_tensor *outputs) {
     const struct heed_positions_attrs *attrs = call->attrs;
-    struct heed_context *context = graph->context;
+    struct heed_context *context = call->context;
     size_t bytes;
     if (!heedi_mul_size((size_t)attrs->max_len * attrs->width, sizeof(float), &bytes) ||
         !heedi_add_size(bytes, offsetof(struct table, values), &bytes))
