@@ -154,6 +154,10 @@ enum heed_status heed_executor_cached_program(struct heed_context *context,
                                               struct heed_executor *executor, const char *key,
                                               heed_graph_build_fn build, void *user,
                                               struct heed_program **program) {
+    if (executor == NULL || key == NULL || build == NULL || program == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_executor_cached_program: executor, key, build and program must not "
+                          "be NULL");
     struct heedi_cache *cache = executor->cache;
     *program = NULL;
     heedi_os_lock(cache->mutex);

@@ -53,7 +53,13 @@ static enum heed_status create_part(struct heed_context *context, struct heed_in
 
 enum heed_status heed_instance_create(struct heed_context *context, struct heed_program *program,
                                       struct heed_instance **instance) {
+    if (instance == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_instance_create: instance must not be NULL");
     *instance = NULL;
+    if (program == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_instance_create: program must not be NULL");
     enum heed_status status = HEED_OK;
     struct heed_instance *made = heedi_calloc(&context->env, 1, sizeof *made);
     if (made == NULL)

@@ -218,7 +218,13 @@ static enum heed_status lay_out(struct heed_context *context, struct heed_progra
 
 enum heed_status heed_program_compile(struct heed_context *context, struct heed_executor *executor,
                                       struct heed_graph *graph, struct heed_program **program) {
+    if (program == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_program_compile: program must not be NULL");
     *program = NULL;
+    if (executor == NULL || graph == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_program_compile: executor and graph must not be NULL");
     if (!graph->frozen)
         return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                           "graph '%s' must be frozen before it is compiled", graph->name);
@@ -267,17 +273,16 @@ void heed_program_release(struct heed_program *program) {
 
 enum heed_status heed_program_memory(const struct heed_program *program,
                                      struct heed_memory *memory) {
-    const struct heed_memory known = {.struct_size = memory->struct_size,
-                                      .parts = program->part_count,
-                                      .boundary_bytes = program->boundary_bytes,
-                                      .prepared_bytes = heedi_prepared_bytes(program->engine)};
-    struct heed_memory sum = known;
+    if (memory == NULL || memory->struct_size < sizeof memory->struct_size)
+        return HEED_ERROR_INVALID_ARGUMENT;
+    struct heed_memory sum = {.struct_size = memory->struct_size,
+                              .parts = program->part_count,
+                              .boundary_bytes = program->boundary_bytes,
+                              .prepared_bytes = heedi_prepared_bytes(program->engine)};
     for (uint32_t p = 0; p < program->part_count; p++) {
         sum.arena_bytes += program->parts[p].plan.arena_bytes;
         sum.unshared_bytes += program->parts[p].plan.unshared_bytes;
     }
-    if (memory->struct_size < sizeof memory->struct_size)
-        return HEED_ERROR_INVALID_ARGUMENT;
     memcpy(memory, &sum, memory->struct_size < sizeof sum ? memory->struct_size : sizeof sum);
     return HEED_OK;
 }

@@ -6,6 +6,9 @@
 
 enum heed_status heed_state_create(struct heed_context *context, struct heed_program *program,
                                    const char *name, struct heed_state **state) {
+    if (state == NULL || program == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_state_create: program and state must not be NULL");
     *state = NULL;
     const struct heedi_state_slot *slot = name != NULL ? heedi_program_state(program, name) : NULL;
     if (slot == NULL)

@@ -20,9 +20,10 @@
  * Errors: every fallible function returns enum heed_status and fills the caller-owned `error`
  * (never NULL). Memory handed over stays the giver's unless said otherwise.
  *
- * Threads: functions of one instance or one program's different instances may be called from
- * several threads at once; calls on the same `heed_plugin_instance` never overlap. Host functions
- * may be called from any thread. */
+ * Threads: query, compile and state_create of one plugin may be called from several threads at
+ * once; so may destructors. Functions of one instance or one program's different instances may be
+ * called from several threads at once; calls on the same `heed_plugin_instance` never overlap. Host
+ * functions may be called from any thread. */
 #ifndef HEED_BACKEND_H
 #define HEED_BACKEND_H
 

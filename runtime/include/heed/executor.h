@@ -63,9 +63,11 @@ struct heed_executor;
 struct heed_executor_options {
     uint32_t struct_size;
     /** Ordered list, "vulkan:1,avx2,scalar". An entry is a name, name:device, or a path to a plugin
-     * file (contains '/'). NULL: the environment's HEED_BACKEND, else "auto": the installed
-     * backends in the order of preference, opened only as far as needed. "scalar" is appended to
-     * any list when it is available, unless the list ends with "only". */
+     * file (contains '/'); nothing but what is named is opened. NULL: the environment's
+     * HEED_BACKEND, else "auto": every installed backend, those with a discrete GPU first, then
+     * with an integrated one, then the CPU's in the order of their own preference; software devices
+     * are left out. "scalar" is appended to any list when it is available, unless the list ends
+     * with "only". */
     const char *backends;
     /** Folders to search first, separated by ':' (';' on Windows); NULL: HEED_PLUGIN_PATH. */
     const char *plugin_path;
@@ -84,7 +86,8 @@ HEED_API void heed_executor_release(struct heed_executor *executor);
 
 /** Registers a backend by its entry function (an embedder's own, or one linked in statically) for
  * every executor created afterwards in this process. `name` must match the table's name and live
- * for ever. Any thread. */
+ * for ever. It goes before a plugin file of that name; a later registration under the name replaces
+ * it. Any thread. */
 HEED_API enum heed_status heed_backend_register(struct heed_context *context, const char *name,
                                                 heed_backend_entry_fn entry);
 

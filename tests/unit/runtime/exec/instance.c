@@ -233,6 +233,52 @@ static void empty_tensors(void **unused) {
     heed_executor_release(executor);
 }
 
+/* A graph of which nothing is left can be compiled and run. */
+static void empty_graph(void **unused) {
+    (void)unused;
+    struct heed_executor *executor = open_executor("fake_a,only");
+    struct heed_graph *graph = NULL;
+    heed_tensor x;
+    assert_ok(heed_graph_create(context, "void", &graph));
+    heed_graph_input(graph, "x", HEED_F32, 2, small_dims, 0, &x);
+    assert_ok(heed_graph_freeze(graph));
+    struct heed_program *program = compile(executor, graph);
+    struct heed_instance *instance = NULL;
+    assert_ok(heed_instance_create(context, program, &instance));
+    size_t bytes = 0;
+    assert_non_null(heed_instance_input(instance, "x", &bytes));
+    assert_int_equal(bytes, 24);
+    assert_ok(heed_instance_run(context, instance));
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+    heed_executor_release(executor);
+}
+
+static void null_arguments_are_refused(void **unused) {
+    (void)unused;
+    struct heed_executor *executor = open_executor("fake_a,only");
+    struct heed_program *program = NULL;
+    struct heed_instance *instance = NULL;
+    struct heed_state *state = NULL;
+    assert_fails(heed_program_compile(context, executor, NULL, &program),
+                 HEED_ERROR_INVALID_ARGUMENT, "graph must not be NULL");
+    assert_fails(heed_program_compile(context, executor, NULL, NULL), HEED_ERROR_INVALID_ARGUMENT,
+                 "program must not be NULL");
+    assert_fails(heed_instance_create(context, NULL, &instance), HEED_ERROR_INVALID_ARGUMENT,
+                 "program must not be NULL");
+    assert_fails(heed_state_create(context, NULL, "cache", &state), HEED_ERROR_INVALID_ARGUMENT,
+                 "must not be NULL");
+    assert_fails(heed_executor_cached_program(context, executor, NULL, NULL, NULL, &program),
+                 HEED_ERROR_INVALID_ARGUMENT, "must not be NULL");
+    struct heed_graph *unfrozen = NULL;
+    assert_ok(heed_graph_create(context, "young", &unfrozen));
+    assert_fails(heed_program_compile(context, executor, unfrozen, &program),
+                 HEED_ERROR_INVALID_ARGUMENT, "graph 'young' must be frozen");
+    heed_graph_release(unfrozen);
+    heed_executor_release(executor);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         exec_test(programs_share_a_state),
@@ -243,6 +289,8 @@ int main(void) {
         exec_test(failures_name_the_part),
         exec_test(memory_is_reported),
         exec_test(empty_tensors),
+        exec_test(empty_graph),
+        exec_test(null_arguments_are_refused),
     };
     return cmocka_run_group_tests_name("instance", tests, NULL, NULL);
 }
