@@ -53,13 +53,11 @@ void heed_any_cache_append__scalar(const struct scalar_call *call) {
 }
 
 static const char *accept(struct scalar_node *node) {
-    const bool same = node->in[STATE].desc.dtype == node->in[X].desc.dtype;
     if (!heedi_scalar_present(&node->in[X]) || node->in[STATE].desc.rank != 3 ||
         node->in[X].desc.rank != 3)
         return "the state and what is appended must have three dimensions";
-    if (!(heedi_scalar_is_float(&node->in[STATE]) && heedi_scalar_is_float(&node->in[X])) &&
-        !(same && heed_desc_contiguous(&node->in[STATE].desc)))
-        return "the state and what is appended must be of float types, or of one type";
+    if (!heedi_scalar_is_float(&node->in[STATE]) || !heedi_scalar_is_float(&node->in[X]))
+        return "the state and what is appended must be of float types";
     if (!heedi_scalar_present(&node->in[POSITION]) || node->in[POSITION].desc.dtype != HEED_I32 ||
         (heedi_scalar_present(&node->in[ROW]) && node->in[ROW].desc.dtype != HEED_I32))
         return "positions and rows must be i32";

@@ -11,6 +11,12 @@
 /* ---- functions of one value --------------------------------------------------------------------
  */
 
+/* 1 / (1 + exp(-x)) * factor, where the exponential cannot overflow. */
+static float logistic(float x, float factor) {
+    const float e = expf(-fabsf(x));
+    return x < 0.0f ? factor * e / (1.0f + e) : factor / (1.0f + e);
+}
+
 /* y and x may be the same. */
 void heedi_scalar_activate(enum heed_activation activation, float *y, const float *x,
                            int64_t count) {
@@ -35,7 +41,7 @@ void heedi_scalar_activate(enum heed_activation activation, float *y, const floa
         break;
     case HEED_ACTIVATION_SILU: /* Elfwing et al. 2018 */
         for (int64_t i = 0; i < count; i++)
-            y[i] = x[i] / (1.0f + expf(-x[i]));
+            y[i] = logistic(x[i], x[i]);
         break;
     case HEED_ACTIVATION_TANH:
         for (int64_t i = 0; i < count; i++)
@@ -43,7 +49,7 @@ void heedi_scalar_activate(enum heed_activation activation, float *y, const floa
         break;
     case HEED_ACTIVATION_SIGMOID:
         for (int64_t i = 0; i < count; i++)
-            y[i] = 1.0f / (1.0f + expf(-x[i]));
+            y[i] = logistic(x[i], 1.0f);
         break;
     }
 }

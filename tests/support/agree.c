@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fixtures and operands of the agreement checks. */
+#include "tests/support/agree.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/compare.h"
+
+/* ---- suites ---- */
+
+/* The smallest pieces that the contract allows, last one first. */
+static void backwards(void *user, int64_t count, int64_t grain, heed_range_fn fn, void *arg) {
+    (void)user;
+    for (int64_t begin = (count - 1) / grain * grain; begin >= 0; begin -= grain)
+        fn(arg, begin, begin + grain < count ? begin + grain : count);
+}
+
+int agree_setup(void **state) {
+    static struct agree_suite suite;
+    static const uint32_t threads[AGREE_EXECUTORS] = {1, 2, 4, 4};
+    memset(&suite, 0, sizeof suite);
+    const char *seed = getenv("HEED_SEED"), *only = getenv("HEED_CASE");
+    suite.seed = seed != NULL ? strtoull(seed, NULL, 0) : 20240229;
+    suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
+    *state = &suite;
+    if (heed_context_create(NULL, &suite.context) != HEED_OK)
+        return -1;
+    for (int i = 0; i < AGREE_EXECUTORS; i++) {
+        struct heed_pool_options pool = {.struct_size = sizeof pool, .threads = threads[i]};
+        if (i == AGREE_EXECUTORS - 1)
+            pool.parallel_for = backwards;
+        struct heed_executor_options options = {
+            .struct_size = sizeof options, .backends = "scalar", .plugin_path = HEED_TEST_PLUGINS};
+        if (heed_pool_create(suite.context, &pool, &suite.pools[i]) == HEED_OK) {
+            options.pool = suite.pools[i];
+            if (heed_executor_create(suite.context, &options, &suite.executors[i]) == HEED_OK)
+                continue;
+        }
+        print_error("%s\n", heed_last_error(suite.context));
+        return -1;
+    }
+    return 0;
+}
+
+int agree_teardown(void **state) {
+    struct agree_suite *suite = *state;
+    for (int i = 0; i < AGREE_EXECUTORS; i++) {
+        heed_executor_release(suite->executors[i]);
+        heed_pool_release(suite->pools[i]);
+    }
+    heed_context_destroy(suite->context);
+    return 0;
+}
+
+void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
+                 void (*draw)(struct agree_case *it)) {
+    for (int64_t i = 0; i < count; i++) {
+        if (suite->only_case >= 0 && suite->only_case != i)
+            continue;
+        struct agree_case it = {.suite = suite};
+        it.random.state = suite->seed ^ (uint64_t)op << 32 ^ (uint64_t)i;
+        agree_bits(&it.random);
+        it.plain = agree_chance(&it.random, 25);
+        if (heed_graph_create(suite->context, "check", &it.graph) != HEED_OK)
+            fail_msg("%s", heed_last_error(suite->context));
+        char replay[80];
+        snprintf(replay, sizeof replay, "HEED_SEED=%" PRIu64 " HEED_CASE=%" PRId64, suite->seed, i);
+        compare_where(heed_op_name(op), replay);
+        draw(&it);
+        suite->cases++;
+        heed_graph_release(it.graph);
+        for (uint32_t j = 0; j < it.operand_count; j++)
+            if (it.operands[j].tensor != HEED_NO_TENSOR)
+                free(it.operands[j].data);
+    }
+}
+
+/* ---- operands ---- */
+
+enum form { PLAIN, TRANSPOSED, SLICED, STEPPED, BROADCAST, FORMS };
+
+/* How the storage of an operand of `dims` lies for a form; `perm` for TRANSPOSED. */
+static void storage_dims(struct agree_case *it, enum form form, uint32_t rank, const int64_t *dims,
+                         const uint32_t *perm, struct heed_slice_attrs *slice, int64_t *storage) {
+    for (uint32_t i = 0; i < rank; i++) {
+        storage[i] = dims[i];
+        if (form == TRANSPOSED)
+            storage[perm[i]] = dims[i];
+        if (form == BROADCAST && dims[i] > 1 && agree_chance(&it->random, 50))
+            storage[i] = 1;
+        slice->size[i] = dims[i];
+        if (form == SLICED || form == STEPPED) {
+            slice->start[i] = agree_range(&it->random, 0, 2);
+            slice->step[i] = form == STEPPED ? agree_range(&it->random, 1, 3) : 1;
+            const int64_t reach = dims[i] > 0 ? (dims[i] - 1) * slice->step[i] + 1 : 0;
+            storage[i] = slice->start[i] + reach + agree_range(&it->random, 0, 1);
+        }
+    }
+    if (form == TRANSPOSED)
+        for (uint32_t i = 0; i < rank; i++)
+            storage[perm[i]] = dims[i];
+}
+
+static void draw_permutation(struct agree_case *it, uint32_t rank, uint32_t *perm) {
+    for (uint32_t i = 0; i < rank; i++)
+        perm[i] = i;
+    for (uint32_t i = rank; i-- > 1;) {
+        const uint32_t j = (uint32_t)agree_range(&it->random, 0, i);
+        const uint32_t kept = perm[i];
+        perm[i] = perm[j];
+        perm[j] = kept;
+    }
+}
+
+static struct agree_operand *next_operand(struct agree_case *it) {
+    assert_true(it->operand_count < HEED_MAX_INPUTS);
+    struct agree_operand *operand = &it->operands[it->operand_count];
+    snprintf(operand->name, sizeof operand->name, "x%u", (unsigned)it->operand_count++);
+    return operand;
+}
+
+/* Zero-filled memory for the storage. */
+static void add_storage(struct agree_operand *operand) {
+    const size_t bytes =
+        (size_t)heed_desc_elems(&operand->storage) * heed_dtype_bytes(operand->storage.dtype);
+    operand->data = calloc(bytes + 1, 1);
+    assert_non_null(operand->data);
+}
+
+static void attach_storage(struct agree_case *it, struct agree_operand *operand, bool constant) {
+    const struct heed_tensor_desc *desc = &operand->storage;
+    operand->input = !constant;
+    if (!constant) {
+        heed_graph_input(it->graph, operand->name, desc->dtype, desc->rank, desc->dims, 0,
+                         &operand->tensor);
+        return;
+    }
+    struct heed_weight *weight = NULL;
+    if (heed_weight_create(it->suite->context, operand->name, desc, operand->data, NULL, NULL,
+                           &weight) != HEED_OK)
+        fail_msg("%s", heed_last_error(it->suite->context));
+    heed_graph_constant(it->graph, weight, &operand->tensor);
+    heed_weight_release(weight);
+}
+
+/* An operand of `dims` as some view of a storage that fill() has filled. */
+static void
+add_operand(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+            void (*fill)(struct agree_case *it, struct agree_operand *operand, const void *arg),
+            const void *arg) {
+    struct agree_operand *operand = next_operand(it);
+    const bool constant = !it->plain && agree_chance(&it->random, 40);
+    const enum form form = it->plain || rank == 0 || agree_chance(&it->random, 30)
+                               ? PLAIN
+                               : (enum form)agree_range(&it->random, PLAIN, FORMS - 1);
+    uint32_t perm[HEED_MAX_RANK];
+    int64_t storage[HEED_MAX_RANK];
+    struct heed_slice_attrs slice = {.struct_size = sizeof slice};
+    draw_permutation(it, rank, perm);
+    storage_dims(it, form, rank, dims, perm, &slice, storage);
+    operand->storage = heed_desc(dtype, rank, storage);
+    add_storage(operand);
+    fill(it, operand, arg);
+    attach_storage(it, operand, constant);
+    if (form == TRANSPOSED)
+        heed_graph_transpose(it->graph, NULL, operand->tensor, perm, &operand->tensor);
+    else if (form == BROADCAST)
+        heed_graph_broadcast(it->graph, NULL, operand->tensor, rank, dims, &operand->tensor);
+    else if (form == SLICED || form == STEPPED)
+        heed_graph_add(it->graph, HEED_OP_SLICE, NULL, &operand->tensor, 1, &slice,
+                       &operand->tensor);
+}
+
+static void fill_float(struct agree_case *it, struct agree_operand *operand, const void *arg) {
+    const enum agree_values values = *(const enum agree_values *)arg;
+    const int64_t elems = heed_desc_elems(&operand->storage);
+    for (int64_t i = 0; i < elems; i++)
+        compare_store(operand->data, operand->storage.dtype, i, agree_value(&it->random, values));
+}
+
+void agree_float(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                 enum agree_values values) {
+    add_operand(it, dtype, rank, dims, fill_float, &values);
+}
+
+static void fill_integer(struct agree_case *it, struct agree_operand *operand, const void *arg) {
+    const int64_t *limits = arg;
+    const int64_t elems = heed_desc_elems(&operand->storage);
+    for (int64_t i = 0; i < elems; i++) {
+        const int64_t value = agree_range(&it->random, limits[0], limits[1]);
+        if (operand->storage.dtype == HEED_I8)
+            ((int8_t *)operand->data)[i] = (int8_t)value;
+        else
+            ((int32_t *)operand->data)[i] = (int32_t)value;
+    }
+}
+
+void agree_integer(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                   int64_t low, int64_t high) {
+    const int64_t limits[] = {low, high};
+    add_operand(it, dtype, rank, dims, fill_integer, limits);
+}
+
+void agree_given(struct agree_case *it, uint32_t rank, const int64_t *dims, const int32_t *values) {
+    struct agree_operand *operand = next_operand(it);
+    operand->storage = heed_desc(HEED_I32, rank, dims);
+    add_storage(operand);
+    memcpy(operand->data, values, (size_t)heed_desc_elems(&operand->storage) * sizeof *values);
+    attach_storage(it, operand, false);
+}
+
+void agree_state(struct agree_case *it, enum heed_dtype dtype, const int64_t dims[3]) {
+    struct agree_operand *operand = next_operand(it);
+    operand->state = true;
+    operand->storage = heed_desc(dtype, 3, dims);
+    add_storage(operand);
+    fill_float(it, operand, &(const enum agree_values){AGREE_NORMAL});
+    heed_graph_state(it->graph, operand->name, dtype, 3, dims, &operand->tensor);
+}
+
+void agree_absent(struct agree_case *it) {
+    next_operand(it)->tensor = HEED_NO_TENSOR;
+}

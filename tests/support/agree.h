@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Agreement of a backend with the operators' references: draws operands in every form (plain
+ * inputs, constants, transposed, sliced, stepped and broadcast views), builds a graph of one node,
+ * runs it through the executor and compares each element with the reference in double precision.
+ *
+ * Every case has its own seed, so a failure replays alone: the message names HEED_SEED and
+ * HEED_CASE. */
+#ifndef HEEDI_TESTS_SUPPORT_AGREE_H
+#define HEEDI_TESTS_SUPPORT_AGREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/heed.h"
+
+struct agree_random {
+    uint64_t state;
+};
+uint64_t agree_bits(struct agree_random *random);
+/* From low to high, both included. */
+int64_t agree_range(struct agree_random *random, int64_t low, int64_t high);
+bool agree_chance(struct agree_random *random, int percent);
+/* 1, primes, powers of two and their neighbours, up to `most`. */
+int64_t agree_dim(struct agree_random *random, int64_t most);
+enum heed_dtype agree_float_type(struct agree_random *random);
+
+enum agree_values {
+    AGREE_NORMAL,  /* standard normal */
+    AGREE_HEAVY,   /* over many orders of magnitude */
+    AGREE_TINY,    /* around and below the smallest normal f32 */
+    AGREE_LARGE,   /* logits up to +-60 */
+    AGREE_TIES,    /* small integers */
+    AGREE_SPECIAL, /* also NaN, infinities, both zeros */
+    AGREE_VALUES
+};
+/* Any but AGREE_SPECIAL. */
+enum agree_values agree_any_values(struct agree_random *random);
+float agree_value(struct agree_random *random, enum agree_values values);
+
+enum { AGREE_EXECUTORS = 4 };
+
+/* A context and executors that differ in how they share out work: one, two, four threads, and a
+ * loop that takes the smallest pieces from the last to the first. */
+struct agree_suite {
+    struct heed_context *context;
+    struct heed_pool *pools[AGREE_EXECUTORS];
+    struct heed_executor *executors[AGREE_EXECUTORS];
+    uint64_t seed;
+    int64_t only_case; /* -1: all */
+    int64_t cases;     /* run so far */
+};
+/* cmocka group fixtures; *state is the suite. */
+int agree_setup(void **state);
+int agree_teardown(void **state);
+
+struct agree_operand {
+    heed_tensor tensor; /* HEED_NO_TENSOR: absent */
+    struct heed_tensor_desc storage;
+    void *data; /* of the storage */
+    char name[8];
+    bool input, state;
+};
+
+/* A graph in the making. */
+struct agree_case {
+    struct agree_suite *suite;
+    struct agree_random random;
+    struct heed_graph *graph;
+    struct agree_operand operands[HEED_MAX_INPUTS];
+    uint32_t operand_count;
+    bool plain; /* no views, no constants */
+};
+
+/* Operands in the order of the operator's inputs. */
+void agree_float(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                 enum agree_values values);
+/* i8 or i32 with values from low to high. */
+void agree_integer(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                   int64_t low, int64_t high);
+/* i32 with these values, never a view. */
+void agree_given(struct agree_case *it, uint32_t rank, const int64_t *dims, const int32_t *values);
+void agree_state(struct agree_case *it, enum heed_dtype dtype, const int64_t dims[3]);
+void agree_absent(struct agree_case *it);
+
+/* Builds the node, runs it and compares. */
+void agree_check(struct agree_case *it, enum heed_op op, const void *attrs);
+
+/* Calls draw() for `count` cases of an operator. */
+void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
+                 void (*draw)(struct agree_case *it));
+
+#endif
