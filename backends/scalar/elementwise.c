@@ -11,8 +11,13 @@
 /* ---- functions of one value --------------------------------------------------------------------
  */
 
-/* 1 / (1 + exp(-x)) * factor, where the exponential cannot overflow. */
+/* factor / (1 + exp(-x)), where no exponential overflows; far out, where the exponential alone
+ * would be subnormal, by its square root, so that silu keeps what the factor can save. */
 static float logistic(float x, float factor) {
+    if (x < -80.0f) {
+        const float root = expf(0.5f * x);
+        return factor * root * root;
+    }
     const float e = expf(-fabsf(x));
     return x < 0.0f ? factor * e / (1.0f + e) : factor / (1.0f + e);
 }

@@ -23,6 +23,11 @@ static void backwards(void *user, int64_t count, int64_t grain, heed_range_fn fn
         fn(arg, begin, begin + grain < count ? begin + grain : count);
 }
 
+static void take_profile(void *user, const struct heed_device *device, const char *reason) {
+    if (reason == NULL && strcmp(device->backend, "scalar") == 0)
+        *(struct heed_numeric_profile *)user = device->info.numeric;
+}
+
 int agree_setup(void **state) {
     static struct agree_suite suite;
     static const uint32_t threads[AGREE_EXECUTORS] = {1, 2, 4, 4};
@@ -33,6 +38,11 @@ int agree_setup(void **state) {
     *state = &suite;
     if (heed_context_create(NULL, &suite.context) != HEED_OK)
         return -1;
+    if (heed_devices(suite.context, HEED_TEST_PLUGINS, take_profile, &suite.numeric) != HEED_OK ||
+        suite.numeric.unit_roundoff == 0.0f) {
+        print_error("the scalar backend was not found\n");
+        return -1;
+    }
     for (int i = 0; i < AGREE_EXECUTORS; i++) {
         struct heed_pool_options pool = {.struct_size = sizeof pool, .threads = threads[i]};
         if (i == AGREE_EXECUTORS - 1)
@@ -66,14 +76,16 @@ void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
         if (suite->only_case >= 0 && suite->only_case != i)
             continue;
         struct agree_case it = {.suite = suite};
-        it.random.state = suite->seed ^ (uint64_t)op << 32 ^ (uint64_t)i;
-        agree_bits(&it.random);
+        it.random.state = suite->seed;
+        it.random.state = agree_bits(&it.random) + (uint64_t)op;
+        it.random.state = agree_bits(&it.random) + (uint64_t)i;
+        it.random.state = agree_bits(&it.random);
         it.plain = agree_chance(&it.random, 25);
         if (heed_graph_create(suite->context, "check", &it.graph) != HEED_OK)
             fail_msg("%s", heed_last_error(suite->context));
         char replay[80];
         snprintf(replay, sizeof replay, "HEED_SEED=%" PRIu64 " HEED_CASE=%" PRId64, suite->seed, i);
-        compare_where(heed_op_name(op), replay);
+        compare_where(replay);
         draw(&it);
         suite->cases++;
         heed_graph_release(it.graph);
@@ -161,6 +173,7 @@ add_operand(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const i
     const enum form form = it->plain || rank == 0 || agree_chance(&it->random, 30)
                                ? PLAIN
                                : (enum form)agree_range(&it->random, PLAIN, FORMS - 1);
+    it->irregular = it->irregular || form == BROADCAST;
     uint32_t perm[HEED_MAX_RANK];
     int64_t storage[HEED_MAX_RANK];
     struct heed_slice_attrs slice = {.struct_size = sizeof slice};
@@ -188,6 +201,7 @@ static void fill_float(struct agree_case *it, struct agree_operand *operand, con
 
 void agree_float(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
                  enum agree_values values) {
+    it->irregular = it->irregular || values != AGREE_NORMAL;
     add_operand(it, dtype, rank, dims, fill_float, &values);
 }
 

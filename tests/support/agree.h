@@ -45,6 +45,7 @@ struct agree_suite {
     struct heed_context *context;
     struct heed_pool *pools[AGREE_EXECUTORS];
     struct heed_executor *executors[AGREE_EXECUTORS];
+    struct heed_numeric_profile numeric; /* of the backend */
     uint64_t seed;
     int64_t only_case; /* -1: all */
     int64_t cases;     /* run so far */
@@ -68,7 +69,8 @@ struct agree_case {
     struct heed_graph *graph;
     struct agree_operand operands[HEED_MAX_INPUTS];
     uint32_t operand_count;
-    bool plain; /* no views, no constants */
+    bool plain;     /* no views, no constants */
+    bool irregular; /* some values are not independent and normal: no statistical limit */
 };
 
 /* Operands in the order of the operator's inputs. */

@@ -5,18 +5,19 @@
 
 #include <stdint.h>
 
-#include "runtime/ops/op.h"
+#include "runtime/check/check.h"
 
-/* What is being checked, for messages: an operator, and how to replay the case. */
-void compare_where(const char *operator_name, const char *replay);
+/* How to replay what is being checked, for messages; the string must live on. */
+void compare_where(const char *replay);
 const char *compare_replay(void);
 
 /* Rounds `value` to an element of a float type. */
 void compare_store(void *data, enum heed_dtype dtype, int64_t offset_elems, float value);
 
-/* Fails the test where an element of `actual` (contiguous) is further from the reference than its
- * bound allows. `largest` is the greatest finite magnitude among the inputs. */
-void compare_output(const struct heedi_call *call, uint32_t output, const double *reference,
-                    const double *magnitude, double largest, const void *actual);
+/* Fails the test where heedi_check_call() finds no agreement. */
+void compare_call(struct heed_context *context, const struct heedi_call *call,
+                  const void *const inputs[HEED_MAX_INPUTS],
+                  const void *const outputs[HEED_MAX_OUTPUTS],
+                  const struct heed_numeric_profile *numeric, bool random_data);
 
 #endif
