@@ -2,6 +2,7 @@
 /* Opening, sharing and closing models. */
 #include "models/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/os.h"
@@ -26,8 +27,49 @@ enum heed_status heedi_read_options(struct heed_context *context, const char *wh
     return HEED_OK;
 }
 
+const char *heedi_program_prefix(struct heedi_program_prefix *prefix,
+                                 const struct heed_model *model) {
+    snprintf(prefix->text, sizeof prefix->text, "model %llu/", (unsigned long long)model->id);
+    return prefix->text;
+}
+
+enum heed_status heedi_model_note_executor(struct heed_context *context, struct heed_model *model,
+                                           struct heed_executor *executor) {
+    enum heed_status status = HEED_OK;
+    heedi_os_lock(model->lock);
+    bool known = false;
+    for (size_t i = 0; i < model->executor_count; i++)
+        known = known || model->executors[i] == executor;
+    if (!known) {
+        const size_t count = model->executor_count;
+        struct heed_executor **grown = heedi_grow(&model->env, model->executors, count, count + 1,
+                                                  sizeof(struct heed_executor *));
+        if (grown) {
+            model->executors = grown;
+            model->executors[model->executor_count++] = heed_executor_retain(executor);
+        } else {
+            status = heedi_fail_memory(context, "executors", sizeof(struct heed_executor *));
+        }
+    }
+    heedi_os_unlock(model->lock);
+    return status;
+}
+
+static void forget_programs(struct heed_model *model) {
+    struct heedi_program_prefix prefix;
+    for (size_t i = 0; i < model->executor_count; i++) {
+        heed_executor_forget(model->executors[i], heedi_program_prefix(&prefix, model));
+        heed_executor_release(model->executors[i]);
+    }
+    if (model->executors)
+        heedi_free(&model->env, model->executors);
+}
+
 static void destroy(struct heed_model *model) {
     const struct heedi_env env = model->env;
+    forget_programs(model);
+    if (model->lock)
+        heedi_os_mutex_destroy(&env, model->lock);
     if (model->network)
         model->network->destroy(model);
     heedi_tokenizer_clear(&model->tokenizer);
@@ -76,7 +118,10 @@ enum heed_status heed_model_open(struct heed_context *context, const char *path,
     model->env = context->env;
     model->id = heedi_unique_id();
     heedi_ref_init(&model->references);
-    if (!path)
+    model->lock = heedi_os_mutex_create(&context->env);
+    if (!model->lock)
+        status = heedi_fail_memory(context, "a model", sizeof *model);
+    else if (!path)
         status = heedi_default_model_path(context, &model->path);
     else if (!(model->path = heedi_strdup(&context->env, path)))
         status = heedi_fail_memory(context, "a path", strlen(path));

@@ -45,7 +45,21 @@ struct heed_model {
     struct heedi_weights *weights; /* the opened files */
     struct heedi_tokenizer tokenizer;
     struct heedi_generation generation;
+    /* Callers' executors that may have programs of this model in their caches. */
+    struct heedi_mutex *lock;
+    struct heed_executor **executors;
+    size_t executor_count;
 };
+
+/* What the names of the model's programs in an executor's cache begin with. */
+struct heedi_program_prefix {
+    char text[40];
+};
+const char *heedi_program_prefix(struct heedi_program_prefix *prefix,
+                                 const struct heed_model *model);
+/* Keeps a caller's executor, to drop the model's programs from its cache when the model goes. */
+enum heed_status heedi_model_note_executor(struct heed_context *context, struct heed_model *model,
+                                           struct heed_executor *executor);
 
 /* Openers of the marian network; `model` is zeroed but for env, id and path, and is cleared by the
  * caller on failure. */

@@ -56,10 +56,12 @@ enum heed_status heed_translator_create(struct heed_context *context, struct hee
     translator->max_batch_tokens =
         options.max_batch_tokens ? options.max_batch_tokens : DEFAULT_BATCH_TOKENS;
     heedi_greedy_init(&translator->greedy, &context->env);
-    if (options.executor)
+    if (options.executor) {
         translator->executor = heed_executor_retain(options.executor);
-    else
+        status = heedi_model_note_executor(context, model, options.executor);
+    } else {
         status = make_executor(context, &options, &translator->executor);
+    }
     if (status == HEED_OK) {
         const struct heedi_session_options session = {.executor = translator->executor,
                                                       .profile = options.profile};

@@ -53,9 +53,10 @@ static enum heed_status make_run(struct heedi_marian_session *session, struct he
                                  const struct heedi_marian_bucket *bucket,
                                  struct heedi_marian_run *run) {
     struct building building = {session->marian, bucket};
+    struct heedi_program_prefix prefix;
     char key[160];
-    snprintf(key, sizeof key, "model %llu/%s/t%u/s%u/r%u/c%u/k%u%s",
-             (unsigned long long)session->model->id, bucket->decoder ? "decoder" : "encoder",
+    snprintf(key, sizeof key, "%s%s/t%u/s%u/r%u/c%u/k%u%s",
+             heedi_program_prefix(&prefix, session->model), bucket->decoder ? "decoder" : "encoder",
              bucket->tokens, bucket->sentences, bucket->rows, bucket->cache_rows, bucket->keys,
              bucket->inspect ? "/inspect" : "");
     run->bucket = *bucket;

@@ -49,10 +49,12 @@ HEED_API void heed_model_close(struct heed_model *model);
 
 struct heed_translator_options {
     uint32_t struct_size;
-    struct heed_executor *executor; /**< retained; NULL: made from the two fields below */
-    const char *backends;           /**< see heed_executor_options.backends */
-    uint32_t threads;               /**< 0: as many as the process may use */
-    uint32_t beam;                  /**< 0 or 1: greedy search; more is refused for now */
+    /** Retained, by the model too until it is closed (it then takes its programs out of the
+     * executor's cache). NULL: made from the two fields below. */
+    struct heed_executor *executor;
+    const char *backends;         /**< see heed_executor_options.backends */
+    uint32_t threads;             /**< 0: as many as the process may use */
+    uint32_t beam;                /**< 0 or 1: greedy search; more is refused for now */
     uint32_t max_length;          /**< most target tokens, eos counted; 0: the model's own limit */
     uint32_t max_batch_tokens;    /**< source tokens worked on at once by translate_many; 0: 1024 */
     struct heed_profile *profile; /**< not owned; NULL: none */

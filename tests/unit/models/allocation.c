@@ -142,8 +142,47 @@ static void steps_allocate_nothing(void **state) {
     tiny_remove(&folder);
 }
 
+/* What a model left in the cache of a caller's executor goes when the model is closed. */
+static void a_closed_model_leaves_nothing_behind(void **state) {
+    struct folder folder = tiny_folder(&weights);
+    struct scarce scarce = {.left = 1000000};
+    const struct heed_allocator allocator = {
+        .struct_size = sizeof allocator, .user = &scarce, .allocate = allocate, .release = release};
+    const struct heed_context_options options = {.struct_size = sizeof options,
+                                                 .allocator = &allocator};
+    const struct heed_executor_options how = {.struct_size = sizeof how, .backends = "scalar"};
+    struct heed_context *context = NULL;
+    struct heed_executor *executor = NULL;
+    long held = 0;
+    (void)state;
+    assert_int_equal(heed_context_create(&options, &context), HEED_OK);
+    assert_int_equal(heed_executor_create(context, &how, &executor), HEED_OK);
+    for (int i = 0; i < 4; i++) {
+        const struct heed_translator_options with = {.struct_size = sizeof with,
+                                                     .executor = executor};
+        struct heed_model *model = tiny_open(context, folder.path);
+        for (int again = 0; again < 2; again++) {
+            struct heed_translator *translator = NULL;
+            char *text = NULL;
+            assert_int_equal(heed_translator_create(context, model, &with, &translator), HEED_OK);
+            assert_int_equal(heed_translate(translator, "a b c", &text), HEED_OK);
+            heed_string_free(translator, text);
+            heed_translator_destroy(translator);
+        }
+        heed_model_close(model);
+        if (i == 0)
+            held = scarce.held;
+    }
+    assert_int_equal(scarce.held, held);
+    heed_executor_release(executor);
+    heed_context_destroy(context);
+    assert_int_equal(scarce.held, 0);
+    tiny_remove(&folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_failure_is_clean),
+                                       cmocka_unit_test(a_closed_model_leaves_nothing_behind),
                                        cmocka_unit_test(a_translator_recovers),
                                        cmocka_unit_test(steps_allocate_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,30 @@ static void describes_what_it_opened(void **state) {
     tiny_remove(&folder);
 }
 
+/* HEED_DEFAULT_MODEL names what is opened when no model is named; without it, the model that lies
+ * beside the library is found from any working directory. */
+static void the_default_model_is_found(void **state) {
+    struct folder folder = tiny_folder(&weights);
+    struct heed_context *context = new_context();
+    struct heed_model *model = tiny_open(context, NULL);
+    int seen = 0;
+    (void)state;
+    heed_model_describe(model, count_field, count_tensor, &seen);
+    assert_int_not_equal(seen, 103); /* another d_model */
+    heed_model_close(model);
+    assert_int_equal(setenv("HEED_DEFAULT_MODEL", folder.path, 1), 0);
+    seen = 0;
+    model = tiny_open(context, NULL);
+    heed_model_describe(model, count_field, count_tensor, &seen);
+    assert_int_equal(seen, 103);
+    heed_model_close(model);
+    assert_int_equal(setenv("HEED_DEFAULT_MODEL", "/nonexistent", 1), 0);
+    expect_refusal(NULL, HEED_ERROR_NOT_FOUND, "/nonexistent: no such model");
+    assert_int_equal(unsetenv("HEED_DEFAULT_MODEL"), 0);
+    heed_context_destroy(context);
+    tiny_remove(&folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_containers_hold_the_same_model),
                                        cmocka_unit_test(embeddings_may_be_separate),
@@ -324,6 +348,7 @@ int main(void) {
                                        cmocka_unit_test(refuses_a_configuration_of_another_model),
                                        cmocka_unit_test(refuses_a_vocabulary_of_another_model),
                                        cmocka_unit_test(survives_damaged_packages),
-                                       cmocka_unit_test(describes_what_it_opened)};
+                                       cmocka_unit_test(describes_what_it_opened),
+                                       cmocka_unit_test(the_default_model_is_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
