@@ -228,11 +228,53 @@ static void host_interface(void **state) {
     heed_executor_release(executor);
 }
 
+/* The pages of a mapped weight are given back after packing, unless someone still reads them; its
+ * values stay what they are either way. */
+static void mapped_source_stays_readable(void **state) {
+    (void)state;
+    static const char path[] = HEED_TEST_ABUSE_PLUGINS "/heed-backend-good.so";
+    struct heedi_mapping mapping, witness;
+    assert_true(heedi_os_map(path, &mapping, NULL));
+    assert_true(heedi_os_map(path, &witness, NULL));
+    const int64_t elems = (int64_t)(mapping.bytes / 4);
+    const struct heed_tensor_desc desc = heed_desc(HEED_I32, 1, &elems);
+    struct heed_weight *weight = NULL;
+    assert_ok(heed_weight_create(context, "file", &desc, mapping.data, NULL, NULL, &weight));
+    weight->mapped = true;
+    struct heed_executor *executor = open_executor("fake_a,only");
+    struct heed_graph *graph = NULL;
+    heed_tensor tensor;
+    assert_ok(heed_graph_create(context, "mapped", &graph));
+    heed_graph_constant(graph, weight, &tensor);
+    heed_graph_unary(graph, HEED_OP_COPY, NULL, tensor, &tensor);
+    heed_graph_output(graph, "y", tensor);
+    assert_ok(heed_graph_freeze(graph));
+    struct heed_program *program = compile(executor, graph);
+    const struct heed_host *host = &executor->engine->devices[0]->host;
+    for (uint32_t keep = 0; keep < 2; keep++) {
+        struct heed_error error = {.struct_size = (uint32_t)sizeof error};
+        struct heed_prepared *prepared = NULL;
+        void *object = NULL;
+        assert_int_equal(host->prepared_acquire(host->handle, weight->id, "l", pack_nothing, NULL,
+                                                NULL, keep, &prepared, &object, &error),
+                         HEED_OK);
+        assert_memory_equal(weight->data, witness.data, (size_t)elems * 4);
+        host->prepared_release(host->handle, prepared);
+    }
+    heed_program_release(program);
+    heed_graph_release(graph);
+    heed_weight_release(weight);
+    heed_executor_release(executor);
+    heedi_os_unmap(&mapping);
+    heedi_os_unmap(&witness);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         exec_test(programs_share),
         exec_test(threads_share),
         exec_test(host_interface),
+        exec_test(mapped_source_stays_readable),
     };
     return cmocka_run_group_tests_name("prepared", tests, NULL, NULL);
 }
