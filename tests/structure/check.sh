@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Holds a source tree to its own rules:  check.sh SOURCE_DIR
+# Holds a source tree to its own rules:  check.sh SOURCE_DIR [CHECK...]
 #
 # Dependencies point one way (tools -> models -> runtime, backends see heed/backend.h only), the
 # runtime names no backend, headers of an operating system stay in os_*.c, an operator has the same
 # file name everywhere, files and functions stay short. Prints each violation; exit status 1 if any.
 set -u
-cd "${1:?usage: check.sh SOURCE_DIR}" || exit 2
+cd "${1:?usage: check.sh SOURCE_DIR [CHECK...]}" || exit 2
+shift
 found=$(mktemp) || exit 2
 list=$(mktemp) || exit 2
 trap 'rm -f "$found" "$list"' EXIT
@@ -20,75 +21,61 @@ sources() {
     find "$@" -name '*.[ch]' -o -name '*.cc' 2>/dev/null
 }
 
-# includes FILE: what it includes, without the marks.
-includes() {
-    sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]\([^>"]*\)[>"].*/\1/p' "$1"
-}
-
-# The standard library of C11 (without threads.h, which may be missing).
-standard=' assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h tgmath.h time.h uchar.h wchar.h wctype.h '
-
-is_standard() {
-    case $standard in *" $1 "*) return 0 ;; esac
-    case $2 in *.cc) case $1 in *[./]*) return 1 ;; *) return 0 ;; esac ;; esac
-    return 1
-}
-
-public_runtime=$(cd runtime/include && find heed -name '*.h')
-public_models=$(cd models/include && find heed -name '*.h')
-
-# is_one_of WORD LIST
-is_one_of() {
-    printf '%s\n' "$2" | grep -qxF "$1"
-}
-
-# allowed FOLDER FILE INCLUDE: may this file include that?
-allowed() {
-    is_standard "$3" "$2" && return 0
-    case $1 in
-    runtime)
-        case $3 in runtime/*) return 0 ;; esac
-        is_one_of "$3" "$public_runtime" && return 0
-        # cpuid.h belongs to the compiler, not to an operating system
-        case $2/$3 in runtime/io/*/cjson/cJSON.h | runtime/base/cpu.c/cpuid.h) return 0 ;; esac
-        ;;
-    models)
-        case $3 in runtime/* | models/*) return 0 ;; esac
-        is_one_of "$3" "$public_runtime" || is_one_of "$3" "$public_models" && return 0
-        case $2/$3 in
-        models/*/cjson/cJSON.h | models/text/*.cc/sentencepiece_processor.h) return 0 ;;
-        esac
-        ;;
-    backends)
-        backend=${2#backends/}
-        backend=${backend%%/*}
-        case $3 in "backends/$backend/"* | shaders/params.h) return 0 ;; esac
-        [ "$3" = heed/backend.h ] && return 0
-        [ -e "backends/$backend/$3" ] && return 0
-        ;;
-    tools)
-        case $3 in tools/* | cjson/cJSON.h) return 0 ;; esac
-        is_one_of "$3" "$public_runtime" || is_one_of "$3" "$public_models" && return 0
-        ;;
-    esac
-    return 1
+# names FOLDER: the headers in it as they are included, on one line
+names() {
+    (cd "$1" && find heed -name '*.h' | tr '\n' ' ')
 }
 
 check_includes() {
-    for folder in runtime models backends tools; do
-        sources "$folder" >"$list"
-        while IFS= read -r file; do
-            case $file in
-            runtime/base/os_*.c | tools/os_*.c) continue ;;
-            backends/*/*) ;;
-            backends/*) continue ;; # templates of the build
-            esac
-            for include in $(includes "$file"); do
-                allowed "$folder" "$file" "$include" ||
-                    violation "$file: may not include $include"
-            done
-        done <"$list"
-    done
+    grep -rHE '^[[:space:]]*#[[:space:]]*include' runtime models backends tools \
+        --include='*.[ch]' --include='*.cc' | awk \
+        -v runtime="$(names runtime/include)" -v models="$(names models/include)" '
+        function list(words, set,    i, n, part) {
+            n = split(words, part, " ")
+            for (i = 1; i <= n; i++) set[part[i]] = 1
+        }
+        BEGIN {
+            list(runtime, public)
+            list(models, public_models)
+            # the standard library of C11 (without threads.h, which may be missing)
+            list("assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h " \
+                 "locale.h math.h setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h " \
+                 "stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h tgmath.h time.h " \
+                 "uchar.h wchar.h wctype.h", standard)
+        }
+        function allowed(file, name,    folder, backend) {
+            if (file ~ /^(runtime\/base|tools)\/os_[^\/]*\.c$/) return 1
+            if (name in standard || (file ~ /\.cc$/ && name !~ /[.\/]/)) return 1
+            folder = file
+            sub(/\/.*/, "", folder)
+            if (folder == "runtime") {
+                # cpuid.h belongs to the compiler, not to an operating system
+                return name ~ /^runtime\// || name in public ||
+                    (file ~ /^runtime\/io\// && name == "cjson/cJSON.h") ||
+                    (file == "runtime/base/cpu.c" && name == "cpuid.h")
+            }
+            if (folder == "models")
+                return name ~ /^(runtime|models)\// || name in public || name in public_models ||
+                    name == "cjson/cJSON.h" ||
+                    (file ~ /^models\/text\/.*\.cc$/ && name == "sentencepiece_processor.h")
+            if (folder == "tools")
+                return name ~ /^tools\// || name in public || name in public_models ||
+                    name == "cjson/cJSON.h"
+            backend = file
+            sub(/^backends\//, "", backend)
+            sub(/\/.*/, "", backend)
+            return name == "heed/backend.h" || name == "shaders/params.h" ||
+                index(name, "backends/" backend "/") == 1 || name !~ /\//
+        }
+        {
+            file = $0
+            sub(/:.*/, "", file)
+            name = $0
+            if (name !~ /[<"][^>"]*[>"]/) next
+            sub(/^[^<"]*[<"]/, "", name)
+            sub(/[>"].*/, "", name)
+            if (!allowed(file, name)) print file ": may not include " name
+        }' >>"$found"
 }
 
 # "scalar" is the documented last resort of the executor; no other name, and it nowhere else.
@@ -172,12 +159,10 @@ check_format() {
     done <"$list"
 }
 
-check_includes
-check_backend_names
-check_operator_files
-check_sizes
-check_licences
-check_format
+[ $# -gt 0 ] || set -- includes backend_names operator_files sizes licences format
+for name in "$@"; do
+    "check_$name" || exit 2
+done
 if [ -s "$found" ]; then
     sort -u "$found"
     exit 1

@@ -12,8 +12,10 @@ trap 'rm -rf "$copy"' EXIT
 mkdir -p "$copy/tests/unit/runtime/ops"
 failures=0
 
-# planted WHAT FILE TEXT PATTERN: FILE with TEXT appended must make check.sh say PATTERN.
+# planted CHECK WHAT FILE TEXT PATTERN: FILE with TEXT appended must make this check say PATTERN.
 planted() {
+    check=$1
+    shift
     if [ -e "$copy/$2" ]; then
         cp "$copy/$2" "$copy/kept"
         existed=yes
@@ -23,7 +25,7 @@ planted() {
     fi
     printf '%s\n' "$3" >>"$copy/$2"
     status=0
-    output=$(sh "$here/check.sh" "$copy" 2>&1) || status=$?
+    output=$(sh "$here/check.sh" "$copy" "$check" 2>&1) || status=$?
     if [ "$status" -ne 1 ] || ! printf '%s\n' "$output" | grep -q "$4"; then
         echo "not seen: $1"
         printf '%s\n' "$output"
@@ -50,21 +52,21 @@ long_file=$(
     done
 )
 
-planted "the runtime includes a model" runtime/base/planted.c '#include "heed/translate.h"' \
+planted includes "the runtime includes a model" runtime/base/planted.c '#include "heed/translate.h"' \
     'runtime/base/planted.c: may not include heed/translate.h'
-planted "the runtime includes the system" runtime/base/planted.c '#include <unistd.h>' \
+planted includes "the runtime includes the system" runtime/base/planted.c '#include <unistd.h>' \
     'may not include unistd.h'
-planted "a tool includes the inside of the runtime" tools/planted.c \
+planted includes "a tool includes the inside of the runtime" tools/planted.c \
     '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
-planted "a backend includes the inside of the runtime" backends/scalar/planted.c \
+planted includes "a backend includes the inside of the runtime" backends/scalar/planted.c \
     '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
-planted "a backend includes a public header that is none of its business" \
+planted includes "a backend includes a public header that is none of its business" \
     backends/scalar/planted.c '#include "heed/executor.h"' 'may not include heed/executor.h'
-planted "the runtime names a backend" runtime/base/planted.c 'const char *heedi_x = "scalar";' \
+planted backend_names "the runtime names a backend" runtime/base/planted.c 'const char *heedi_x = "scalar";' \
     'names the backend scalar'
-planted "an operator without kernel and test" runtime/ops/planted.c \
+planted operator_files "an operator without kernel and test" runtime/ops/planted.c \
     'const struct heedi_op heedi_op_planted = {0};' 'backends/scalar/planted.c is missing'
-planted "a long function" runtime/base/planted.c "$long_function" 'lines, more than 100'
-planted "a long file" runtime/base/planted.c "$long_file" 'lines, more than 600'
-planted "something left open" runtime/base/planted.c "/* TO""DO later */" 'left open'
+planted sizes "a long function" runtime/base/planted.c "$long_function" 'lines, more than 100'
+planted sizes "a long file" runtime/base/planted.c "$long_file" 'lines, more than 600'
+planted licences "something left open" runtime/base/planted.c "/* TO""DO later */" 'left open'
 exit "$failures"
