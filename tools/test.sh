@@ -109,7 +109,7 @@ tree() {
     tree_name=$1
     shift
     echo "== $tree_name: building"
-    if configure "$root" "$builds-$tree_name" -DHEED_TESTS=ON -DHEED_WERROR=ON "$@" &&
+    if configure "$root" "$builds-$tree_name" -DHEED_TESTS=ON "$@" &&
         build "$builds-$tree_name"; then
         return 0
     fi
@@ -172,7 +172,8 @@ translates() {
 started=$(date +%s)
 mkdir -p "$(dirname -- "$builds")" || exit 1
 
-if tree release -DCMAKE_BUILD_TYPE=Release; then
+# Warnings are errors where they are meant: a sanitizer's instrumentation leads gcc to false ones.
+if tree release -DCMAKE_BUILD_TYPE=Release -DHEED_WERROR=ON; then
     run_tests release -LE long
 fi
 if tree sanitize -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O1 -DCMAKE_CXX_FLAGS_DEBUG=-O1 \
@@ -187,7 +188,7 @@ if [ "$long" = yes ]; then
         -DCMAKE_CXX_FLAGS_DEBUG=-O1 -DHEED_SANITIZE=thread; then
         run_tests thread -LE long
     fi
-    if tree clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    if tree clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DHEED_WERROR=ON \
         -DCMAKE_EXPORT_COMPILE_COMMANDS=ON; then
         run_tests clang -LE long
     fi
