@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A row of a batch has the bits that it has alone: what a sentence is translated to does not depend
+ * on its neighbours. Checked on matmul, layer_norm and attention in one graph. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/agree.h"
+
+enum { MOST_ROWS = 9, K = 300, N = 70, HEADS = 2, KEYS = 90, D = N / HEADS };
+
+struct data {
+    float x[MOST_ROWS][K], keys[MOST_ROWS][HEADS][KEYS][D], values[MOST_ROWS][HEADS][KEYS][D];
+    float weight[N][K], bias[N], gamma[N], beta[N];
+    int32_t lengths[MOST_ROWS];
+};
+
+static void fill(struct agree_random *random, float *values, size_t bytes) {
+    for (size_t i = 0; i < bytes / sizeof *values; i++)
+        values[i] = agree_value(random, AGREE_NORMAL);
+}
+
+static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
+                            uint32_t rank, const int64_t *dims, const float *data) {
+    const struct heed_tensor_desc desc = heed_desc(HEED_F32, rank, dims);
+    struct heed_weight *weight = NULL;
+    heed_tensor tensor = HEED_NO_TENSOR;
+    assert_int_equal(heed_weight_create(suite->context, name, &desc, data, NULL, NULL, &weight),
+                     HEED_OK);
+    heed_graph_constant(graph, weight, &tensor);
+    heed_weight_release(weight);
+    return tensor;
+}
+
+/* attention(layer_norm(x w^T + bias), keys, values) of rows [first, first + rows), to y [rows, N].
+ */
+static void run_rows(struct agree_suite *suite, const struct data *data, int64_t first,
+                     int64_t rows, float *y) {
+    static const int64_t n = N, weight_dims[] = {N, K};
+    const int64_t x_dims[] = {rows, K}, q_dims[] = {rows, HEADS, 1, D};
+    const int64_t kv_dims[] = {rows, HEADS, KEYS, D};
+    const struct heed_attention_attrs attrs = {.struct_size = sizeof attrs,
+                                               .score = HEED_SCORE_SCALED};
+    struct heed_graph *graph = NULL;
+    struct heed_program *program = NULL;
+    struct heed_instance *instance = NULL;
+    heed_tensor x, inputs[HEED_ATTENTION_INPUTS];
+    for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
+        inputs[i] = HEED_NO_TENSOR;
+    assert_int_equal(heed_graph_create(suite->context, "rows", &graph), HEED_OK);
+    heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
+    heed_graph_input(graph, "k", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_K]);
+    heed_graph_input(graph, "v", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_V]);
+    heed_graph_input(graph, "len", HEED_I32, 1, &rows, 0, &inputs[HEED_ATTENTION_KEY_LEN]);
+    heed_graph_linear(graph, NULL, x,
+                      constant(suite, graph, "w", 2, weight_dims, &data->weight[0][0]),
+                      constant(suite, graph, "b", 1, &n, data->bias), HEED_ACTIVATION_SILU, &x);
+    heed_graph_layer_norm(graph, NULL, x, constant(suite, graph, "gamma", 1, &n, data->gamma),
+                          constant(suite, graph, "beta", 1, &n, data->beta), 1e-5f, &x);
+    heed_graph_reshape(graph, NULL, x, 4, q_dims, &inputs[HEED_ATTENTION_Q]);
+    heed_graph_attention(graph, NULL, inputs, &attrs, &x, NULL);
+    heed_graph_output(graph, "y", x);
+    if (heed_graph_freeze(graph) != HEED_OK ||
+        heed_program_compile(suite->context, suite->executors[0], graph, &program) != HEED_OK ||
+        heed_instance_create(suite->context, program, &instance) != HEED_OK)
+        fail_msg("%s", heed_last_error(suite->context));
+    const size_t count = (size_t)rows;
+    memcpy(heed_instance_input(instance, "x", NULL), data->x[first], count * sizeof data->x[0]);
+    memcpy(heed_instance_input(instance, "k", NULL), data->keys[first],
+           count * sizeof data->keys[0]);
+    memcpy(heed_instance_input(instance, "v", NULL), data->values[first],
+           count * sizeof data->values[0]);
+    memcpy(heed_instance_input(instance, "len", NULL), &data->lengths[first],
+           count * sizeof data->lengths[0]);
+    assert_int_equal(heed_instance_run(suite->context, instance), HEED_OK);
+    memcpy(y, heed_instance_output(instance, "y", NULL), count * N * sizeof *y);
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+}
+
+static void test_batch_equals_rows(void **state) {
+    static struct data data;
+    static float whole[MOST_ROWS][N], alone[N];
+    struct agree_suite *suite = *state;
+    struct agree_random random = {suite->seed};
+    fill(&random, &data.x[0][0], sizeof data.x);
+    fill(&random, &data.keys[0][0][0][0], sizeof data.keys);
+    fill(&random, &data.values[0][0][0][0], sizeof data.values);
+    fill(&random, &data.weight[0][0], sizeof data.weight);
+    fill(&random, data.bias, sizeof data.bias);
+    fill(&random, data.gamma, sizeof data.gamma);
+    fill(&random, data.beta, sizeof data.beta);
+    for (int i = 0; i < MOST_ROWS; i++)
+        data.lengths[i] = (int32_t)agree_range(&random, 1, KEYS);
+    for (int64_t rows = 1; rows <= MOST_ROWS; rows++) {
+        run_rows(suite, &data, 0, rows, &whole[0][0]);
+        for (int64_t i = 0; i < rows; i++) {
+            run_rows(suite, &data, i, 1, alone);
+            assert_memory_equal(whole[i], alone, sizeof alone);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_batch_equals_rows)};
+    return cmocka_run_group_tests(tests, agree_setup, agree_teardown);
+}
