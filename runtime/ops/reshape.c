@@ -26,16 +26,16 @@ static bool view_strides(const struct heed_tensor_desc *x, struct heed_tensor_de
                 right *= y->dims[j++];
             }
         }
-        int64_t stride = 0; /* of the innermost dim of x's stretch that is larger than 1 */
-        int64_t inner = 0;
+        int64_t stride = 0;    /* of the innermost dim of x's stretch that is larger than 1 */
+        int64_t expected = -1; /* of the next one outwards; not known yet */
         for (uint32_t k = i; k-- > first_left;) {
             if (x->dims[k] == 1)
                 continue;
-            if (inner == 0)
-                stride = inner = x->strides[k];
-            else if (x->strides[k] != inner)
+            if (expected < 0)
+                stride = x->strides[k];
+            else if (x->strides[k] != expected)
                 return false;
-            inner *= x->dims[k];
+            expected = x->strides[k] * x->dims[k];
         }
         for (uint32_t k = j; k-- > first_right;) {
             y->strides[k] = stride;
