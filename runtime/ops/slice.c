@@ -20,7 +20,7 @@ static enum heed_status infer(struct heedi_call *call) {
                                  ", step %" PRId64 " do not fit into %" PRId64 " elements",
                                  i, start, size, step, x->dims[i]);
         y.dims[i] = size;
-        y.strides[i] = x->strides[i] * step;
+        y.strides[i] = size > 1 ? x->strides[i] * step : x->strides[i]; /* one: any step fits */
         /* An empty slice has no first element: its offset stays inside the storage. */
         call->view_offset += size == 0 ? 0 : start * x->strides[i];
     }
