@@ -140,8 +140,8 @@ static void one_query(const struct heedi_reference *reference, const struct quer
     int64_t row, at;
     for (int64_t j = 0; j < keys; j++) {
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
-        if (visible && !(s <= peak))
-            peak = s;
+        if (visible && (isnan(s) || s > peak))
+            peak = s; /* NaN stays: nothing is greater */
         if (visible && absolute > spread)
             spread = absolute;
     }

@@ -33,8 +33,8 @@ static void reference(const struct heedi_reference *reference) {
         double peak = -INFINITY, sum = 0;
         for (int64_t i = 0; i < rows.length; i++) {
             y[i] = heedi_load(reference->data[0], x->dtype, rows.offset + i * rows.stride);
-            if (!(y[i] <= peak))
-                peak = y[i]; /* NaN wins and stays */
+            if (isnan(y[i]) || y[i] > peak)
+                peak = y[i]; /* NaN wins and stays: nothing is greater */
         }
         const bool empty = peak == -INFINITY;
         for (int64_t i = 0; i < rows.length; i++)
