@@ -74,7 +74,8 @@ struct heed_tensor_desc {
 };
 
 /** Description with row-major ("contiguous") strides. `rank` <= HEED_MAX_RANK. The caller vouches
- * for the product of dims fitting in int64_t; graph and file functions check it themselves. */
+ * for the product of dims fitting in int64_t; graph and file functions check it themselves. (Where
+ * it does not fit, strides wrap, so that such a description may be made first and refused then.) */
 static inline struct heed_tensor_desc heed_desc(enum heed_dtype dtype, uint32_t rank,
                                                 const int64_t *dims) {
     struct heed_tensor_desc desc;
@@ -85,7 +86,7 @@ static inline struct heed_tensor_desc heed_desc(enum heed_dtype dtype, uint32_t 
         desc.dims[i] = i < rank ? dims[i] : 1;
         desc.strides[i] = i < rank ? stride : 0;
         if (i < rank)
-            stride *= dims[i];
+            stride = (int64_t)((uint64_t)stride * (uint64_t)dims[i]);
     }
     return desc;
 }
