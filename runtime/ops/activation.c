@@ -57,6 +57,10 @@ static double gelu_magnitude(double x, double g, double t, double slope) {
     return 0.5 * fabs(x) * (1 + fabs(g) + fabs(t) * slope);
 }
 
+/* exp(-x) overflows f32 below x = -88.72, where 1 / (1 + exp(-x)) then gives 0 instead of 2^-128
+ * and less, and silu 89 times that. With gamma >= 2^-22 this much in the magnitude covers both. */
+static const double EXP_OVERFLOW = 0x1p-98;
+
 /* sup |f'| carries the error that x already has (a global Lipschitz constant, so no smoothness near
  * x is assumed): relu 1, gelu 1.1290 at x = sqrt 2 (the tanh form a little less than 1.1292), silu
  * 1.0999, tanh 1, sigmoid 1/4. sigmoid, silu and tanh lose only relative accuracy on top: exp(-x)
@@ -74,11 +78,11 @@ double heedi_activation_magnitude(enum heed_activation activation, double x, dou
         t = gelu_tanh_argument(x);
         return 1.13 * magnitude + gelu_magnitude(x, tanh(t), t, 1 - tanh(t) * tanh(t));
     case HEED_ACTIVATION_SILU:
-        return 1.1 * magnitude + fabs(heedi_activation(activation, x));
+        return 1.1 * magnitude + fabs(heedi_activation(activation, x)) + EXP_OVERFLOW;
     case HEED_ACTIVATION_TANH:
         return magnitude + fabs(tanh(x));
     case HEED_ACTIVATION_SIGMOID:
-        return 0.25 * magnitude + heedi_activation(activation, x);
+        return 0.25 * magnitude + heedi_activation(activation, x) + EXP_OVERFLOW;
     }
     return magnitude;
 }
