@@ -4,6 +4,18 @@
 
 #include "runtime/check/check.h"
 
+double heedi_check_roundoff(const struct heed_numeric_profile *numeric) {
+    const double u = (double)numeric->unit_roundoff;
+    switch ((enum heed_dtype)numeric->accumulator) {
+    case HEED_F16:
+        return fmax(u, 0x1p-11);
+    case HEED_BF16:
+        return fmax(u, 0x1p-8);
+    default: /* i32 sums are exact; 0 is what a profile without the field says */
+        return u;
+    }
+}
+
 double heedi_gamma(double depth, double unit_roundoff) {
     const double product = depth * unit_roundoff;
     return product < 1 ? product / (1 - product) : INFINITY;

@@ -19,6 +19,9 @@
 #include "heed/backend.h"
 #include "runtime/ops/op.h"
 
+/* u of the arithmetic in which a backend forms its sums: f32's, or a shorter accumulator's. */
+double heedi_check_roundoff(const struct heed_numeric_profile *numeric);
+
 /* K u / (1 - K u); infinity for K u >= 1, where no bound exists. */
 double heedi_gamma(double depth, double unit_roundoff);
 
@@ -32,17 +35,20 @@ double heedi_storage_error(enum heed_dtype dtype, double value);
  * neighbouring representable values; 0 for equal ones, infinity if one is not finite. */
 double heedi_ulp_distance(enum heed_dtype dtype, double a, double b);
 
-/* Outcome of a comparison; the worst element is the one with the largest hard fraction. */
+/* Outcome of a comparison, with the worst element: of those that disagree, or of all where none
+ * does, the one with the largest hard fraction. Without any error that is element 0 as zeros. */
 struct heedi_verdict {
     bool agrees;
-    double hard; /* largest error as a fraction of the hard limit */
-    double
-        statistical; /* of the statistical limit; 0 where K < 36 (there the hard one is smaller) */
+    double hard;        /* largest error of all as a fraction of the hard limit */
+    double statistical; /* of the statistical limit; 0 for K < 36, where the hard one is smaller */
     uint32_t output;
     int64_t index; /* row-major, in that output */
     double expected, actual;
-    double ulp;       /* distance in the output's type */
-    int64_t unjudged; /* finite elements for which the analysis gives no finite bound */
+    double ulp; /* distance in the output's type */
+    /* Elements without a bound because the operands may overflow f32 on the way to a finite
+     * result. (A sum that is too long for its accumulator, K u >= 1, has no bound either: it
+     * disagrees.) */
+    int64_t unjudged;
 };
 
 /* Compares the outputs of one node with its reference. `call` was inferred; `inputs` and `outputs`

@@ -12,10 +12,10 @@ struct limits {
     bool use_statistical;
 };
 
-static double largest_of(enum heed_dtype dtype) {
-    return dtype == HEED_F16    ? 65504.0
-           : dtype == HEED_BF16 ? 3.3895313892515355e38
-                                : 3.4028234663852886e38;
+/* From where on a magnitude is rounded to infinity: the largest finite value and half a unit in its
+ * last place. */
+static double overflow_of(enum heed_dtype dtype) {
+    return dtype == HEED_F16 ? 65520.0 : dtype == HEED_BF16 ? 0x1.ffp127 : 0x1.ffffffp127;
 }
 
 /* Where one of the two is infinite or NaN: a finite reference at the edge of the range may have
@@ -25,28 +25,39 @@ static bool special_agrees(enum heed_dtype dtype, double expected, double actual
         return isnan(expected) && isnan(actual);
     if (isinf(expected))
         return actual == expected;
-    return (expected < 0) == (actual < 0) && fabs(expected) + bound > largest_of(dtype);
+    return (expected < 0) == (actual < 0) && fabs(expected) + bound >= overflow_of(dtype);
+}
+
+/* Whether terms of this total magnitude may overflow f32 on the way and so spoil the result: either
+ * the result itself is in range, or terms of the other sign may overflow too. Where all have the
+ * sign of a result out of range, infinity is the only answer. */
+static bool may_overflow(double expected, double magnitude) {
+    const double limit = overflow_of(HEED_F32);
+    return isnan(magnitude) ||
+           (magnitude >= limit && (fabs(expected) < limit || magnitude - fabs(expected) >= limit));
 }
 
 static void judge(const struct limits *limits, enum heed_dtype dtype, double expected,
                   double actual, double magnitude, struct heedi_verdict *element) {
-    const double storage = heedi_storage_error(dtype, fabs(expected) + limits->gamma * magnitude);
+    const double arithmetic = magnitude > 0 ? limits->gamma * magnitude : 0;
+    const double storage = heedi_storage_error(dtype, fabs(expected) + arithmetic);
     const double rest = storage + (magnitude > 0 ? limits->underflow : 0);
-    const double hard = limits->gamma * magnitude + rest;
+    const double hard = arithmetic + rest; /* infinite: no bound, so only equality agrees */
     *element = (struct heedi_verdict){.agrees = true};
+    if (isfinite(expected) && may_overflow(expected, magnitude)) {
+        element->unjudged = 1;
+        return;
+    }
     if (!isfinite(expected) || !isfinite(actual)) {
-        element->agrees = special_agrees(dtype, expected, actual, isfinite(hard) ? hard : 0);
+        const double bound = isfinite(arithmetic) ? arithmetic : 0;
+        element->agrees = special_agrees(dtype, expected, actual, bound);
         element->hard = element->agrees ? 0 : INFINITY;
         return;
     }
     const double error = fabs(actual - expected);
     if (error == 0)
         return;
-    if (!isfinite(hard)) {
-        element->unjudged = 1;
-        return;
-    }
-    element->hard = hard > 0 ? error / hard : INFINITY;
+    element->hard = hard > 0 && isfinite(hard) ? error / hard : INFINITY;
     if (limits->use_statistical)
         element->statistical = error / (limits->statistical * magnitude + rest);
     element->agrees = element->hard <= 1;
@@ -54,7 +65,7 @@ static void judge(const struct limits *limits, enum heed_dtype dtype, double exp
 
 static void compare_output(const struct heedi_call *call, uint32_t output, const void *actual,
                            const double *expected, const double *magnitude,
-                           const struct limits *limits, bool random_data,
+                           const struct limits *limits, bool random_data, double *worst,
                            struct heedi_verdict *verdict) {
     const struct heed_tensor_desc *desc = &call->outputs[output];
     const int64_t elems = heed_desc_elems(desc);
@@ -64,13 +75,16 @@ static void compare_output(const struct heedi_call *call, uint32_t output, const
         judge(limits, desc->dtype, expected[i], value, magnitude[i], &element);
         if (random_data && element.statistical > 1)
             element.agrees = false;
-        const bool worse = element.hard > verdict->hard || (verdict->agrees && !element.agrees);
+        /* Any that disagrees is worse than all that agree, also where only statistics tell. */
+        const bool worse =
+            element.agrees == verdict->agrees ? element.hard > *worst : !element.agrees;
         verdict->agrees = verdict->agrees && element.agrees;
         verdict->unjudged += element.unjudged;
+        verdict->hard = fmax(verdict->hard, element.hard);
         verdict->statistical = fmax(verdict->statistical, element.statistical);
         if (!worse)
             continue;
-        verdict->hard = element.hard;
+        *worst = element.hard;
         verdict->output = output;
         verdict->index = i;
         verdict->expected = expected[i];
@@ -85,7 +99,7 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
                                   const struct heed_numeric_profile *numeric, bool random_data,
                                   struct heedi_verdict *verdict) {
     const struct heedi_env *env = &context->env;
-    const double u = (double)numeric->unit_roundoff;
+    const double u = heedi_check_roundoff(numeric);
     const double depth = heedi_check_depth(call, numeric);
     const struct limits limits = {
         .gamma = heedi_gamma(depth, u),
@@ -95,6 +109,7 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
     };
     struct heedi_reference reference = {.call = call};
     enum heed_status status = HEED_OK;
+    double worst = 0; /* hard fraction of the element that the verdict names */
     *verdict = (struct heedi_verdict){.agrees = true};
     for (uint32_t i = 0; i < call->input_count; i++)
         reference.data[i] = inputs[i];
@@ -109,7 +124,7 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
         heedi_op_find(call->op)->reference(&reference);
         for (uint32_t i = 0; i < call->output_count; i++)
             compare_output(call, i, outputs[i], reference.out[i], reference.magnitude[i], &limits,
-                           random_data, verdict);
+                           random_data, &worst, verdict);
     }
     for (uint32_t i = 0; i < call->output_count; i++) {
         heedi_free(env, reference.out[i]);
