@@ -11,8 +11,9 @@
  *
  * gamma: Higham, Accuracy and Stability of Numerical Algorithms, ch. 3. eta: the underflow unit of
  * f32. out: rounding of the stored result. The statistical limit (Higham and Mary 2019) holds with
- * overwhelming probability where roundings behave as independent, that is for sums of random data;
- * it is the one that a dropped product or a tf32-like unit exceeds. */
+ * overwhelming probability where roundings behave as independent and weigh alike, that is for long
+ * sums of random data, not for logits that spread over hundreds; it is the one that a dropped
+ * product or a tf32-like unit exceeds. */
 #ifndef HEEDI_CHECK_CHECK_H
 #define HEEDI_CHECK_CHECK_H
 
