@@ -69,13 +69,46 @@ install_missing_packages() {
     fi
     say "Installing the missing packages:$missing_packages"
     # shellcheck disable=SC2086 # the list is to be split into words
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 update >&2 &&
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-            install --no-install-recommends $missing_packages >&2 || {
+    apt_get update && apt_get -y --no-install-recommends install $missing_packages || {
         say "apt-get failed. As root, run:"
         say "    apt-get update && apt-get install --no-install-recommends$missing_packages"
         return 1
     }
+}
+
+# apt_get ARGUMENT...: runs apt-get with root's rights ($as_root), and again for five minutes while
+# another program, such as the daily update, has apt locked: DPkg::Lock::Timeout waits for two of
+# apt's four locks only.
+apt_get() {
+    apt_waited=0
+    while :; do
+        { apt_errors=$($as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
+            apt-get -q -o Dpkg::Use-Pty=0 "$@" 2>&1 >&3); } 3>&2
+        apt_status=$?
+        case $apt_status,$apt_errors in
+        0,*) ;;
+        *"Could not get lock"* | *"locked by another process"*)
+            if [ "$apt_waited" -lt 300 ]; then
+                [ "$apt_waited" -gt 0 ] ||
+                    say "Another program is installing or updating packages; waiting for it."
+                apt_waited=$((apt_waited + 5))
+                sleep 5
+                continue
+            fi
+            ;;
+        esac
+        [ -z "$apt_errors" ] || say "$apt_errors"
+        return "$apt_status"
+    done
+}
+
+# writable_folder FOLDER: makes it unless it is there; says what to do where it cannot be written.
+writable_folder() {
+    mkdir -p "$1" 2>/dev/null
+    if [ ! -d "$1" ] || [ ! -w "$1" ]; then
+        say "Cannot write to the folder $1. Name another: HEED_BUILD_DIR=/tmp/heed sh '$0'"
+        return 1
+    fi
 }
 
 # processors: how many jobs to run at once.

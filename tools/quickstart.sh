@@ -12,15 +12,11 @@ root=$(dirname -- "$tools")
 
 build_dir=${HEED_BUILD_DIR:-$root/build}
 
+writable_folder "$build_dir" || exit 1
 need_build_packages
 install_missing_packages || exit 1
 
 started=$(date +%s)
-mkdir -p "$build_dir" 2>/dev/null
-if [ ! -w "$build_dir" ]; then
-    say "Cannot write $build_dir; name another folder: HEED_BUILD_DIR=/tmp/heed sh $0"
-    exit 1
-fi
 build_dir=$(CDPATH='' cd -- "$build_dir" && pwd -P) || exit 1
 [ -x "$build_dir/bin/heed" ] || say "Building Heed in $build_dir"
 configure "$root" "$build_dir" -DCMAKE_BUILD_TYPE=Release || exit 1

@@ -48,6 +48,13 @@ has_clang_runtime() {
     [ -n "$(find /usr/lib -name 'libclang_rt.fuzzer-*' 2>/dev/null | head -n 1)" ]
 }
 
+builds=${HEED_BUILD_DIR:-$root/build}
+case $builds in
+/*) ;;
+*) builds=$PWD/$builds ;;
+esac
+builds=$builds-test
+
 need_build_packages
 need libcmocka-dev has_library cmocka libcmocka-dev
 if [ "$long" = yes ]; then
@@ -58,17 +65,11 @@ if [ "$long" = yes ]; then
     need valgrind command -v valgrind
     need qemu-user command -v qemu-x86_64
 fi
-if ! install_missing_packages; then
+if ! writable_folder "$builds-release" || ! install_missing_packages; then
     echo "0 passed, 1 failed, 0 skipped"
     exit 1
 fi
 
-builds=${HEED_BUILD_DIR:-$root/build}
-case $builds in
-/*) ;;
-*) builds=$PWD/$builds ;;
-esac
-builds=$builds-test
 jobs=$(processors)
 passed=0
 failed=0
@@ -176,7 +177,6 @@ translates() {
 }
 
 started=$(date +%s)
-mkdir -p "$(dirname -- "$builds")" || exit 1
 
 # Warnings are errors where they are meant: a sanitizer's instrumentation leads gcc to false ones.
 if tree release -DCMAKE_BUILD_TYPE=Release -DHEED_WERROR=ON; then
