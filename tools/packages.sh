@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Shared by quickstart.sh and test.sh: finds out which packages of a Debian system are missing and
 # installs them. Read with '.'; defines functions only.
 
@@ -69,11 +70,11 @@ install_missing_packages() {
     fi
     say "Installing the missing packages:$missing_packages"
     # shellcheck disable=SC2086 # the list is to be split into words
-    apt_get update && apt_get -y --no-install-recommends install $missing_packages || {
+    if ! apt_get update || ! apt_get -y --no-install-recommends install $missing_packages; then
         say "apt-get failed. As root, run:"
         say "    apt-get update && apt-get install --no-install-recommends$missing_packages"
         return 1
-    }
+    fi
 }
 
 # apt_get ARGUMENT...: runs apt-get with root's rights ($as_root), and again for five minutes while
