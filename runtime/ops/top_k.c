@@ -14,7 +14,11 @@ static enum heed_status infer(struct heedi_call *call) {
     if (status != HEED_OK)
         return status;
     const int64_t n = x->dims[x->rank - 1];
-    if (attrs->k < 1 || (int64_t)attrs->k > n || n > INT32_MAX)
+    if (n > INT32_MAX)
+        return heedi_op_fail(call, HEED_ERROR_SHAPE,
+                             "the last dimension has %lld elements, expected at most 2^31 - 1",
+                             (long long)n);
+    if (attrs->k < 1 || (int64_t)attrs->k > n)
         return heedi_op_fail(call, HEED_ERROR_SHAPE, "k is %u, expected 1 to %lld", attrs->k,
                              (long long)n);
     call->output_count = 2;
