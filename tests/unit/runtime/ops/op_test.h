@@ -27,6 +27,8 @@
 #include <string.h>
 
 #include "runtime/ops/op.h"
+#include "tests/support/evaluate.h"
+#include "tests/support/memory.h"
 
 /* A list of values, of dims: count and array, as two arguments. */
 #define V(...)                                                                                     \
@@ -189,6 +191,16 @@ static inline void op_is_view(const struct op_case *c, uint32_t rank, const int6
     assert_int_equal(c->call.view_offset, offset);
 }
 
+/* What the node costs: operations, and bytes read and written. */
+static inline void op_costs(struct op_case *c, double flops, double bytes) {
+    struct heedi_cost cost = {-1, -1};
+    op_infer(c);
+    heedi_op_find(c->call.op)->cost(&c->call, &cost);
+    if (cost.flops != flops || cost.bytes != bytes)
+        fail_msg("costs %g operations and %g bytes, expected %g and %g", cost.flops, cost.bytes,
+                 flops, bytes);
+}
+
 /* infer fails with this status, and its message has these words. */
 static inline void op_fails(struct op_case *c, enum heed_status status, const char *words) {
     const enum heed_status actual = heedi_op_infer(&c->call);
@@ -197,6 +209,78 @@ static inline void op_fails(struct op_case *c, enum heed_status status, const ch
                  heed_status_name(actual), c->error.message);
     assert_non_null(strstr(c->error.message, heed_op_name(c->call.op)));
     assert_non_null(strstr(c->error.message, "node"));
+}
+
+/* A graph of this one node, whose operands are inputs. */
+static inline struct heed_graph *op_graph(const struct op_case *c, struct heed_context *context) {
+    struct heed_graph *graph = NULL;
+    heed_tensor inputs[HEED_MAX_INPUTS], outputs[HEED_MAX_OUTPUTS];
+    assert_int_equal(heed_graph_create(context, "one", &graph), HEED_OK);
+    for (uint32_t i = 0; i < c->call.input_count; i++) {
+        const struct heed_tensor_desc *desc = c->call.inputs[i];
+        inputs[i] = HEED_NO_TENSOR;
+        if (desc == NULL)
+            continue;
+        assert_true(heed_desc_contiguous(desc));
+        heed_graph_input(graph, c->call.input_names[i], desc->dtype, desc->rank, desc->dims, 0,
+                         &inputs[i]);
+    }
+    heed_graph_add(graph, c->call.op, c->call.name, inputs, c->call.input_count, c->call.attrs,
+                   outputs);
+    for (uint32_t i = 0; i < c->call.output_count; i++)
+        heed_graph_output(graph, i == 0 ? "y0" : "y1", outputs[i]);
+    if (heed_graph_freeze(graph) != HEED_OK)
+        fail_msg("%s", heed_last_error(context));
+    return graph;
+}
+
+/* The node's lowering gives what op_run() gave, to `tolerance` (relative above 1). */
+static inline void op_lowers(const struct op_case *c, double tolerance) {
+    static struct test_log log; /* keeps it off the screen */
+    struct heed_context *context = test_context(NULL, &log, HEED_LOG_ERROR);
+    assert_non_null(context);
+    struct heed_graph *graph = op_graph(c, context);
+    struct heed_graph *lowered = evaluate_lowered(context, graph, c->call.op);
+    struct evaluation run;
+    const void *inputs[HEED_MAX_INPUTS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->call.input_count; i++)
+        if (c->call.inputs[i] != NULL)
+            inputs[count++] = c->data[i];
+    evaluate_begin(&run, lowered, inputs);
+    for (uint32_t i = 0; i < c->call.output_count; i++) {
+        const heed_tensor y = evaluate_find(lowered, i == 0 ? "y0" : "y1");
+        assert_memory_equal(&lowered->tensors[y].desc, &c->call.outputs[i],
+                            sizeof c->call.outputs[i]);
+        for (int64_t e = 0; e < heed_desc_elems(&c->call.outputs[i]); e++) {
+            const double actual = evaluate_element(&run, y, e), expected = c->out[i][e];
+            if (!(fabs(actual - expected) <= tolerance * fmax(1, fabs(expected))) &&
+                !(isnan(actual) && isnan(expected)))
+                fail_msg("lowered output %u, element %d is %.9g, expected %.9g", i, (int)e, actual,
+                         expected);
+        }
+    }
+    evaluate_end(&run);
+    heed_graph_release(lowered);
+    heed_graph_release(graph);
+    heed_context_destroy(context);
+}
+
+/* This form of the node has no lowering. */
+static inline void op_lowers_not(const struct op_case *c, const char *words) {
+    static struct test_log log; /* keeps it off the screen */
+    struct heed_context *context = test_context(NULL, &log, HEED_LOG_ERROR);
+    assert_non_null(context);
+    struct heed_graph *graph = op_graph(c, context), *lowered = NULL;
+    const unsigned char lower[] = {1};
+    assert_int_equal(graph->node_count, 1);
+    assert_int_equal(heedi_graph_rewrite(context, graph, lower, NULL, &lowered),
+                     HEED_ERROR_UNSUPPORTED);
+    assert_null(lowered);
+    assert_non_null(strstr(heed_last_error(context), words));
+    assert_non_null(strstr(heed_last_error(context), c->call.name));
+    heed_graph_release(graph);
+    heed_context_destroy(context);
 }
 
 #endif
