@@ -194,6 +194,10 @@ static void test_indices(void **state) {
     assert_int_equal(verdict.index, 2);
     assert_true(verdict.expected == 0 && verdict.actual == 1 && verdict.ulp == 1);
     assert_true(isinf(verdict.hard));
+    const float lost[] = {5, 3, 9, NAN}; /* as bad as the wrong indices, and found first */
+    verdict = check_judge(&c, &check_numeric, true, lost, wrong);
+    assert_int_equal(verdict.output, 0);
+    assert_int_equal(verdict.index, 3);
     verdict = check_judge(&c, &check_numeric, true, swapped, indices);
     assert_false(verdict.agrees);
     assert_int_equal(verdict.output, 0);
