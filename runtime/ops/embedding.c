@@ -23,10 +23,14 @@ static enum heed_status infer(struct heedi_call *call) {
     if (scaled != (table->dtype == HEED_I8))
         return heedi_op_fail(call, HEED_ERROR_SHAPE, "a table of %s %s table_scale",
                              heed_dtype_name(table->dtype), scaled ? "takes no" : "needs a");
-    if (scaled && (call->inputs[2]->dtype != HEED_F32 ||
-                   heedi_expect_vector(call, 2, "table_scale", table->dims[0],
-                                       "the rows of the table") != HEED_OK))
-        return heedi_op_fail(call, HEED_ERROR_SHAPE, "table_scale must be f32, one per row");
+    if (scaled && call->inputs[2]->dtype != HEED_F32)
+        return heedi_op_fail(call, HEED_ERROR_SHAPE, "table_scale is %s, expected f32",
+                             heed_dtype_name(call->inputs[2]->dtype));
+    if (scaled)
+        status =
+            heedi_expect_vector(call, 2, "table_scale", table->dims[0], "the rows of the table");
+    if (status != HEED_OK)
+        return status;
     if (attrs->out_dtype != 0 && !heedi_is_float_code(attrs->out_dtype))
         return heedi_op_fail(call, HEED_ERROR_INVALID_ARGUMENT,
                              "out_dtype is %u, expected a float type", attrs->out_dtype);
@@ -41,9 +45,12 @@ static enum heed_status infer(struct heedi_call *call) {
 
 static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
     const double elems = heedi_desc_elems(&call->outputs[0]);
-    cost->flops = call->inputs[0]->dtype == HEED_I8 ? elems : 0;
+    const bool scaled = call->inputs[0]->dtype == HEED_I8;
+    cost->flops = scaled ? elems : 0;
     cost->bytes = elems * (double)heed_dtype_bytes(call->inputs[0]->dtype) +
                   heedi_desc_bytes(call->inputs[1]) + heedi_desc_bytes(&call->outputs[0]);
+    if (scaled)
+        cost->bytes += heedi_desc_elems(call->inputs[1]) * (double)heed_dtype_bytes(HEED_F32);
 }
 
 static void reference(const struct heedi_reference *reference) {
