@@ -22,8 +22,8 @@ heed_tensor evaluate_find(const struct heed_graph *graph, const char *output);
 /* Element `index` (row-major) of a tensor. */
 double evaluate_element(const struct evaluation *run, heed_tensor tensor, int64_t index);
 
-/* A frozen graph with every node of this operator replaced by its lowering; the test fails if
- * there is none. */
+/* A frozen graph with every node of this operator replaced by its lowering; the test fails
+ * where there is none. */
 struct heed_graph *evaluate_lowered(struct heed_context *context, struct heed_graph *graph,
                                     enum heed_op op);
 
