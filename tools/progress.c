@@ -20,7 +20,7 @@ void heedi_tool_progress_show(uint64_t lines, uint64_t done_bytes, uint64_t tota
         return;
     const double seconds = (double)(now - bar.begin_ns) * 1e-9;
     const double part = done_bytes < total_bytes ? (double)done_bytes / (double)total_bytes : 1.0;
-    const int cells = (int)(part * BAR_CELLS);
+    const int cells = (int)(part * (int)BAR_CELLS);
     fprintf(stderr, "\r\033[K[%.*s%*s] %3d%%  %llu lines", cells, "##############################",
             BAR_CELLS - cells, "", (int)(part * 100), (unsigned long long)lines);
     if (seconds > 1 && part > 0)

@@ -255,7 +255,7 @@ static void test_statistical_limit(void **state) {
     const uint16_t y[] = {heed_f32_to_f16(0x1p-4f), heed_f32_to_f16(1 - 0x1p-11f)};
     /* gamma = 2^-13 / (1 - 2^-13); row 0: M = 2048, so gamma M = 0.25 and half a ULP there 2^-13;
      * row 1: M = 1, half a ULP 2^-11. */
-    const double statistical = 0x1p-4 / (6 * sqrt(K) * 0x1p-24 * K + 0x1p-13);
+    const double statistical = 0x1p-4 / (6 * sqrt(2048) * 0x1p-24 * 2048 + 0x1p-13);
     const double row1 = 0x1p-11 / (1.0 / 8191 + 0x1p-11);
     struct heedi_verdict verdict = check_judge(&c, &check_numeric, true, y, NULL);
     assert_false(verdict.agrees);
