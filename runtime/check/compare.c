@@ -18,14 +18,14 @@ static double overflow_of(enum heed_dtype dtype) {
     return dtype == HEED_F16 ? 65520.0 : dtype == HEED_BF16 ? 0x1.ffp127 : 0x1.ffffffp127;
 }
 
-/* Where one of the two is infinite or NaN: a finite reference at the edge of the range may have
- * been stored as infinity, all else must match. */
+/* Where one of the two is infinite or NaN: a finite reference whose bound reaches beyond the range
+ * may have been stored as infinity, all else must match. */
 static bool special_agrees(enum heed_dtype dtype, double expected, double actual, double bound) {
     if (isnan(expected) || isnan(actual))
         return isnan(expected) && isnan(actual);
     if (isinf(expected))
         return actual == expected;
-    return (expected < 0) == (actual < 0) && fabs(expected) + bound >= overflow_of(dtype);
+    return (actual < 0 ? -expected : expected) + bound >= overflow_of(dtype);
 }
 
 /* Whether terms of this total magnitude may overflow f32 on the way and so spoil the result: either

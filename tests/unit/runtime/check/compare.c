@@ -77,6 +77,28 @@ static void test_overflow(void **state) {
     assert_false(pair_agrees(HEED_OP_MUL, FLT_MAX, 0.99, INFINITY));
 }
 
+/* Large terms that cancel: the error that they leave may be infinite in a short type, of any sign.
+ */
+static void test_overflow_of_error(void **state) {
+    (void)state;
+    const struct heed_matmul_attrs attrs = {.struct_size = sizeof attrs, .out_dtype = HEED_F16};
+    static const double terms[] = {1e18, 1e3};
+    for (int i = 0; i < 2; i++) {
+        for (int sign = -1; sign <= 1; sign += 2) {
+            const uint16_t infinite = heed_f32_to_f16((float)sign * INFINITY);
+            struct op_case c;
+            op_begin(&c, HEED_OP_MATMUL, &attrs);
+            op_give(&c, 0, HEED_F32, DIMS(1, 3), V(terms[i], terms[i], 1));
+            op_give(&c, 1, HEED_F32, DIMS(3, 1), V(1, -1, 0.5));
+            const struct heedi_verdict verdict =
+                check_judge(&c, &check_numeric, false, &infinite, NULL);
+            assert_true(verdict.agrees == (i == 0)); /* K u M is 4e11 or 4e-4 */
+            assert_int_equal(verdict.unjudged, 0);
+            op_end(&c);
+        }
+    }
+}
+
 /* Terms that overflow on the way to a result in range. */
 static void test_unjudged(void **state) {
     (void)state;
@@ -333,6 +355,7 @@ int main(void) {
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_special_values),
         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_overflow_of_error),
         cmocka_unit_test(test_unjudged),
         cmocka_unit_test(test_underflow),
         cmocka_unit_test(test_stored_rounding),
