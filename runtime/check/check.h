@@ -46,9 +46,9 @@ struct heedi_verdict {
     int64_t index; /* row-major, in that output */
     double expected, actual;
     double ulp; /* distance in the output's type */
-    /* Elements without a bound because the operands may overflow f32 on the way to a finite
-     * result. (A sum that is too long for its accumulator, K u >= 1, has no bound either: it
-     * disagrees.) */
+    /* Elements without a bound because f32 may overflow on the way to a finite result, or cannot
+     * tell attention's scores apart. (A sum that is too long for its accumulator, K u >= 1, has no
+     * bound either: it disagrees.) */
     int64_t unjudged;
 };
 

@@ -2,11 +2,11 @@
 /* attention in double precision, one query at a time, straight from the definition in heed/ops.h.
  *
  * Magnitude: with scores s_j computed with an absolute error of (d + 2) u S_j, S_j = scale sum
- * |q||k|
- * + |bias|, and S the greatest S_j among visible keys, each weight w_j errs by at most
- * (d + 2) u 2 S w_j from the scores, plus (n + 2 (m - s_j) + c) u w_j as in softmax, where
- * m - s_j <= 2 S. So w_j errs by gamma(depth) w_j (1 + 4 S), and y by gamma(depth) sum_j w_j |v_j|
- * (1 + 4 S). */
+ * |q||k| + |bias|, and S the greatest among keys with a weight, each weight w_j errs by a factor
+ * within exp(+-2 (d + 2) u S) from the scores, plus (n + 2 (m - s_j) + c) u w_j as in softmax,
+ * where m - s_j <= 2 S. So w_j errs by gamma(depth) w_j (1 + 4 S), and y by gamma(depth) sum_j w_j
+ * |v_j| (1 + 4 S), as long as the exponent is below 1/2 for the coarsest f32 arithmetic, u = 2^-23.
+ * Larger scores tell nothing of the weights in f32: no bound. */
 #include <math.h>
 
 #include "runtime/ops/attention.h"
@@ -141,8 +141,8 @@ static void one_query(const struct heedi_reference *reference, const struct quer
     for (int64_t j = 0; j < keys; j++) {
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
         if (visible && (isnan(s) || s > peak))
-            peak = s; /* NaN stays: nothing is greater */
-        if (visible && absolute > spread)
+            peak = s;                                       /* NaN stays: nothing is greater */
+        if (visible && s != -INFINITY && absolute > spread) /* -inf: a weight of 0, exactly */
             spread = absolute;
     }
     if (peak == -INFINITY) /* no key is visible */
@@ -151,7 +151,8 @@ static void one_query(const struct heedi_reference *reference, const struct quer
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
         sum += visible ? exp(s - peak) : 0;
     }
-    const double growth = 1 + 4 * spread;
+    const double exponent = 2 * ((double)q->dims[3] + 2) * 0x1p-23 * spread;
+    const double growth = exponent < 0.5 ? 1 + 4 * spread : INFINITY;
     const int64_t limit = call->output_count > 1 ? call->outputs[1].dims[3] : 0;
     for (int64_t j = 0; j < keys; j++) {
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
