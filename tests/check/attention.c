@@ -15,6 +15,20 @@ static enum heed_dtype query_type(struct agree_case *it) {
     return agree_chance(&it->random, 60) ? HEED_F32 : agree_float_type(&it->random);
 }
 
+/* Of q, k and the bias. Scores of heavier tails would be beyond what f32 tells apart. */
+static enum agree_values draw_values(struct agree_case *it) {
+    static const enum agree_values values[] = {AGREE_NORMAL, AGREE_NORMAL, AGREE_NORMAL,
+                                               AGREE_TIES,   AGREE_TIES,   AGREE_SPECIAL};
+    return values[agree_range(&it->random, 0, 5)];
+}
+
+/* Of v. An infinite one is asked for only where no weight vanishes in f32 that does not in f64:
+ * zero times infinity is NaN. */
+static enum agree_values draw_v_values(struct agree_case *it, enum agree_values scores, int64_t d) {
+    const enum agree_values values = agree_any_values(&it->random);
+    return values == AGREE_SPECIAL && (scores != AGREE_NORMAL || d > 65) ? AGREE_HEAVY : values;
+}
+
 static struct heed_attention_attrs draw_attrs(struct agree_case *it) {
     struct heed_attention_attrs attrs = {.struct_size = sizeof attrs,
                                          .score = agree_chance(&it->random, 70),
@@ -45,25 +59,28 @@ static void draw_dense(struct agree_case *it) {
     struct agree_random *random = &it->random;
     const struct heed_attention_attrs attrs = draw_attrs(it);
     const int64_t kv_heads = agree_range(random, 1, 3);
-    const int64_t heads = kv_heads * agree_range(random, 1, 3), b = agree_range(random, 1, 4);
-    const int64_t tk = agree_dim(random, agree_chance(random, 15) ? 257 : 33);
-    const int64_t tq = agree_chance(random, 40) ? 1 : agree_dim(random, 9);
+    const int64_t heads = kv_heads * agree_range(random, 1, 3);
+    const int64_t b = agree_chance(random, 3) ? 0 : agree_range(random, 1, 4);
+    const int64_t tk = agree_dim_or_0(random, agree_chance(random, 15) ? 257 : 33);
+    const int64_t tq = agree_chance(random, 40) ? 1 : agree_dim_or_0(random, 9);
     const bool table = agree_chance(random, 40);
     const int64_t bk = table ? agree_range(random, 1, 4) : b;
     const int64_t d = agree_dim(random, agree_chance(random, 10) ? 300 : 65);
     const int64_t q[] = {b, heads, tq, d}, k[] = {bk, kv_heads, tk, d};
-    const int64_t v[] = {bk, kv_heads, tk, agree_dim(random, agree_chance(random, 5) ? 300 : 65)};
-    const enum agree_values values = agree_chance(random, 60) ? AGREE_NORMAL : AGREE_TIES;
+    const int64_t v[] = {bk, kv_heads, tk,
+                         agree_dim_or_0(random, agree_chance(random, 5) ? 300 : 65)};
+    const enum agree_values values = draw_values(it);
     agree_float(it, query_type(it), 4, q, values);
     agree_float(it, query_type(it), 4, k, values);
-    agree_float(it, query_type(it), 4, v, agree_any_values(random));
+    agree_float(it, query_type(it), 4, v, draw_v_values(it, values, d));
     if (agree_chance(random, 30)) {
         int64_t bias[] = {b, heads, tq, tk};
         for (int i = 0; i < 4; i++)
             if (agree_chance(random, 30))
                 bias[i] = 1;
         const uint32_t dropped = (uint32_t)agree_range(random, 0, 3);
-        agree_float(it, agree_float_type(random), 4 - dropped, bias + dropped, values);
+        agree_float(it, agree_float_type(random), 4 - dropped, bias + dropped,
+                    agree_chance(random, 30) ? AGREE_MASK : values);
     } else {
         agree_absent(it);
     }
@@ -101,10 +118,10 @@ static void draw_packed(struct agree_case *it) {
     const int64_t q[] = {pack_q ? 1 : sequences, heads, tq, d};
     const int64_t k[] = {pack_kv ? 1 : kv_rows, heads, tk, d};
     const int64_t v[] = {k[0], heads, tk, agree_dim(random, 33)};
-    const enum agree_values values = agree_chance(random, 60) ? AGREE_NORMAL : AGREE_TIES;
+    const enum agree_values values = draw_values(it);
     agree_float(it, query_type(it), 4, q, values);
     agree_float(it, query_type(it), 4, k, values);
-    agree_float(it, query_type(it), 4, v, agree_any_values(random));
+    agree_float(it, query_type(it), 4, v, draw_v_values(it, values, d));
     agree_absent(it);
     draw_ranges(it, sequences, tk);
     if (rows)

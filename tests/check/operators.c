@@ -10,13 +10,21 @@
 
 #include "tests/support/agree.h"
 
-/* Draws 1 to `most` dimensions (or from `least`) of a moderate number of elements, sometimes 0. */
+/* Draws `least` to `most` dimensions of a moderate number of elements, sometimes of none. */
 static uint32_t draw_shape(struct agree_case *it, uint32_t least, uint32_t most, int64_t *dims) {
     const uint32_t rank = (uint32_t)agree_range(&it->random, least, most);
     for (uint32_t i = 0; i < rank; i++)
         dims[i] = agree_dim(&it->random, i + 1 == rank ? 300 : rank < 3 ? 33 : 7);
-    if (rank > 1 && agree_chance(&it->random, 4))
-        dims[agree_range(&it->random, 0, rank - 2)] = 0;
+    if (rank > 0 && agree_chance(&it->random, 4))
+        dims[agree_range(&it->random, 0, rank - 1)] = 0;
+    return rank;
+}
+
+/* Of an operator along rows, which have one element at least. */
+static uint32_t draw_rows_shape(struct agree_case *it, int64_t *dims) {
+    const uint32_t rank = draw_shape(it, 1, 4, dims);
+    if (dims[rank - 1] == 0)
+        dims[rank - 1] = 1;
     return rank;
 }
 
@@ -26,7 +34,8 @@ static void draw_matmul(struct agree_case *it) {
                                       .transpose_a = agree_chance(random, 20),
                                       .transpose_b = agree_chance(random, 60)};
     const bool wide = agree_chance(random, 5); /* more than one piece of work */
-    const int64_t m = wide ? 130 : agree_dim(random, 17), n = agree_dim(random, wide ? 129 : 65);
+    const int64_t m = wide ? 130 : agree_dim_or_0(random, 17);
+    const int64_t n = agree_dim_or_0(random, wide ? 129 : 65);
     int64_t k = agree_dim(random, agree_chance(random, 10) ? 600 : 129);
     if (agree_chance(random, 2))
         k = 0;
@@ -38,7 +47,7 @@ static void draw_matmul(struct agree_case *it) {
     const uint32_t a_lead = (uint32_t)agree_range(random, 0, 2);
     const uint32_t b_lead = agree_chance(random, 70) ? 0 : (uint32_t)agree_range(random, 0, 2);
     for (uint32_t i = 0; i < 2; i++) { /* counted from the innermost leading dimension */
-        const int64_t dim = agree_dim(random, 4);
+        const int64_t dim = agree_dim_or_0(random, 4);
         if (i < a_lead)
             a[a_lead - 1 - i] = i < b_lead && agree_chance(random, 25) ? 1 : dim;
         if (i < b_lead)
@@ -66,7 +75,7 @@ static void draw_matmul(struct agree_case *it) {
 
 static void draw_rows(struct agree_case *it, enum heed_op op, enum agree_values values) {
     int64_t dims[HEED_MAX_RANK];
-    const uint32_t rank = draw_shape(it, 1, 4, dims);
+    const uint32_t rank = draw_rows_shape(it, dims);
     if (agree_chance(&it->random, 5))
         dims[rank - 1] = 1000;
     agree_float(it, agree_float_type(&it->random), rank, dims, values);
@@ -82,24 +91,23 @@ static void draw_log_softmax(struct agree_case *it) {
 }
 
 static void draw_argmax(struct agree_case *it) {
-    draw_rows(it, HEED_OP_ARGMAX, (enum agree_values)agree_range(&it->random, 0, AGREE_SPECIAL));
+    draw_rows(it, HEED_OP_ARGMAX, agree_any_values(&it->random));
 }
 
 static void draw_top_k(struct agree_case *it) {
     int64_t dims[HEED_MAX_RANK];
-    const uint32_t rank = draw_shape(it, 1, 4, dims);
+    const uint32_t rank = draw_rows_shape(it, dims);
     const int64_t n = dims[rank - 1];
     const struct heed_top_k_attrs attrs = {
         .struct_size = sizeof attrs,
         .k = (uint32_t)(agree_chance(&it->random, 15) ? n : agree_range(&it->random, 1, n))};
-    agree_float(it, agree_float_type(&it->random), rank, dims,
-                (enum agree_values)agree_range(&it->random, 0, AGREE_SPECIAL));
+    agree_float(it, agree_float_type(&it->random), rank, dims, agree_any_values(&it->random));
     agree_check(it, HEED_OP_TOP_K, &attrs);
 }
 
 static void draw_layer_norm(struct agree_case *it) {
     int64_t dims[HEED_MAX_RANK];
-    const uint32_t rank = draw_shape(it, 1, 4, dims);
+    const uint32_t rank = draw_rows_shape(it, dims);
     const struct heed_layer_norm_attrs attrs = {
         .struct_size = sizeof attrs, .eps = agree_chance(&it->random, 50) ? 1e-5f : 1e-6f};
     agree_float(it, agree_float_type(&it->random), rank, dims, agree_any_values(&it->random));
@@ -180,10 +188,10 @@ static void draw_sigmoid(struct agree_case *it) {
 
 static void draw_embedding(struct agree_case *it) {
     struct heed_embedding_attrs attrs = {.struct_size = sizeof attrs};
-    const int64_t table[] = {agree_dim(&it->random, 65), agree_dim(&it->random, 300)};
+    const int64_t table[] = {agree_dim_or_0(&it->random, 65), agree_dim_or_0(&it->random, 300)};
     int64_t ids[HEED_MAX_RANK];
     const uint32_t rank = draw_shape(it, 0, 3, ids);
-    if (rank > 0)
+    if (rank > 0 && ids[rank - 1] > 9)
         ids[rank - 1] = agree_dim(&it->random, 9);
     if (agree_chance(&it->random, 40))
         attrs.out_dtype = (uint32_t)agree_float_type(&it->random);
@@ -219,8 +227,7 @@ static void draw_any(struct agree_case *it, uint32_t rank, const int64_t *dims,
     else if (dtype == HEED_I32)
         agree_integer(it, dtype, rank, dims, INT32_MIN, INT32_MAX);
     else
-        agree_float(it, dtype, rank, dims,
-                    (enum agree_values)agree_range(&it->random, 0, AGREE_SPECIAL));
+        agree_float(it, dtype, rank, dims, agree_any_values(&it->random));
 }
 
 static enum heed_dtype any_type(struct agree_case *it) {
@@ -235,7 +242,7 @@ static void draw_concat(struct agree_case *it) {
     const enum heed_dtype dtype = any_type(it);
     const int64_t count = agree_range(&it->random, 1, 8);
     for (int64_t i = 0; i < count; i++) {
-        dims[attrs.axis] = agree_chance(&it->random, 10) ? 0 : agree_dim(&it->random, 17);
+        dims[attrs.axis] = agree_dim_or_0(&it->random, 17);
         draw_any(it, rank, dims, dtype);
     }
     agree_check(it, HEED_OP_CONCAT, &attrs);
@@ -260,7 +267,7 @@ static void draw_cast(struct agree_case *it) {
 static void draw_cache_append(struct agree_case *it) {
     const int64_t state[] = {agree_dim(&it->random, 9), agree_dim(&it->random, 33),
                              agree_dim(&it->random, 130)};
-    const int64_t x[] = {agree_range(&it->random, 1, state[0]), agree_dim(&it->random, 4),
+    const int64_t x[] = {agree_range(&it->random, 0, state[0]), agree_dim_or_0(&it->random, 4),
                          state[2]};
     int32_t rows[9];
     agree_state(it, agree_float_type(&it->random), state);
@@ -279,7 +286,7 @@ static void draw_cache_append(struct agree_case *it) {
 static void draw_gather_rows(struct agree_case *it) {
     int64_t dims[HEED_MAX_RANK];
     const uint32_t rank = draw_shape(it, 1, 4, dims);
-    const int64_t count = agree_dim(&it->random, 33);
+    const int64_t count = agree_dim_or_0(&it->random, 33);
     draw_any(it, rank, dims, any_type(it));
     agree_integer(it, HEED_I32, 1, &count, agree_chance(&it->random, 20) ? INT32_MIN : -1, dims[0]);
     agree_check(it, HEED_OP_GATHER_ROWS, NULL);

@@ -22,6 +22,8 @@ int64_t agree_range(struct agree_random *random, int64_t low, int64_t high);
 bool agree_chance(struct agree_random *random, int percent);
 /* 1, primes, powers of two and their neighbours, up to `most`. */
 int64_t agree_dim(struct agree_random *random, int64_t most);
+/* The same, but sometimes 0. */
+int64_t agree_dim_or_0(struct agree_random *random, int64_t most);
 enum heed_dtype agree_float_type(struct agree_random *random);
 
 enum agree_values {
@@ -30,10 +32,11 @@ enum agree_values {
     AGREE_TINY,    /* around and below the smallest normal f32 */
     AGREE_LARGE,   /* logits up to +-60 */
     AGREE_TIES,    /* small integers */
-    AGREE_SPECIAL, /* also NaN, infinities, both zeros */
+    AGREE_SPECIAL, /* also NaN, infinities, both zeros, beyond i32 (products do not overflow) */
+    AGREE_MASK,    /* 0 or -inf, as a bias that hides keys */
     AGREE_VALUES
 };
-/* Any but AGREE_SPECIAL. */
+/* Any but AGREE_MASK. */
 enum agree_values agree_any_values(struct agree_random *random);
 float agree_value(struct agree_random *random, enum agree_values values);
 

@@ -28,13 +28,17 @@ int64_t agree_dim(struct agree_random *random, int64_t most) {
     return dims[agree_range(random, 0, usable - 1)];
 }
 
+int64_t agree_dim_or_0(struct agree_random *random, int64_t most) {
+    return agree_chance(random, 4) ? 0 : agree_dim(random, most);
+}
+
 enum heed_dtype agree_float_type(struct agree_random *random) {
     static const enum heed_dtype types[] = {HEED_F32, HEED_F32, HEED_F16, HEED_BF16};
     return types[agree_range(random, 0, 3)];
 }
 
 enum agree_values agree_any_values(struct agree_random *random) {
-    return (enum agree_values)agree_range(random, AGREE_NORMAL, AGREE_TIES);
+    return (enum agree_values)agree_range(random, AGREE_NORMAL, AGREE_SPECIAL);
 }
 
 static double uniform(struct agree_random *random) {
@@ -47,7 +51,7 @@ static double normal(struct agree_random *random) {
 }
 
 float agree_value(struct agree_random *random, enum agree_values values) {
-    static const float special[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e30f, -1e30f, 200.5f};
+    static const float special[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e18f, -1e18f, 200.5f};
     switch (values) {
     case AGREE_HEAVY:
         return (float)(normal(random) * exp(2 * normal(random)));
@@ -61,6 +65,8 @@ float agree_value(struct agree_random *random, enum agree_values values) {
         if (agree_chance(random, 30))
             return special[agree_range(random, 0, 7)];
         break;
+    case AGREE_MASK:
+        return agree_chance(random, 50) ? -INFINITY : 0.0f;
     case AGREE_NORMAL:
     case AGREE_VALUES:
         break;
