@@ -132,13 +132,12 @@ static void draw_packed(struct agree_case *it) {
         q_offsets[sequences] = INT32_MAX;
         kv_offsets[kv_rows] = INT32_MAX;
     }
-    const int64_t q_entries = sequences + 1, kv_entries = kv_rows + 1;
     if (pack_q)
-        agree_given(it, 1, &q_entries, q_offsets);
+        agree_given(it, sequences + 1, q_offsets);
     else
         agree_absent(it);
     if (pack_kv)
-        agree_given(it, 1, &kv_entries, kv_offsets);
+        agree_given(it, kv_rows + 1, kv_offsets);
     agree_check(it, HEED_OP_ATTENTION, &attrs);
 }
 

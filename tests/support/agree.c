@@ -34,6 +34,7 @@ int agree_setup(void **state) {
     memset(&suite, 0, sizeof suite);
     const char *seed = getenv("HEED_SEED"), *only = getenv("HEED_CASE");
     suite.seed = seed != NULL ? strtoull(seed, NULL, 0) : 20240229;
+    suite.drawn_seed = seed != NULL;
     suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
     *state = &suite;
     if (heed_context_create(NULL, &suite.context) != HEED_OK)
@@ -70,12 +71,34 @@ int agree_teardown(void **state) {
     return 0;
 }
 
+static void check_coverage(const struct agree_suite *suite, enum heed_op op,
+                           const struct agree_coverage *coverage) {
+    if (suite->drawn_seed || suite->only_case >= 0)
+        return;
+    for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++) {
+        for (uint32_t dtype = 0; dtype <= HEED_I8; dtype++) {
+            bool any = false, all = true;
+            for (int form = 0; form < AGREE_FORMS; form++) {
+                any = any || coverage->forms[i][dtype][form] > 0;
+                all = all && coverage->forms[i][dtype][form] > 0;
+            }
+            if (any && !all)
+                fail_msg("%s: operand %u of type %s was not drawn in every form", heed_op_name(op),
+                         (unsigned)i, heed_dtype_name((enum heed_dtype)dtype));
+        }
+    }
+    if (coverage->empty == 0 || coverage->ones == 0)
+        fail_msg("%s: %lld empty operands, %lld with a dimension of 1", heed_op_name(op),
+                 (long long)coverage->empty, (long long)coverage->ones);
+}
+
 void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
                  void (*draw)(struct agree_case *it)) {
+    struct agree_coverage coverage = {.empty = 0};
     for (int64_t i = 0; i < count; i++) {
         if (suite->only_case >= 0 && suite->only_case != i)
             continue;
-        struct agree_case it = {.suite = suite};
+        struct agree_case it = {.suite = suite, .coverage = &coverage};
         it.random.state = suite->seed;
         it.random.state = agree_bits(&it.random) + (uint64_t)op;
         it.random.state = agree_bits(&it.random) + (uint64_t)i;
@@ -93,30 +116,30 @@ void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
             if (it.operands[j].tensor != HEED_NO_TENSOR)
                 free(it.operands[j].data);
     }
+    check_coverage(suite, op, &coverage);
 }
 
 /* ---- operands ---- */
 
-enum form { PLAIN, TRANSPOSED, SLICED, STEPPED, BROADCAST, FORMS };
-
-/* How the storage of an operand of `dims` lies for a form; `perm` for TRANSPOSED. */
-static void storage_dims(struct agree_case *it, enum form form, uint32_t rank, const int64_t *dims,
-                         const uint32_t *perm, struct heed_slice_attrs *slice, int64_t *storage) {
+/* How the storage of an operand of `dims` lies for a form; `perm` for AGREE_TRANSPOSED. */
+static void storage_dims(struct agree_case *it, enum agree_form form, uint32_t rank,
+                         const int64_t *dims, const uint32_t *perm, struct heed_slice_attrs *slice,
+                         int64_t *storage) {
     for (uint32_t i = 0; i < rank; i++) {
         storage[i] = dims[i];
-        if (form == TRANSPOSED)
+        if (form == AGREE_TRANSPOSED)
             storage[perm[i]] = dims[i];
-        if (form == BROADCAST && dims[i] > 1 && agree_chance(&it->random, 50))
+        if (form == AGREE_BROADCAST && dims[i] > 1 && agree_chance(&it->random, 50))
             storage[i] = 1;
         slice->size[i] = dims[i];
-        if (form == SLICED || form == STEPPED) {
+        if (form == AGREE_SLICED || form == AGREE_STEPPED) {
             slice->start[i] = agree_range(&it->random, 0, 2);
-            slice->step[i] = form == STEPPED ? agree_range(&it->random, 1, 3) : 1;
+            slice->step[i] = form == AGREE_STEPPED ? agree_range(&it->random, 1, 3) : 1;
             const int64_t reach = dims[i] > 0 ? (dims[i] - 1) * slice->step[i] + 1 : 0;
             storage[i] = slice->start[i] + reach + agree_range(&it->random, 0, 1);
         }
     }
-    if (form == TRANSPOSED)
+    if (form == AGREE_TRANSPOSED)
         for (uint32_t i = 0; i < rank; i++)
             storage[perm[i]] = dims[i];
 }
@@ -170,10 +193,16 @@ add_operand(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const i
             const void *arg) {
     struct agree_operand *operand = next_operand(it);
     const bool constant = !it->plain && agree_chance(&it->random, 40);
-    const enum form form = it->plain || rank == 0 || agree_chance(&it->random, 30)
-                               ? PLAIN
-                               : (enum form)agree_range(&it->random, PLAIN, FORMS - 1);
-    it->irregular = it->irregular || form == BROADCAST;
+    const enum agree_form form =
+        it->plain || rank == 0 || agree_chance(&it->random, 30)
+            ? AGREE_PLAIN
+            : (enum agree_form)agree_range(&it->random, AGREE_PLAIN, AGREE_FORMS - 1);
+    it->irregular = it->irregular || form == AGREE_BROADCAST;
+    it->coverage->forms[it->operand_count - 1][dtype][form]++;
+    for (uint32_t i = 0; i < rank; i++) {
+        it->coverage->empty += dims[i] == 0;
+        it->coverage->ones += dims[i] == 1;
+    }
     uint32_t perm[HEED_MAX_RANK];
     int64_t storage[HEED_MAX_RANK];
     struct heed_slice_attrs slice = {.struct_size = sizeof slice};
@@ -183,11 +212,11 @@ add_operand(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const i
     add_storage(operand);
     fill(it, operand, arg);
     attach_storage(it, operand, constant);
-    if (form == TRANSPOSED)
+    if (form == AGREE_TRANSPOSED)
         heed_graph_transpose(it->graph, NULL, operand->tensor, perm, &operand->tensor);
-    else if (form == BROADCAST)
+    else if (form == AGREE_BROADCAST)
         heed_graph_broadcast(it->graph, NULL, operand->tensor, rank, dims, &operand->tensor);
-    else if (form == SLICED || form == STEPPED)
+    else if (form == AGREE_SLICED || form == AGREE_STEPPED)
         heed_graph_add(it->graph, HEED_OP_SLICE, NULL, &operand->tensor, 1, &slice,
                        &operand->tensor);
 }
@@ -223,12 +252,20 @@ void agree_integer(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, 
     add_operand(it, dtype, rank, dims, fill_integer, limits);
 }
 
-void agree_given(struct agree_case *it, uint32_t rank, const int64_t *dims, const int32_t *values) {
+void agree_given(struct agree_case *it, int64_t count, const int32_t *values) {
     struct agree_operand *operand = next_operand(it);
-    operand->storage = heed_desc(HEED_I32, rank, dims);
+    const bool stepped = !it->plain && agree_chance(&it->random, 40);
+    const struct heed_slice_attrs slice = {
+        .struct_size = sizeof slice, .size = {count}, .step = {stepped ? 2 : 1}};
+    const int64_t length = count * slice.step[0];
+    operand->storage = heed_desc(HEED_I32, 1, &length);
     add_storage(operand);
-    memcpy(operand->data, values, (size_t)heed_desc_elems(&operand->storage) * sizeof *values);
-    attach_storage(it, operand, false);
+    for (int64_t i = 0; i < length; i++) /* what lies between is out of every range */
+        ((int32_t *)operand->data)[i] = i % slice.step[0] == 0 ? values[i / slice.step[0]] : -9;
+    attach_storage(it, operand, !it->plain && agree_chance(&it->random, 40));
+    if (stepped)
+        heed_graph_add(it->graph, HEED_OP_SLICE, NULL, &operand->tensor, 1, &slice,
+                       &operand->tensor);
 }
 
 void agree_state(struct agree_case *it, enum heed_dtype dtype, const int64_t dims[3]) {

@@ -42,6 +42,16 @@ float agree_value(struct agree_random *random, enum agree_values values);
 
 enum { AGREE_EXECUTORS = 4 };
 
+/* How an operand lies in memory. */
+enum agree_form {
+    AGREE_PLAIN,
+    AGREE_TRANSPOSED,
+    AGREE_SLICED,
+    AGREE_STEPPED,
+    AGREE_BROADCAST,
+    AGREE_FORMS
+};
+
 /* A context and executors that differ in how they share out work: one, two, four threads, and a
  * loop that takes the smallest pieces from the last to the first. */
 struct agree_suite {
@@ -52,6 +62,7 @@ struct agree_suite {
     uint64_t seed;
     int64_t only_case; /* -1: all */
     int64_t cases;     /* run so far */
+    bool drawn_seed;   /* HEED_SEED is set */
 };
 /* cmocka group fixtures; *state is the suite. */
 int agree_setup(void **state);
@@ -65,10 +76,17 @@ struct agree_operand {
     bool input, state;
 };
 
+/* What the cases of one operator have had, to be sure that chance left no hole. */
+struct agree_coverage {
+    int64_t forms[HEED_MAX_INPUTS][HEED_I8 + 1][AGREE_FORMS];
+    int64_t empty, ones; /* operands with a dimension of 0, of 1 */
+};
+
 /* A graph in the making. */
 struct agree_case {
     struct agree_suite *suite;
     struct agree_random random;
+    struct agree_coverage *coverage;
     struct heed_graph *graph;
     struct agree_operand operands[HEED_MAX_INPUTS];
     uint32_t operand_count;
@@ -82,15 +100,16 @@ void agree_float(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, co
 /* i8 or i32 with values from low to high. */
 void agree_integer(struct agree_case *it, enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
                    int64_t low, int64_t high);
-/* i32 with these values, never a view. */
-void agree_given(struct agree_case *it, uint32_t rank, const int64_t *dims, const int32_t *values);
+/* A vector of i32 with these values, sometimes every other element of its storage. */
+void agree_given(struct agree_case *it, int64_t count, const int32_t *values);
 void agree_state(struct agree_case *it, enum heed_dtype dtype, const int64_t dims[3]);
 void agree_absent(struct agree_case *it);
 
 /* Builds the node, runs it and compares. */
 void agree_check(struct agree_case *it, enum heed_op op, const void *attrs);
 
-/* Calls draw() for `count` cases of an operator. */
+/* Calls draw() for `count` cases of an operator. Fails where they leave out a form of an operand in
+ * one of its types, or empty shapes, unless a seed or a case was asked for. */
 void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
                  void (*draw)(struct agree_case *it));
 
