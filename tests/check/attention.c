@@ -26,7 +26,7 @@ static enum agree_values draw_values(struct agree_case *it) {
  * zero times infinity is NaN. */
 static enum agree_values draw_v_values(struct agree_case *it, enum agree_values scores, int64_t d) {
     const enum agree_values values = agree_any_values(&it->random);
-    return values == AGREE_SPECIAL && (scores != AGREE_NORMAL || d > 65) ? AGREE_HEAVY : values;
+    return values == AGREE_SPECIAL && (scores != AGREE_NORMAL || d > 17) ? AGREE_HEAVY : values;
 }
 
 static struct heed_attention_attrs draw_attrs(struct agree_case *it) {
