@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One function per operator, in terms of heed_graph_add(). */
+/* One function per operator, in terms of heed_graph_add(), which refuses what is wrong: an array
+ * that a caller left out becomes attributes that are missing. */
 #include "heed/graph.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "runtime/graph/graph.h"
@@ -101,20 +103,22 @@ enum heed_status heed_graph_slice(struct heed_graph *graph, const char *name, he
                                   const int64_t *start, const int64_t *size, heed_tensor *y) {
     struct heed_slice_attrs attrs = {.struct_size = sizeof attrs};
     const uint32_t rank = rank_of(graph, x);
-    if (rank > 0) {
+    const bool given = rank == 0 || (start != NULL && size != NULL);
+    if (rank > 0 && given) {
         memcpy(attrs.start, start, rank * sizeof *start);
         memcpy(attrs.size, size, rank * sizeof *size);
     }
-    return heed_graph_add(graph, HEED_OP_SLICE, name, &x, 1, &attrs, y);
+    return heed_graph_add(graph, HEED_OP_SLICE, name, &x, 1, given ? &attrs : NULL, y);
 }
 
 enum heed_status heed_graph_transpose(struct heed_graph *graph, const char *name, heed_tensor x,
                                       const uint32_t *perm, heed_tensor *y) {
     struct heed_transpose_attrs attrs = {.struct_size = sizeof attrs};
     const uint32_t rank = rank_of(graph, x);
-    if (rank > 0)
+    const bool given = rank == 0 || perm != NULL;
+    if (rank > 0 && given)
         memcpy(attrs.perm, perm, rank * sizeof *perm);
-    return heed_graph_add(graph, HEED_OP_TRANSPOSE, name, &x, 1, &attrs, y);
+    return heed_graph_add(graph, HEED_OP_TRANSPOSE, name, &x, 1, given ? &attrs : NULL, y);
 }
 
 /* Reshape and broadcast. A rank that is too large travels on for the operator to refuse. */
@@ -122,9 +126,10 @@ static enum heed_status add_shape(struct heed_graph *graph, enum heed_op op, con
                                   heed_tensor x, uint32_t rank, const int64_t *dims,
                                   heed_tensor *y) {
     struct heed_shape_attrs attrs = {.struct_size = sizeof attrs, .rank = rank};
-    if (rank > 0 && rank <= HEED_MAX_RANK)
+    const bool given = rank == 0 || dims != NULL;
+    if (rank > 0 && rank <= HEED_MAX_RANK && given)
         memcpy(attrs.dims, dims, rank * sizeof *dims);
-    return heed_graph_add(graph, op, name, &x, 1, &attrs, y);
+    return heed_graph_add(graph, op, name, &x, 1, given ? &attrs : NULL, y);
 }
 
 enum heed_status heed_graph_reshape(struct heed_graph *graph, const char *name, heed_tensor x,
