@@ -114,11 +114,21 @@ static int fail(struct run *run, enum heed_status status) {
     return failure_code(status);
 }
 
+/* How many lines to take next: large batches are fast (sorted and packed by length), small ones
+ * show their results early. So it begins with few and aims at about a second of work at a time. */
+static size_t next_batch(size_t lines, uint64_t spent_ns) {
+    if (spent_ns < 500000000 && lines < TOOL_BATCH_LINES)
+        return 2 * lines;
+    return spent_ns > 2000000000 && lines > 1 ? lines / 2 : lines;
+}
+
 static int translate_lines(struct run *run) {
+    size_t most = 16;
     for (;;) {
-        const int code = heedi_tool_input_next(run->input, &run->lines);
+        const int code = heedi_tool_input_next(run->input, most, &run->lines);
         if (code != TOOL_OK || run->lines.count == 0)
             return code;
+        const uint64_t begin_ns = heedi_tool_os_now_ns();
         if (run->lines.oversized) {
             refuse_oversized(run);
         } else {
@@ -130,6 +140,8 @@ static int translate_lines(struct run *run) {
         }
         if (run->code != TOOL_OK)
             return run->code;
+        if (run->lines.count == most)
+            most = next_batch(most, heedi_tool_os_now_ns() - begin_ns);
         if (run->progress) {
             uint64_t done = 0, total = 0;
             heedi_tool_input_progress(run->input, &done, &total);

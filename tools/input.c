@@ -181,8 +181,9 @@ static void give_line(struct heedi_tool_input *input, struct heedi_tool_lines *l
 }
 
 /* Gives out the complete lines of the buffer, and what is left of it where nothing will follow. */
-static void give_lines(struct heedi_tool_input *input, struct heedi_tool_lines *lines) {
-    while (lines->count < TOOL_BATCH_LINES && input->begin < input->end) {
+static void give_lines(struct heedi_tool_input *input, size_t most,
+                       struct heedi_tool_lines *lines) {
+    while (lines->count < most && input->begin < input->end) {
         const char *start = input->buffer + input->begin;
         const size_t left = input->end - input->begin;
         const char *newline = memchr(start, '\n', left);
@@ -206,7 +207,10 @@ static void give_lines(struct heedi_tool_input *input, struct heedi_tool_lines *
     }
 }
 
-int heedi_tool_input_next(struct heedi_tool_input *input, struct heedi_tool_lines *lines) {
+int heedi_tool_input_next(struct heedi_tool_input *input, size_t most,
+                          struct heedi_tool_lines *lines) {
+    if (most > TOOL_BATCH_LINES)
+        most = TOOL_BATCH_LINES;
     for (;;) {
         *lines = (struct heedi_tool_lines){
             .texts = input->texts,
@@ -214,7 +218,7 @@ int heedi_tool_input_next(struct heedi_tool_input *input, struct heedi_tool_line
             .first_number = input->line,
             .source = input->path,
         };
-        give_lines(input, lines);
+        give_lines(input, most, lines);
         if (lines->count > 0)
             return TOOL_OK;
         int code = TOOL_OK;

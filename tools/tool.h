@@ -103,15 +103,16 @@ struct heedi_tool_lines {
 
 enum {
     TOOL_LINE_BYTES = 1 << 20, /* longest line that is looked at */
-    TOOL_BATCH_LINES = 256     /* most lines given at once */
+    TOOL_BATCH_LINES = 1024    /* most lines given at once */
 };
 
 struct heedi_tool_input;
 int heedi_tool_input_open(const struct heedi_tool_options *options,
                           struct heedi_tool_input **input);
-/* Waits until at least one line is there and gives all that can be had without waiting longer.
- * lines->count is 0 at the end. Returns an exit code. */
-int heedi_tool_input_next(struct heedi_tool_input *input, struct heedi_tool_lines *lines);
+/* Waits until at least one line is there and gives all, `most` at the most, that can be had without
+ * waiting longer. lines->count is 0 at the end. Returns an exit code. */
+int heedi_tool_input_next(struct heedi_tool_input *input, size_t most,
+                          struct heedi_tool_lines *lines);
 /* Bytes given out so far, and of all files together (0: not known beforehand). */
 void heedi_tool_input_progress(const struct heedi_tool_input *input, uint64_t *done,
                                uint64_t *total);
