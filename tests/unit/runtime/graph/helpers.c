@@ -144,6 +144,13 @@ static void test_moves(void **state) {
     assert_shape(y, HEED_I8, DIMS(6, 4));
     assert_ok(heed_graph_broadcast(graph, NULL, x, DIMS(5, 2, 3, 4), &y));
     assert_shape(y, HEED_I8, DIMS(5, 2, 3, 4));
+    const heed_tensor row = input("row", HEED_F32, DIMS(5));
+    assert_ok(heed_graph_slice(graph, NULL, row, (const int64_t[]){3}, (const int64_t[]){2}, &y));
+    assert_shape(y, HEED_F32, DIMS(2));
+    assert_int_equal(graph->tensors[y].offset_elems, 3);
+    assert_ok(heed_graph_transpose(graph, NULL, row, (const uint32_t[]){0}, &y));
+    const struct heed_transpose_attrs *order = last_node(HEED_OP_TRANSPOSE)->attrs;
+    assert_int_equal(order->perm[0], 0);
     const heed_tensor scalar = input("scalar", HEED_F32, 0, NULL); /* needs no arrays */
     assert_ok(heed_graph_slice(graph, NULL, scalar, NULL, NULL, &y));
     assert_ok(heed_graph_transpose(graph, NULL, scalar, NULL, &y));
@@ -183,6 +190,8 @@ static void test_passed_on(void **state) {
     assert_refused(heed_graph_broadcast(graph, "m", x, 5, five, &y), HEED_ERROR_SHAPE,
                    "broadcast m: ");
     assert_refused(heed_graph_slice(graph, "m", 3, five, five, &y), invalid,
+                   "m: input 0 is tensor 3, the graph has 0");
+    assert_refused(heed_graph_slice(graph, "m", 3, NULL, NULL, &y), invalid,
                    "m: input 0 is tensor 3, the graph has 0");
     assert_refused(heed_graph_transpose(graph, "m", -2, perm, &y), invalid,
                    "m: input 0 is tensor -2, the graph has 0");

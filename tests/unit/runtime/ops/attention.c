@@ -45,6 +45,11 @@ static void test_shapes(void **state) {
     op_describe(&c, HEED_ATTENTION_V, HEED_F32, DIMS(7, 2, 5, 1));
     op_infer(&c);
     op_is(&c, 0, HEED_F16, DIMS(2, 4, 3, 1));
+    begin(&c, &attrs); /* one head of keys for all */
+    op_describe(&c, HEED_ATTENTION_K, HEED_F32, DIMS(2, 1, 5, 8));
+    op_describe(&c, HEED_ATTENTION_V, HEED_F32, DIMS(2, 1, 5, 6));
+    op_infer(&c);
+    op_is(&c, 0, HEED_F16, DIMS(2, 4, 3, 6));
     begin(&c, &attrs); /* no queries, no keys, no values */
     op_describe(&c, HEED_ATTENTION_Q, HEED_F16, DIMS(2, 4, 0, 8));
     op_describe(&c, HEED_ATTENTION_K, HEED_F32, DIMS(2, 2, 0, 8));
@@ -229,6 +234,16 @@ static void test_wrong_packing(void **state) {
     (void)state;
     begin_packed(&c, &attrs);
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 0, packed rows need 1 to 2^31 - 1");
+    c.call.inputs[HEED_ATTENTION_KV_OFFSETS] = NULL; /* for queries alone */
+    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 0, packed rows need 1 to 2^31 - 1");
+    begin_packed(&c, &attrs);
+    c.call.inputs[HEED_ATTENTION_Q_OFFSETS] = NULL; /* for keys alone */
+    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 0, packed rows need 1 to 2^31 - 1");
+    begin_packed(&c, &attrs);
+    attrs.max_len = 1;
+    op_infer(&c);
+    attrs.max_len = (1u << 31) - 1;
+    op_infer(&c);
     attrs.max_len = 1u << 31;
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 2147483648, packed rows need 1");
     attrs.max_len = 4;
@@ -290,6 +305,13 @@ static void test_lowering(void **state) {
         op_lowers(&c, 1e-6);
         op_end(&c);
     }
+    op_begin(&c, HEED_OP_ATTENTION, &attrs); /* one key */
+    fill(&c, HEED_ATTENTION_Q, DIMS(1, 1, 2, 4));
+    fill(&c, HEED_ATTENTION_K, DIMS(1, 1, 1, 4));
+    fill(&c, HEED_ATTENTION_V, DIMS(1, 1, 1, 3));
+    op_run(&c);
+    op_lowers(&c, 0);
+    op_end(&c);
 }
 
 static void test_no_lowering(void **state) {

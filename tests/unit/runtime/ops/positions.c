@@ -130,7 +130,9 @@ static void test_errors(void **state) {
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 0, expected 1 to 2^24");
     attrs = layout(HEED_POSITIONS_HALVES, 2, (1u << 24) + 1);
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "max_len is 16777217, expected 1 to 2^24");
-    attrs = layout(HEED_POSITIONS_HALVES, 1u << 20, 1u << 24); /* both at their limit */
+    attrs = layout(HEED_POSITIONS_HALVES, 1u << 20, 1u << 24); /* both at their limits */
+    op_infer(&c);
+    attrs = layout(HEED_POSITIONS_HALVES, 2, 1);
     op_infer(&c);
     op_describe(&c, 0, HEED_F32, DIMS(3));
     op_fails(&c, HEED_ERROR_SHAPE, "pos ('in0') must be i32, but is f32");
