@@ -40,32 +40,33 @@ extern "C" {
  *   attention    q[b,h,tq,d], k[bk,hk,tk,d], v[bk,hk,tk,dv], bias?, key_len?, q_start?, kv_row?,
  *                q_offsets?, kv_offsets? -> y[b,h,tq,dv], weights?
  *                see struct heed_attention_attrs
- *   softmax     x[..., n] -> y: over the last dimension, n >= 1 (shifted by the maximum; a row that
- *                is all -inf gives zeros)
+ *   softmax      x[..., n] -> y: over the last dimension, n >= 1 (shifted by the maximum; a row
+ *                that is all -inf gives zeros)
  *   log_softmax  x[..., n] -> y: over the last dimension, n >= 1
- *   layer_norm  x[..., n], gamma[n], beta[n] -> (x - mean) / sqrt(var + eps) * gamma + beta, biased
- *                variance, n >= 1 (Ba, Kiros, Hinton 2016)
- *   add, mul    a, b -> elementwise with broadcasting (right-aligned dims, equal or 1); both float,
- *                or both i32 (wraps modulo 2^32)
+ *   layer_norm   x[..., n], gamma[n], beta[n] -> (x - mean) / sqrt(var + eps) * gamma + beta,
+ *                biased variance, n >= 1 (Ba, Kiros, Hinton 2016)
+ *   add, mul     a, b -> elementwise with broadcasting (right-aligned dims, equal or 1); both
+ *                float, or both i32 (wraps modulo 2^32)
  *   scale        x -> x * factor
  *   relu, gelu, silu, tanh, sigmoid
  *                x -> f(x)   (gelu: Hendrycks and Gimpel 2016; silu: x * sigmoid(x), Elfwing et al.
  *                2018)
- *   embedding   table[v, n], ids[...], table_scale?[v] -> y[..., n], f32 unless out_dtype says
+ *   embedding    table[v, n], ids[...], table_scale?[v] -> y[..., n], f32 unless out_dtype says
  *                otherwise; an id outside [0, v) gives zeros. table may be i8, then table_scale
  *                (f32) is required: y = table * scale.
  *   positions    pos i32[...] -> y[..., n]: sinusoidal position vectors; pos outside [0, max_len)
  *                gives zeros (Vaswani et al. 2017; see struct heed_positions_attrs)
  *   concat       x0, x1, ... -> joined along `axis`; same type and other dims; 1 to 8 inputs
  *   copy         x -> contiguous copy, any type
- *   cast        x -> x in another type. float -> i32/i8: truncated toward zero, saturated, NaN -> 0
+ *   cast         x -> x in another type. float -> i32/i8: truncated toward zero, saturated,
+ *                NaN -> 0
  *   argmax       x float[..., n] -> i32[...]: index of the greatest; the lowest index among equals;
  *                NaN counts as less than everything; n >= 1
- *   top_k       x float[..., n] -> values[..., k], indices i32[..., k]: the k greatest, descending,
+ *   top_k        x float[..., n] -> values[..., k], indices i32[..., k]: the k greatest, descending,
  *                equals by ascending index; NaN counts as less than everything; 1 <= k <= n
- *   cache_appendstate[r, cap, n], x[b, t, n], pos i32[b], row? i32[b] -> state': x[i, j] stored at
- *                state[row[i], pos[i] + j] (row absent: i). Elements that fall outside the state are
- *                dropped, so pos = cap marks an idle row. Updates the state in place: the input
+ *   cache_append state[r, cap, n], x[b, t, n], pos i32[b], row? i32[b] -> state': x[i, j] stored
+ *                at state[row[i], pos[i] + j] (row absent: i). Elements that fall outside the state
+ *                are dropped, so pos = cap marks an idle row. Updates the state in place: the input
  *                token may not be used again. Rows must not collide. x is converted to the state's
  *                type.
  *   gather_rows  x[v, ...], index i32[m] -> y[m, ...]: y[i] = x[index[i]], zeros where the index is
