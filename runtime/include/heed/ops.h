@@ -62,8 +62,8 @@ extern "C" {
  *                NaN -> 0
  *   argmax       x float[..., n] -> i32[...]: index of the greatest; the lowest index among equals;
  *                NaN counts as less than everything; n >= 1
- *   top_k        x float[..., n] -> values[..., k], indices i32[..., k]: the k greatest, descending,
- *                equals by ascending index; NaN counts as less than everything; 1 <= k <= n
+ *   top_k        x float[..., n] -> values[..., k], indices i32[..., k]: the k greatest,
+ *                descending, equals by ascending index; NaN counts as less than everything; 1 <= k <= n
  *   cache_append state[r, cap, n], x[b, t, n], pos i32[b], row? i32[b] -> state': x[i, j] stored
  *                at state[row[i], pos[i] + j] (row absent: i). Elements that fall outside the state
  *                are dropped, so pos = cap marks an idle row. Updates the state in place: the input
