@@ -8,8 +8,7 @@
 #define SQRT_HALF 0.70710678118654752440f
 #define SQRT_TWO_OVER_PI 0.79788456080286535588f
 
-/* ---- functions of one value --------------------------------------------------------------------
- */
+/* ---- functions of one value ---- */
 
 /* factor / (1 + exp(-x)), where no exponential overflows; far out, where the exponential alone
  * would be subnormal, by its square root, so that silu keeps what the factor can save. */
@@ -148,8 +147,7 @@ const struct scalar_operator heedi_scalar_scale = {.attrs_size = sizeof(struct h
 const struct scalar_operator heedi_scalar_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
                                                   .accept = accept_gelu};
 
-/* ---- functions of two values -------------------------------------------------------------------
- */
+/* ---- functions of two values ---- */
 
 static void binary_f32_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;

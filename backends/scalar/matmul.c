@@ -48,8 +48,7 @@ struct matmul {
     const float *packed; /* NULL: pack on the way */
 };
 
-/* ---- micro-kernels ------------------------------------------------------------------------------
- */
+/* ---- micro-kernels ---- */
 
 /* tile[r][j] = sum over p of rows[r][p] * panel[p][j], p ascending, for 4 rows: 8 columns at a
  * time, whose sums fill 8 of the 16 vector registers of x86-64. */
@@ -84,8 +83,7 @@ static void tile_1x16(float tile[COLUMNS], const float *row, const float *panel,
     memcpy(tile, sums, sizeof sums);
 }
 
-/* ---- one piece: up to ROWS rows of one panel ----------------------------------------------------
- */
+/* ---- one piece: up to ROWS rows of one panel ---- */
 
 /* What is added and multiplied in when a panel's results are stored. */
 struct finish {
@@ -212,8 +210,7 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 /* Strides of the dimensions of y before the last two, 0 where x repeats. */
 static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
@@ -274,8 +271,7 @@ void heed_f32_matmul_4x16_strided__scalar(const struct scalar_call *call) {
     run(call, NULL);
 }
 
-/* ---- constant b ---------------------------------------------------------------------------------
- */
+/* ---- constant b ---- */
 
 static void panels_destroy(void *object) {
     struct panels *panels = object;

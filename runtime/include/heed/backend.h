@@ -54,8 +54,7 @@ struct heed_plugin_state;    /* memory of one state tensor on the device */
 struct heed_host_handle;
 struct heed_prepared;
 
-/* ---- What the host offers ----------------------------------------------------------------------
- */
+/* ---- What the host offers ---- */
 
 /** One piece of a parallel loop: indices [begin, end). */
 typedef void (*heed_range_fn)(void *arg, int64_t begin, int64_t end);
@@ -102,8 +101,7 @@ struct heed_host {
     void (*prepared_release)(struct heed_host_handle *handle, struct heed_prepared *prepared);
 };
 
-/* ---- What a sub-graph looks like ---------------------------------------------------------------
- */
+/* ---- What a sub-graph looks like ---- */
 
 enum heed_role {
     HEED_ROLE_INTERNAL = 0, /**< lives inside the sub-graph, at arena_offset_bytes */
@@ -176,8 +174,7 @@ heed_subgraph_node_at(const struct heed_subgraph *subgraph, uint32_t index) {
                                                              (size_t)index * subgraph->node_stride);
 }
 
-/* ---- What a plugin offers -----------------------------------------------------------------------
- */
+/* ---- What a plugin offers ---- */
 
 enum heed_device_type {
     HEED_DEVICE_CPU = 1,

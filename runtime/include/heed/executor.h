@@ -23,8 +23,7 @@
 extern "C" {
 #endif
 
-/* ---- Thread pool
- * --------------------------------------------------------------------------------- */
+/* ---- Thread pool ---- */
 
 struct heed_pool;
 
@@ -55,8 +54,7 @@ HEED_API uint32_t heed_pool_threads(const struct heed_pool *pool);
 HEED_API void heed_pool_parallel_for(struct heed_pool *pool, int64_t count, int64_t grain,
                                      heed_range_fn fn, void *arg);
 
-/* ---- Executor
- * ------------------------------------------------------------------------------------ */
+/* ---- Executor ---- */
 
 struct heed_executor;
 
@@ -110,8 +108,7 @@ typedef void (*heed_device_fn)(void *user, const struct heed_device *device, con
 HEED_API enum heed_status heed_devices(struct heed_context *context, const char *plugin_path,
                                        heed_device_fn fn, void *user);
 
-/* ---- Programs
- * ------------------------------------------------------------------------------------ */
+/* ---- Programs ---- */
 
 struct heed_program;
 struct heed_instance;
@@ -168,8 +165,7 @@ typedef void (*heed_placement_fn)(void *user, const struct heed_placement *place
 HEED_API void heed_program_placements(const struct heed_program *program, heed_placement_fn fn,
                                       void *user);
 
-/* ---- Instances
- * ----------------------------------------------------------------------------------- */
+/* ---- Instances ---- */
 
 /** Makes an instance, its memory allocated once. It keeps the program alive. */
 HEED_API enum heed_status heed_instance_create(struct heed_context *context,
@@ -206,8 +202,7 @@ HEED_API enum heed_status heed_state_read(struct heed_context *context, struct h
 /** Description of a state. */
 HEED_API void heed_state_desc(const struct heed_state *state, struct heed_tensor_desc *desc);
 
-/* ---- Profile
- * ------------------------------------------------------------------------------------- */
+/* ---- Profile ---- */
 
 /** Collects what ran where and when, over many runs and instances. One thread at a time. */
 struct heed_profile;
