@@ -160,6 +160,7 @@ static void test_attribute_sizes(void **state) {
     block.attrs.factor = 3; /* the graph has a copy */
     const struct heed_scale_attrs *copy = graph->nodes[0].attrs;
     assert_true(copy->factor == 2);
+    assert_int_equal(graph->nodes[0].attrs_size, sizeof *copy);
     block.attrs.struct_size = (uint32_t)sizeof block; /* newer, but asks for nothing new */
     assert_ok(heed_graph_add(graph, HEED_OP_SCALE, "n", &x, 1, &block, &y));
     copy = graph->nodes[1].attrs;

@@ -60,6 +60,22 @@ static void test_superseded(void **state) {
     }
 }
 
+/* The first node of a graph counts like any other. */
+static void test_first_node(void **state) {
+    heed_tensor next, out;
+    (void)state;
+    const struct cache c = cache("kv");
+    assert_ok(append(&c, c.token, &next));
+    assert_refused(heed_graph_unary(graph, HEED_OP_RELU, "late", c.token, &out),
+                   HEED_ERROR_INVALID_ARGUMENT, "late: input 0 reads state kv after append");
+    const heed_tensor x = input("x", HEED_F32, DIMS(2));
+    relu("unused", x);
+    assert_ok(heed_graph_output(graph, "y", relu("n", x)));
+    assert_ok(heed_graph_freeze(graph));
+    assert_true(graph->nodes[0].dead);
+    assert_false(graph->nodes[1].dead);
+}
+
 /* Only the current token itself can be updated. */
 static void test_no_token(void **state) {
     static const char words[] = "expected the token of a state";
@@ -189,9 +205,9 @@ static void test_growth(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        graph_test(test_versions),       graph_test(test_superseded),    graph_test(test_no_token),
-        graph_test(test_output_names),   graph_test(test_output_copies), graph_test(test_freeze),
-        graph_test(test_freeze_nothing), graph_test(test_growth),
+        graph_test(test_versions), graph_test(test_superseded),     graph_test(test_first_node),
+        graph_test(test_no_token), graph_test(test_output_names),   graph_test(test_output_copies),
+        graph_test(test_freeze),   graph_test(test_freeze_nothing), graph_test(test_growth),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }
