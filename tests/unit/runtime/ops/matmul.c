@@ -82,6 +82,12 @@ static void test_batches(void **state) {
     op_is(&c, 0, HEED_F32, DIMS(2, 3, 1, 1));
     op_expect(&c, 0, V(10, 14, 22, 15, 21, 33));
     op_end(&c);
+    op_begin(&c, HEED_OP_MATMUL, &attrs); /* both leading dims on both sides */
+    op_give(&c, 0, HEED_F32, DIMS(2, 2, 1, 1), V(2, 3, 5, 7));
+    op_give(&c, 1, HEED_F32, DIMS(2, 2, 1, 1), V(1, 10, 100, 1000));
+    op_run(&c);
+    op_expect(&c, 0, V(2, 30, 500, 7000));
+    op_end(&c);
     attrs.transpose_b = 1; /* a batch that is a view: stride 0 */
     op_begin(&c, HEED_OP_MATMUL, &attrs);
     op_give(&c, 0, HEED_F32, DIMS(2, 1, 2), V(1, 2));
