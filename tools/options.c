@@ -20,8 +20,10 @@ static const struct option table[] = {
      "(default: the one that comes with heed, or HEED_DEFAULT_MODEL)"},
     {TOOL_BACKEND, "backend", 0, "A,B,C",
      "backends in order of preference: names, name:device, or paths of\n"
-     "plugin files; end the list with 'only' to allow no fallback\n"
-     "(default: HEED_BACKEND, else the best that is installed)"},
+     "plugin files; 'auto': all that are installed. With '?' at its end\n"
+     "a backend is opened only where those before it cannot do all the\n"
+     "work; end the list with 'only' to allow no fallback to scalar\n"
+     "(default: HEED_BACKEND, else the processor's backends, fastest first)"},
     {TOOL_THREADS, "threads", 0, "N", "processor threads (default: all that may be used)"},
     {TOOL_BEAM, "beam", 0, "N", "hypotheses kept by the search; only 1 (greedy) for now"},
     {TOOL_MAX_LENGTH, "max-length", 0, "N",

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The user's list of backends: "vulkan:1,avx2,scalar", a path, "auto", "only". */
+/* The user's list of backends: "vulkan:1,avx2?,scalar", a path, "auto", "only". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/exec/executor.h"
+#include "runtime/exec/engine.h"
 
-/* The backend that completes every list which does not end with "only": it runs every operator. */
-static const char fallback_backend[] = "scalar";
+/* Completes every list that does not end with "only": it runs every operator. */
+static const char fallback_entry[] = ",scalar?";
 
 struct opening {
     struct heed_context *context;
@@ -184,14 +184,34 @@ static uint32_t split_device(char *entry) {
     return (uint32_t)strtoul(colon + 1, NULL, 10);
 }
 
-/* Opens one entry. A backend that cannot be opened is logged and left out; the list goes on. */
-static enum heed_status open_entry(const struct opening *opening, char *entry, bool quiet) {
+/* An entry of a list: [begin, last) without the white space around it; the list goes on after
+ * `end`, a comma or its end. */
+struct entry {
+    char *begin, *last, *end;
+};
+
+static struct entry entry_at(char *list) {
+    struct entry entry = {.end = list + strcspn(list, ",")};
+    entry.begin = list + strspn(list, " \t");
+    if (entry.begin > entry.end)
+        entry.begin = entry.end;
+    entry.last = entry.end;
+    while (entry.last > entry.begin && (entry.last[-1] == ' ' || entry.last[-1] == '\t'))
+        entry.last--;
+    return entry;
+}
+
+/* Opens one entry. A backend that cannot be opened is left out, and logged where it was not
+ * optional; the list goes on. */
+static enum heed_status open_entry(const struct opening *opening, char *entry, bool optional) {
     const struct heedi_env *env = &opening->engine->env;
     if (strcmp(entry, "auto") == 0)
         return open_auto(opening);
     struct heedi_backend backend;
     struct heed_error error = heedi_plugin_error();
     const uint32_t index = split_device(entry);
+    if (optional && heedi_engine_has(opening->engine, entry))
+        return HEED_OK;
     enum heed_status status =
         strchr(entry, '/') != NULL
             ? heedi_plugin_open_path(env, entry, &backend, &error)
@@ -203,51 +223,67 @@ static enum heed_status open_entry(const struct opening *opening, char *entry, b
     if (status != HEED_OK) {
         heedi_fail(opening->context, HEED_ERROR_NOT_FOUND, "backend '%s' cannot be used: %s", entry,
                    error.message);
-        heedi_log(env, quiet ? HEED_LOG_DEBUG : HEED_LOG_WARNING, "%s",
+        heedi_log(env, optional ? HEED_LOG_DEBUG : HEED_LOG_WARNING, "%s",
                   heed_last_error(opening->context));
     }
     return HEED_OK;
 }
 
-/* Removes white space around an entry, in place. */
-static char *trim(char *text) {
-    text += strspn(text, " \t");
-    size_t length = strlen(text);
-    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
-        text[--length] = '\0';
-    return text;
+/* Opens entries in order. When more than `seen` devices are open, what is optional waits with all
+ * that follows it; so does everything if `just_one`. */
+static enum heed_status open_entries(const struct opening *opening, uint32_t seen, bool just_one) {
+    struct heedi_engine *engine = opening->engine;
+    enum heed_status status = HEED_OK;
+    while (status == HEED_OK && engine->next_entry != NULL) {
+        const struct entry entry = entry_at(engine->next_entry);
+        const bool optional = entry.last > entry.begin && entry.last[-1] == '?';
+        if (engine->device_count > seen && (optional || just_one))
+            break;
+        engine->next_entry = *entry.end == ',' ? entry.end + 1 : NULL;
+        *(optional ? entry.last - 1 : entry.last) = '\0';
+        if (*entry.begin != '\0')
+            status = open_entry(opening, entry.begin, optional);
+    }
+    return status;
+}
+
+/* Takes an "only" off the end of the list; false if it stands elsewhere. */
+static bool take_only(char *list, bool *only) {
+    *only = false;
+    for (char *next = list; next != NULL;) {
+        const struct entry entry = entry_at(next);
+        next = *entry.end == ',' ? entry.end + 1 : NULL;
+        *only = entry.last - entry.begin == 4 && memcmp(entry.begin, "only", 4) == 0;
+        if (*only && next != NULL)
+            return false;
+        if (*only)
+            *entry.begin = '\0';
+    }
+    return true;
 }
 
 enum heed_status heedi_backends_open(struct heed_context *context, struct heedi_engine *engine,
                                      const char *backends, const char *plugin_path) {
-    const struct opening opening = {context, engine, plugin_path};
     const char *list = backends != NULL ? backends : heedi_os_getenv("HEED_BACKEND");
-    if (list == NULL)
-        list = "auto";
-    char *copy = heedi_strdup(&engine->env, list);
-    if (copy == NULL)
-        return heedi_fail_memory(context, "the list of backends", strlen(list) + 1);
-    heedi_fail(context, HEED_ERROR_NOT_FOUND, "no backend was found");
-    enum heed_status status = HEED_OK;
     bool only = false;
-    for (char *entry = copy, *next; status == HEED_OK && entry != NULL; entry = next) {
-        next = strchr(entry, ',');
-        if (next != NULL)
-            *next++ = '\0';
-        entry = trim(entry);
-        only = strcmp(entry, "only") == 0;
-        if (only && next != NULL)
-            status = heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
-                                "list of backends '%s': \"only\" must come last", list);
-        else if (!only && *entry != '\0')
-            status = open_entry(&opening, entry, false);
-    }
-    if (status == HEED_OK && !only && !heedi_engine_has(engine, fallback_backend)) {
-        char fallback[sizeof fallback_backend];
-        memcpy(fallback, fallback_backend, sizeof fallback);
-        status = open_entry(&opening, fallback, engine->device_count > 0);
-    }
-    heedi_free(&engine->env, copy);
+    if (list == NULL)
+        list = heedi_default_backends;
+    const size_t length = strlen(list);
+    engine->list = heedi_calloc(&engine->env, length + sizeof fallback_entry, 1);
+    if (plugin_path != NULL)
+        engine->plugin_path = heedi_strdup(&engine->env, plugin_path);
+    if (engine->list == NULL || (plugin_path != NULL && engine->plugin_path == NULL))
+        return heedi_fail_memory(context, "the list of backends", length + sizeof fallback_entry);
+    memcpy(engine->list, list, length);
+    if (!take_only(engine->list, &only))
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "list of backends '%s': \"only\" must come last", list);
+    if (!only)
+        memcpy(engine->list + length, fallback_entry, sizeof fallback_entry);
+    engine->next_entry = engine->list;
+    heedi_fail(context, HEED_ERROR_NOT_FOUND, "no backend was found");
+    const struct opening opening = {context, engine, engine->plugin_path};
+    const enum heed_status status = open_entries(&opening, 0, false);
     if (status != HEED_OK)
         return status;
     if (engine->device_count == 0)
@@ -255,4 +291,14 @@ enum heed_status heedi_backends_open(struct heed_context *context, struct heedi_
     context->error.message[0] = '\0';
     context->error.status = HEED_OK;
     return HEED_OK;
+}
+
+enum heed_status heedi_backends_open_more(struct heed_context *context, struct heedi_engine *engine,
+                                          uint32_t seen, bool *opened) {
+    const struct opening opening = {context, engine, engine->plugin_path};
+    heedi_os_lock(engine->opening);
+    const enum heed_status status = open_entries(&opening, seen, true);
+    *opened = engine->device_count > seen;
+    heedi_os_unlock(engine->opening);
+    return status;
 }

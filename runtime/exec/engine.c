@@ -28,9 +28,10 @@ enum heed_status heedi_engine_create(struct heed_context *context, struct heed_p
     else
         status = heed_pool_create(context, NULL, &made->pool);
     if (status == HEED_OK) {
+        made->opening = heedi_os_mutex_create(&made->env);
         made->mutex = heedi_os_mutex_create(&made->env);
         made->prepared_made = heedi_os_condition_create(&made->env);
-        if (made->mutex == NULL || made->prepared_made == NULL)
+        if (made->opening == NULL || made->mutex == NULL || made->prepared_made == NULL)
             status = heedi_fail(context, HEED_ERROR_OUT_OF_MEMORY,
                                 "out of memory while creating the locks of an executor");
     }
@@ -53,14 +54,24 @@ void heedi_engine_release(struct heedi_engine *engine) {
     const struct heedi_env env = engine->env;
     for (uint32_t i = 0; i < engine->device_count; i++)
         close_device(engine->devices[i]);
-    heedi_free(&env, engine->devices);
+    heedi_free(&env, engine->list);
+    heedi_free(&env, engine->plugin_path);
     heedi_free(&env, engine->weights);
     if (engine->prepared_made != NULL)
         heedi_os_condition_destroy(&env, engine->prepared_made);
     if (engine->mutex != NULL)
         heedi_os_mutex_destroy(&env, engine->mutex);
+    if (engine->opening != NULL)
+        heedi_os_mutex_destroy(&env, engine->opening);
     heed_pool_release(engine->pool);
     heedi_free(&env, engine);
+}
+
+uint32_t heedi_engine_devices(struct heedi_engine *engine) {
+    heedi_os_lock(engine->mutex);
+    const uint32_t count = engine->device_count;
+    heedi_os_unlock(engine->mutex);
+    return count;
 }
 
 bool heedi_engine_has(const struct heedi_engine *engine, const char *backend) {
@@ -96,16 +107,10 @@ enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_back
     device->index = index;
     device->info = *info;
     heedi_host_init(device);
-    if (engine->device_count == engine->device_capacity) {
-        const uint32_t capacity = engine->device_capacity == 0 ? 4 : 2 * engine->device_capacity;
-        void *grown = heedi_grow(&engine->env, engine->devices, engine->device_count, capacity,
-                                 sizeof *engine->devices);
-        if (grown == NULL) {
-            close_device(device);
-            return heedi_error(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
-        }
-        engine->devices = grown;
-        engine->device_capacity = capacity;
+    if (engine->device_count == HEEDI_MAX_ENGINE_DEVICES) {
+        close_device(device);
+        return heedi_error(error, HEED_ERROR_LIMIT, "%d backends are open, more are not possible",
+                           HEEDI_MAX_ENGINE_DEVICES);
     }
     const struct heed_plugin_options options = {
         .struct_size = (uint32_t)sizeof options, .device = index, .options = ""};
@@ -120,6 +125,8 @@ enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_back
         return status;
     }
     find_profile(device);
+    heedi_os_lock(engine->mutex);
     engine->devices[engine->device_count++] = device;
+    heedi_os_unlock(engine->mutex);
     return HEED_OK;
 }

@@ -48,14 +48,21 @@ struct heed_prepared {
     heed_prepared_destroy_fn destroy;
 };
 
+enum { HEEDI_MAX_ENGINE_DEVICES = 64 };
+
 struct heedi_engine {
     struct heedi_env env;
     struct heedi_refcount references;
     struct heed_pool *pool;
-    struct heedi_device **devices; /* in the order of the user's list */
-    uint32_t device_count, device_capacity;
+    /* In the order of the user's list. Entries never change; the count only grows. */
+    struct heedi_device *devices[HEEDI_MAX_ENGINE_DEVICES];
 
-    struct heedi_mutex *mutex;             /* guards what follows */
+    struct heedi_mutex *opening; /* held while backends are opened; guards the next three */
+    char *list, *next_entry;     /* what of the list waits until it is needed; NULL: nothing */
+    char *plugin_path;           /* NULL: HEED_PLUGIN_PATH */
+
+    struct heedi_mutex *mutex; /* guards what follows */
+    uint32_t device_count; /* read it by heedi_engine_devices() where threads share the engine */
     struct heedi_condition *prepared_made; /* a prepared weight left the stage MAKING */
     struct heed_prepared *prepared;
     uint64_t prepared_bytes;
@@ -72,7 +79,18 @@ void heedi_engine_release(struct heedi_engine *engine);
 enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_backend *backend,
                                   uint32_t index, const struct heed_device_info *info,
                                   struct heed_error *error);
+/* How many devices are open by now. */
+uint32_t heedi_engine_devices(struct heedi_engine *engine);
 bool heedi_engine_has(const struct heedi_engine *engine, const char *backend);
+
+/* ---- backends.c ---- */
+/* Opens what the list names, in order: see heed_executor_options.backends. What may wait, waits. */
+enum heed_status heedi_backends_open(struct heed_context *context, struct heedi_engine *engine,
+                                     const char *backends, const char *plugin_path);
+/* Opens the next of those that wait, unless more than `seen` devices are open already. *opened:
+ * there are more than `seen` now. Any thread. */
+enum heed_status heedi_backends_open_more(struct heed_context *context, struct heedi_engine *engine,
+                                          uint32_t seen, bool *opened);
 
 /* ---- host.c ---- */
 /* Fills the table of functions that a plugin is given; the handle is the device. */

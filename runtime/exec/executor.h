@@ -20,12 +20,6 @@ struct heed_executor {
     struct heedi_cache *cache;
 };
 
-/* ---- backends.c: the user's list ---- */
-
-/* Opens what the list names, in order, into the engine. */
-enum heed_status heedi_backends_open(struct heed_context *context, struct heedi_engine *engine,
-                                     const char *backends, const char *plugin_path);
-
 /* ---- program.c ---- */
 
 /* A part as compiled by its device. */

@@ -61,7 +61,7 @@ static enum heed_status ask(struct heed_context *context, struct heedi_offer *of
                                                     offer->node_count, NULL, 0, &subgraph);
     if (status != HEED_OK)
         return status;
-    for (uint32_t d = 0; d < offer->engine->device_count; d++) {
+    for (uint32_t d = 0; d < offer->device_count; d++) {
         struct heedi_device *device = offer->engine->devices[d];
         struct heed_claim *claims = &offer->claims[(size_t)d * offer->node_count];
         for (uint32_t i = 0; i < offer->node_count; i++)
@@ -131,7 +131,7 @@ static enum heed_status choose(struct heed_context *context, struct heedi_offer 
     join_states(offer, parent, first_user);
     for (uint32_t i = 0; i < count; i++)
         offer->chosen[i] = -1;
-    for (uint32_t d = 0; d < offer->engine->device_count; d++) {
+    for (uint32_t d = 0; d < offer->device_count; d++) {
         for (uint32_t i = 0; i < count; i++)
             claimed[i] = true;
         for (uint32_t i = 0; i < count; i++)
@@ -144,18 +144,19 @@ static enum heed_status choose(struct heed_context *context, struct heedi_offer 
     return HEED_OK;
 }
 
-enum heed_status heedi_offer_create(struct heed_context *context, const struct heedi_engine *engine,
+enum heed_status heedi_offer_create(struct heed_context *context, struct heedi_engine *engine,
                                     const struct heed_graph *graph, const struct heedi_bans *bans,
                                     struct heedi_offer *offer) {
     memset(offer, 0, sizeof *offer);
     heedi_arena_init(&offer->arena, &context->env);
     offer->engine = engine;
+    offer->device_count = heedi_engine_devices(engine);
     offer->graph = graph;
     const size_t nodes = (size_t)graph->node_count;
     offer->nodes = heedi_arena_alloc(&offer->arena, nodes, sizeof *offer->nodes);
     offer->chosen = heedi_arena_alloc(&offer->arena, nodes, sizeof *offer->chosen);
     offer->claims =
-        heedi_arena_alloc(&offer->arena, nodes * engine->device_count, sizeof *offer->claims);
+        heedi_arena_alloc(&offer->arena, nodes * offer->device_count, sizeof *offer->claims);
     enum heed_status status = HEED_OK;
     if (offer->nodes == NULL || offer->chosen == NULL || offer->claims == NULL) {
         status = heedi_fail(context, HEED_ERROR_OUT_OF_MEMORY,

@@ -8,6 +8,7 @@
 struct heedi_offer {
     struct heedi_arena arena;
     const struct heedi_engine *engine;
+    uint32_t device_count; /* open when the offer was made */
     const struct heed_graph *graph;
     uint32_t *nodes; /* of the graph that run, in order */
     uint32_t node_count;
@@ -16,7 +17,7 @@ struct heedi_offer {
 };
 
 /* Asks every device about every node and chooses. */
-enum heed_status heedi_offer_create(struct heed_context *context, const struct heedi_engine *engine,
+enum heed_status heedi_offer_create(struct heed_context *context, struct heedi_engine *engine,
                                     const struct heed_graph *graph, const struct heedi_bans *bans,
                                     struct heedi_offer *offer);
 void heedi_offer_clear(struct heedi_offer *offer);

@@ -102,7 +102,7 @@ static bool hopeless(const struct heedi_offer *offer, const struct changes *chan
 static enum heed_status fail_refused(struct heed_context *context, struct heedi_offer *offer,
                                      uint32_t index) {
     const struct heedi_node *node = &offer->graph->nodes[offer->nodes[index]];
-    const char *reasons = heedi_offer_reasons(offer, index, offer->engine->device_count);
+    const char *reasons = heedi_offer_reasons(offer, index, offer->device_count);
     return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
                       "graph '%s': no backend can run node '%s' (%s): %s", offer->graph->name,
                       node->name, heed_op_name(node->op),
@@ -210,18 +210,36 @@ fail:
                       "out of memory while partitioning graph '%s'", graph->name);
 }
 
+/* Offers to the backends that are open; while they leave a node to nobody, opens the next one. */
+static enum heed_status offer_to_all(struct heed_context *context, struct heedi_engine *engine,
+                                     const struct heedi_bans *bans, const struct heed_graph *graph,
+                                     struct heedi_offer *offer, struct changes *changes) {
+    for (;;) {
+        bool opened = false;
+        enum heed_status status = heedi_offer_create(context, engine, graph, bans, offer);
+        if (status != HEED_OK)
+            return status;
+        status = find_changes(context, offer, changes);
+        if (status == HEED_OK && changes->first_refused >= 0)
+            status = heedi_backends_open_more(context, engine, offer->device_count, &opened);
+        if (status == HEED_OK && !opened)
+            return HEED_OK;
+        heedi_offer_clear(offer);
+        if (status != HEED_OK)
+            return status;
+    }
+}
+
 /* Offers once; either settles the partition or replaces its graph for another round. */
 static enum heed_status round_of_offers(struct heed_context *context, struct heedi_engine *engine,
                                         const struct heedi_bans *bans, bool last,
                                         struct heedi_partition *partition, bool *settled) {
     struct heedi_offer offer;
     struct changes changes;
-    enum heed_status status = heedi_offer_create(context, engine, partition->graph, bans, &offer);
+    enum heed_status status =
+        offer_to_all(context, engine, bans, partition->graph, &offer, &changes);
     if (status != HEED_OK)
         return status;
-    status = find_changes(context, &offer, &changes);
-    if (status != HEED_OK)
-        goto done;
     if (changes.count == 0 && changes.first_refused < 0) {
         *settled = true;
         status = settle(context, &offer, partition);

@@ -52,6 +52,8 @@ struct heedi_static_plugin {
     heed_backend_entry_fn entry;
 };
 extern const struct heedi_static_plugin heedi_static_plugins[];
+/* The list of backends where the user gives none: from the build, too. */
+extern const char heedi_default_backends[];
 
 /* ---- load.c ---- */
 

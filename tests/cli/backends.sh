@@ -50,15 +50,18 @@ if [ -n "$plugin" ]; then
     expect 0 env HEED_PLUGIN_PATH="$work/plugins" "$HEED" devices
     grep -q 'broken.*not usable' "$work/out" || wrong "devices does not name the broken plugin"
     grep -q '^scalar:0 ' "$work/out" || wrong "devices does not list scalar beside it"
-    # naming one backend opens no other file
-    expect 0 env HEED_PLUGIN_PATH="$work/plugins" LD_DEBUG=files LD_DEBUG_OUTPUT="$work/ld" \
-        "$HEED" translate --backend scalar "$text"
-    says_nothing
-    if ls "$work"/ld.* >/dev/null 2>&1; then
-        grep -q 'heed-backend-scalar' "$work"/ld.* || wrong "the scalar plugin was not loaded"
-        grep -q 'heed-backend-broken' "$work"/ld.* && wrong "an unneeded plugin was opened"
-    else
-        echo "SKIP: the loader tells nothing (LD_DEBUG); what is loaded is not checked"
-    fi
+    # naming one backend, or none, opens no other file
+    for option in --backend=scalar --threads=1; do
+        rm -f "$work"/ld.*
+        expect 0 env HEED_PLUGIN_PATH="$work/plugins" LD_DEBUG=files LD_DEBUG_OUTPUT="$work/ld" \
+            "$HEED" translate "$option" "$text"
+        says_nothing
+        if ls "$work"/ld.* >/dev/null 2>&1; then
+            grep -q 'heed-backend-' "$work"/ld.* || wrong "$option: no plugin was loaded"
+            grep -q 'heed-backend-broken' "$work"/ld.* && wrong "$option: an unneeded plugin was opened"
+        else
+            echo "SKIP: the loader tells nothing (LD_DEBUG); what is loaded is not checked"
+        fi
+    done
 fi
 finish

@@ -60,12 +60,14 @@ struct heed_executor;
 
 struct heed_executor_options {
     uint32_t struct_size;
-    /** Ordered list, "vulkan:1,avx2,scalar". An entry is a name, name:device, or a path to a plugin
-     * file (contains '/'); nothing but what is named is opened. NULL: the environment's
-     * HEED_BACKEND, else "auto": every installed backend, those with a discrete GPU first, then
-     * with an integrated one, then the CPU's in the order of their own preference; software devices
-     * are left out. "scalar" is appended to any list when it is available, unless the list ends
-     * with "only". */
+    /** Ordered list, "vulkan:1,avx2?,scalar". An entry is a name, name:device, or a path to a
+     * plugin file (contains '/'); nothing but what is named is opened. With '?' at its end an entry
+     * may be missing, and it is opened, as is what follows it, only when the backends before it
+     * leave a node to nobody. "auto" stands for every installed backend: those with a discrete GPU
+     * first, then with an integrated one, then the CPU's in the order of their own preference;
+     * software devices are left out. "scalar?" is appended unless the list ends with "only".
+     * NULL: the environment's HEED_BACKEND, else the list that the library was built with, the
+     * CPU's backends from the fastest on, each with '?'. */
     const char *backends;
     /** Folders to search first, separated by ':' (';' on Windows); NULL: HEED_PLUGIN_PATH. */
     const char *plugin_path;

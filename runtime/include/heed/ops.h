@@ -42,7 +42,7 @@ extern "C" {
  *                see struct heed_attention_attrs
  *   softmax      x[..., n] -> y: over the last dimension, n >= 1 (shifted by the maximum; a row
  *                that is all -inf gives zeros)
- *   log_softmax  x[..., n] -> y: over the last dimension, n >= 1
+ *   log_softmax  x[..., n] -> y: over the last dimension, n >= 1 (a row that is all -inf gives NaN)
  *   layer_norm   x[..., n], gamma[n], beta[n] -> (x - mean) / sqrt(var + eps) * gamma + beta,
  *                biased variance, n >= 1 (Ba, Kiros, Hinton 2016)
  *   add, mul     a, b -> elementwise with broadcasting (right-aligned dims, equal or 1); both
@@ -63,7 +63,8 @@ extern "C" {
  *   argmax       x float[..., n] -> i32[...]: index of the greatest; the lowest index among equals;
  *                NaN counts as less than everything; n >= 1
  *   top_k        x float[..., n] -> values[..., k], indices i32[..., k]: the k greatest,
- *                descending, equals by ascending index; NaN counts as less than everything; 1 <= k <= n
+ *                descending, equals by ascending index; NaN counts as less than everything;
+ *                1 <= k <= n
  *   cache_append state[r, cap, n], x[b, t, n], pos i32[b], row? i32[b] -> state': x[i, j] stored
  *                at state[row[i], pos[i] + j] (row absent: i). Elements that fall outside the state
  *                are dropped, so pos = cap marks an idle row. Updates the state in place: the input

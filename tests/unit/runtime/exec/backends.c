@@ -4,14 +4,33 @@
 
 #include <stdlib.h>
 
-/* "fake_a fake_b": what an executor has opened. */
-static const char *opened(const char *backends) {
+/* "fake_a fake_b": what is open. */
+static const char *names(const struct heed_executor *executor) {
     static char text[256];
-    struct heed_executor *executor = open_executor(backends);
     text[0] = '\0';
     for (uint32_t i = 0; i < executor->engine->device_count; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i > 0 ? " " : "",
                  executor->engine->devices[i]->backend.name);
+    return text;
+}
+
+/* What an executor has opened before it has anything to do. */
+static const char *opened(const char *backends) {
+    struct heed_executor *executor = open_executor(backends);
+    const char *text = names(executor);
+    heed_executor_release(executor);
+    return text;
+}
+
+/* What it has opened after compiling a small graph. */
+static const char *needed(const char *backends) {
+    struct heed_executor *executor = open_executor(backends);
+    struct heed_graph *graph = small_graph();
+    struct heed_program *program = compile(executor, graph);
+    check_small(program);
+    const char *text = names(executor);
+    heed_program_release(program);
+    heed_graph_release(graph);
     heed_executor_release(executor);
     return text;
 }
@@ -95,12 +114,43 @@ static void environment_is_the_default(void **state) {
 /* The plain backend that runs everything closes every list that is left open. */
 static void fallback_is_appended(void **state) {
     (void)state;
-    assert_string_equal(opened("fake_a"), "fake_a scalar");
-    assert_string_equal(opened("scalar,fake_a"), "scalar fake_a");
     assert_string_equal(opened("absent"), "scalar");
-    const char *everything = opened(NULL);
-    assert_non_null(strstr(everything, "scalar"));
-    assert_null(strstr(strstr(everything, "scalar") + 1, "scalar"));
+    assert_string_equal(needed("fake_a"), "fake_a");
+    assert_string_equal(needed("scalar,fake_a"), "scalar fake_a");
+    fake_a.runs[HEED_OP_MATMUL] = false;
+    assert_string_equal(opened("fake_a"), "fake_a");
+    assert_string_equal(needed("fake_a"), "fake_a scalar");
+    assert_string_equal(needed("fake_a,scalar:0"), "fake_a scalar");
+}
+
+/* What is optional is opened when a node is left to nobody, in order, and no sooner. */
+static void optional_ones_wait(void **state) {
+    (void)state;
+    assert_string_equal(opened("fake_a?,fake_b,only"), "fake_a fake_b");
+    assert_string_equal(opened("fake_a,fake_b?,scalar,only"), "fake_a");
+    assert_string_equal(needed("fake_a, fake_b? ,scalar,only"), "fake_a");
+    fake_a.runs[HEED_OP_MATMUL] = false;
+    assert_string_equal(opened("fake_a,fake_b?,scalar,only"), "fake_a");
+    assert_string_equal(needed("fake_a,absent?,fake_b?,scalar,only"), "fake_a fake_b");
+    fake_b.runs[HEED_OP_MATMUL] = false;
+    assert_string_equal(needed("fake_a,fake_b?,scalar?,only"), "fake_a fake_b scalar");
+    fake_b.no_device = true;
+    assert_string_equal(needed("absent?,fake_b?,fake_a?"), "fake_a scalar");
+    assert_string_equal(logged.text, "");
+    assert_string_equal(needed("fake_a,fake_b?,absent"), "fake_a scalar");
+    assert_logged("backend 'absent' cannot be used");
+}
+
+/* Without a list no plugin is looked at that is merely installed. */
+static void default_opens_what_it_needs(void **state) {
+    (void)state;
+    setenv("HEED_PLUGIN_PATH", HEED_TEST_ABUSE_PLUGINS, 1);
+    const char *open = needed(NULL);
+    assert_string_not_equal(open, "");
+    assert_null(strchr(open, ' '));
+    assert_null(strstr(open, "fake"));
+    unsetenv("HEED_PLUGIN_PATH");
+    assert_string_equal(logged.text, "");
 }
 
 static const struct heed_backend *serves_nothing(uint32_t abi_version) {
@@ -144,6 +194,8 @@ int main(void) {
         exec_test(auto_orders_by_device),
         exec_test(environment_is_the_default),
         exec_test(fallback_is_appended),
+        exec_test(optional_ones_wait),
+        exec_test(default_opens_what_it_needs),
         exec_test(registration_is_checked),
         exec_test(options_are_checked),
     };
