@@ -141,6 +141,48 @@ static void optional_ones_wait(void **state) {
     assert_logged("backend 'absent' cannot be used");
 }
 
+struct compiler {
+    struct heed_executor *executor;
+    struct heed_graph *graph;
+    bool failed;
+};
+
+static void compile_one(void *arg) {
+    struct compiler *compiler = arg;
+    struct heed_program *program = NULL;
+    struct heed_context *own = test_context(&memory, &logged, HEED_LOG_ERROR);
+    compiler->failed =
+        heed_program_compile(own, compiler->executor, compiler->graph, &program) != HEED_OK;
+    heed_program_release(program);
+    heed_context_destroy(own);
+}
+
+/* Four threads need the backend that waits: one of them opens it. */
+static void threads_open_once(void **state) {
+    (void)state;
+    struct heed_graph *graph = small_graph();
+    fake_a.runs[HEED_OP_MATMUL] = false;
+    for (int round = 0; round < 20; round++) {
+        struct heed_executor *executor = open_executor("fake_a,fake_b?,scalar,only");
+        struct compiler compilers[4];
+        struct heedi_thread *threads[4];
+        for (int i = 0; i < 4; i++) {
+            compilers[i] = (struct compiler){executor, graph, false};
+            threads[i] =
+                heedi_os_thread_start(&context->env, compile_one, &compilers[i], "compiler");
+            assert_non_null(threads[i]);
+        }
+        for (int i = 0; i < 4; i++) {
+            heedi_os_thread_join(&context->env, threads[i]);
+            assert_false(compilers[i].failed);
+        }
+        assert_string_equal(names(executor), "fake_a fake_b");
+        assert_int_equal(atomic_load(&fake_b.creates), round + 1);
+        heed_executor_release(executor);
+    }
+    heed_graph_release(graph);
+}
+
 /* Without a list no plugin is looked at that is merely installed. */
 static void default_opens_what_it_needs(void **state) {
     (void)state;
@@ -195,6 +237,7 @@ int main(void) {
         exec_test(environment_is_the_default),
         exec_test(fallback_is_appended),
         exec_test(optional_ones_wait),
+        exec_test(threads_open_once),
         exec_test(default_opens_what_it_needs),
         exec_test(registration_is_checked),
         exec_test(options_are_checked),
