@@ -59,12 +59,12 @@ gives ''
 
 # more lines than fit into one batch, long and short mixed: as many out as in, in order
 i=0
-while [ $i -lt 300 ]; do
+while [ $i -lt 80 ]; do
     printf '%s\n%s\n' "$dogs" "$bike"
     i=$((i + 1))
 done >"$work/many"
 i=0
-while [ $i -lt 300 ]; do
+while [ $i -lt 80 ]; do
     printf '%s\n%s\n' "$hunde" "$rad"
     i=$((i + 1))
 done >"$work/wanted"
