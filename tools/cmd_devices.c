@@ -31,15 +31,15 @@ static void print_device(const struct heed_device *device, bool verbose) {
     const struct heed_device_info *info = &device->info;
     const struct heed_numeric_profile *numeric = &info->numeric;
     struct heedi_tool_size size;
-    printf("%s:%u  %s  (%s", device->backend, (unsigned)device->index, info->name,
-           type_name(info->type));
+    printf("%s:%u  %s%s%s  (%s", device->backend, (unsigned)device->index, info->name,
+           info->description[0] != '\0' ? ": " : "", info->description, type_name(info->type));
     if (info->memory_bytes > 0)
         printf(", %s", heedi_tool_print_size(&size, (double)info->memory_bytes));
     puts(")");
     if (!verbose)
         return;
-    printf("    version      %s\n    description  %s\n    plugin       %s\n", device->version,
-           info->description, device->path[0] != '\0' ? device->path : "linked in");
+    printf("    version      %s\n    plugin       %s\n", device->version,
+           device->path[0] != '\0' ? device->path : "linked in");
     printf("    arithmetic   unit roundoff %.3g, exp within %.3g ulp, tanh %.3g, erf %.3g\n",
            (double)numeric->unit_roundoff, (double)numeric->exp_ulp, (double)numeric->tanh_ulp,
            (double)numeric->erf_ulp);

@@ -9,7 +9,7 @@
 static const struct heedi_tool_verb verbs[] = {
     {
         .name = "translate",
-        .usage = "[TEXT...]",
+        .usage = " [TEXT...]",
         .summary = "translate arguments, files, or standard input line by line",
         .help =
             "Each argument is one text. Without arguments and without --input, lines are read\n"
@@ -35,7 +35,7 @@ static const struct heedi_tool_verb verbs[] = {
     },
     {
         .name = "inspect",
-        .usage = "[MODEL]",
+        .usage = " [MODEL]",
         .summary = "show the configuration, tensors and sizes of a model",
         .help = "MODEL is a Hugging Face Marian directory or a GGUF file; the default model\n"
                 "without it.\n",
@@ -45,7 +45,7 @@ static const struct heedi_tool_verb verbs[] = {
     },
     {
         .name = "convert",
-        .usage = "MODEL -o FILE.gguf",
+        .usage = " MODEL -o FILE.gguf",
         .summary = "package a model as one GGUF file",
         .help = "Writes weights, configuration, vocabulary and tokenizers into one GGUF v3 file.\n"
                 "It is written under a temporary name and renamed when it is whole.\n",

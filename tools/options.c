@@ -251,7 +251,7 @@ int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char
     if (options->argument_count < verb->least_arguments ||
         options->argument_count > verb->most_arguments) {
         const bool few = options->argument_count < verb->least_arguments;
-        heedi_tool_message("%s '%s'; usage: heed %s [OPTION...] %s",
+        heedi_tool_message("%s '%s'; usage: heed %s [OPTION...]%s",
                            few ? "an argument is missing after" : "unexpected argument",
                            few ? verb->name : options->arguments[verb->most_arguments], verb->name,
                            verb->usage);
@@ -266,7 +266,7 @@ void heedi_tool_options_free(struct heedi_tool_options *options) {
 }
 
 void heedi_tool_options_help(const struct heedi_tool_verb *verb) {
-    printf("heed %s: %s\n\nusage: heed %s [OPTION...] %s\n\n%s\noptions:\n", verb->name,
+    printf("heed %s: %s\n\nusage: heed %s [OPTION...]%s\n\n%s\noptions:\n", verb->name,
            verb->summary, verb->name, verb->usage, verb->help);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option *option = &table[i];
