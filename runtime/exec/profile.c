@@ -31,6 +31,11 @@ struct row {
     struct total totals[HEED_OP_COUNT_PLUS_ONE];
 };
 
+struct used_program {
+    struct heed_program *program; /* a reference: names of nodes live there */
+    uint64_t runs;
+};
+
 struct heed_profile {
     struct heedi_env env;
     uint64_t origin_ns;
@@ -39,7 +44,7 @@ struct heed_profile {
     uint64_t dropped; /* events beyond the limit or without memory */
     struct row *rows;
     size_t row_count, row_capacity;
-    struct heed_program **programs; /* references: names of nodes live there */
+    struct used_program *programs;
     size_t program_count, program_capacity;
 };
 
@@ -57,7 +62,7 @@ void heed_profile_destroy(struct heed_profile *profile) {
         return;
     const struct heedi_env env = profile->env;
     for (size_t i = 0; i < profile->program_count; i++)
-        heed_program_release(profile->programs[i]);
+        heed_program_release(profile->programs[i].program);
     heedi_free(&env, profile->programs);
     heedi_free(&env, profile->rows);
     heedi_free(&env, profile->events);
@@ -80,17 +85,20 @@ static bool make_room(const struct heedi_env *env, void **array, size_t count, s
     return true;
 }
 
-static bool keep_program(struct heed_profile *profile, struct heed_program *program) {
+static struct used_program *keep_program(struct heed_profile *profile,
+                                         struct heed_program *program) {
     for (size_t i = profile->program_count; i-- > 0;)
-        if (profile->programs[i] == program)
-            return true;
+        if (profile->programs[i].program == program)
+            return &profile->programs[i];
     void *array = profile->programs;
     if (!make_room(&profile->env, &array, profile->program_count, &profile->program_capacity,
                    sizeof *profile->programs))
-        return false;
+        return NULL;
     profile->programs = array;
-    profile->programs[profile->program_count++] = heed_program_retain(program);
-    return true;
+    struct used_program *used = &profile->programs[profile->program_count++];
+    used->program = heed_program_retain(program);
+    used->runs = 0;
+    return used;
 }
 
 /* Index of the row of a device, -1 when out of memory. */
@@ -133,7 +141,10 @@ void heedi_profile_record(struct heed_profile *profile, struct heed_program *pro
                           uint64_t end_ns) {
     const struct heedi_compiled *compiled = &program->parts[part];
     const struct heed_profile_extension *extension = compiled->device->profile;
-    const int64_t row = keep_program(profile, program) ? find_row(profile, compiled->device) : -1;
+    struct used_program *used = keep_program(profile, program);
+    const int64_t row = used != NULL ? find_row(profile, compiled->device) : -1;
+    if (used != NULL && part == 0)
+        used->runs++;
     if (row < 0) {
         profile->dropped++;
         return;
@@ -280,4 +291,21 @@ void heed_profile_summary(const struct heed_profile *profile, FILE *stream) {
         }
     if (profile->dropped > 0)
         fprintf(stream, "%" PRIu64 " events were not kept\n", profile->dropped);
+}
+
+void heed_profile_programs(const struct heed_profile *profile, heed_profile_program_fn fn,
+                           void *user) {
+    for (size_t i = 0; i < profile->program_count; i++)
+        fn(user, profile->programs[i].program, profile->programs[i].runs);
+}
+
+void heed_profile_totals(const struct heed_profile *profile, heed_profile_total_fn fn, void *user) {
+    for (size_t r = 0; r < profile->row_count; r++)
+        for (size_t op = 0; op < HEED_OP_COUNT_PLUS_ONE; op++) {
+            const struct total *total = &profile->rows[r].totals[op];
+            if (total->runs > 0)
+                fn(user, profile->rows[r].device->backend.name,
+                   op == HEED_OP_NONE ? "" : heed_op_name((enum heed_op)op), total->runs,
+                   total->ns);
+        }
 }

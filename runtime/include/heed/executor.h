@@ -221,6 +221,20 @@ HEED_API enum heed_status heed_profile_write(struct heed_context *context,
 /** One line per operator and backend: runs, time, share; to `stream`. */
 HEED_API void heed_profile_summary(const struct heed_profile *profile, FILE *stream);
 
+/** A program that ran while the profile was attached, and how often. With
+ * heed_program_placements() this gives the arithmetic and the bytes of everything that ran. */
+typedef void (*heed_profile_program_fn)(void *user, const struct heed_program *program,
+                                        uint64_t runs);
+HEED_API void heed_profile_programs(const struct heed_profile *profile, heed_profile_program_fn fn,
+                                    void *user);
+
+/** What the summary shows: `op` is "" for whole parts of a backend that does not tell more. A group
+ * of fused nodes counts for its last one. Strings are valid while the profile lives. */
+typedef void (*heed_profile_total_fn)(void *user, const char *backend, const char *op,
+                                      uint64_t runs, uint64_t ns);
+HEED_API void heed_profile_totals(const struct heed_profile *profile, heed_profile_total_fn fn,
+                                  void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -62,6 +62,30 @@ static double number_of(const cJSON *object, const char *key) {
     return item->valuedouble;
 }
 
+static void take_program(void *user, const struct heed_program *program, uint64_t runs) {
+    uint64_t *sum = user;
+    struct heed_memory size = {.struct_size = sizeof size};
+    assert_ok(heed_program_memory(program, &size));
+    assert_int_equal(size.parts, 3);
+    *sum += runs;
+}
+
+struct totals {
+    uint64_t adds, parts, others;
+};
+
+static void take_total(void *user, const char *backend, const char *op, uint64_t runs,
+                       uint64_t ns) {
+    struct totals *totals = user;
+    (void)ns;
+    if (strcmp(op, "add") == 0 && strcmp(backend, "fake_a") == 0)
+        totals->adds += runs;
+    else if (op[0] == '\0' && strcmp(backend, "fake_b") == 0)
+        totals->parts += runs;
+    else
+        totals->others += runs;
+}
+
 /* fake_a tells the time of each node, fake_b only what the whole part took. */
 static void trace_says_what_ran_where(void **state) {
     (void)state;
@@ -131,6 +155,15 @@ static void trace_says_what_ran_where(void **state) {
     assert_int_equal(runs, 4); /* two nodes, two runs */
     assert_non_null(strstr(text, "(whole part)"));
     free(text);
+
+    uint64_t program_runs = 0;
+    struct totals totals = {0};
+    heed_profile_programs(profile, take_program, &program_runs);
+    heed_profile_totals(profile, take_total, &totals);
+    assert_int_equal(program_runs, 2);
+    assert_int_equal(totals.adds, 4);
+    assert_int_equal(totals.parts, 2);
+    assert_int_equal(totals.others, 2); /* the product, twice */
     heed_profile_destroy(profile);
     heed_profile_destroy(NULL);
     assert_int_equal(unlink(path), 0);
