@@ -39,4 +39,27 @@ void heedi_tool_os_ignore_closed_pipes(void);
 void heedi_tool_os_hold_interrupts(void);
 void heedi_tool_os_release_interrupts(void);
 
+/* What the machine is; "" and 0 for what cannot be told. */
+struct heedi_tool_machine {
+    char processor[96], system[160];
+    uint32_t processors; /* that this process may run on */
+    uint64_t l1, l2, l3; /* data caches of the first processor, bytes */
+    uint64_t memory_bytes;
+};
+void heedi_tool_os_machine(struct heedi_tool_machine *machine);
+
+/* How another run of this program went. */
+struct heedi_tool_child {
+    int code;              /* exit code, -1 when it did not end by itself */
+    double first_output_s; /* from the start to its first byte on standard output; < 0: none */
+    double total_s;
+    uint64_t peak_bytes; /* most memory that was resident */
+};
+/* Runs this program with `arguments` (NULL at the end, without the program's name); what it writes
+ * is thrown away, messages included. False when it cannot be started.
+ *
+ * The system counts what was resident before the new program was in place: `peak_bytes` is never
+ * less than what this process held at its peak, so children go first. */
+bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *child);
+
 #endif
