@@ -36,6 +36,23 @@ static const struct option table[] = {
     {TOOL_FORMAT, "format", 0, "text|json", "form of the output (default: text)"},
     {TOOL_TYPE, "type", 0, "f32|f16", "type of stored matrices (default: f16)"},
     {TOOL_PROFILE, "profile", 0, "FILE", "write a Chrome trace (JSON) of what ran where and when"},
+    {TOOL_OP, "op", 0, "A,B", "operators to measure; 'all': every one"},
+    {TOOL_SHAPE, "shape", 0, "SHAPE", "shape, such as 32x512x2048:relu; may be repeated"},
+    {TOOL_TEXT, "translate", 0, "FILE", "measure the translation of FILE, a sentence per line"},
+    {TOOL_REFERENCE, "reference", 0, "FILE",
+     "translations of the same lines by people: gives BLEU"},
+    {TOOL_BACKENDS, "backends", 0, "A,B,C",
+     "backends to compare: names, name:device, or paths of plugin files;\n"
+     "A+B: together, A first (default: all that can be used here)"},
+    {TOOL_DTYPE, "dtype", 0, "f32|f16|bf16|i8",
+     "type of weights, of keys and values, or of all operands where\n"
+     "there are neither (default: f32)"},
+    {TOOL_WARM_CACHE, "warm-cache", 0, NULL, "one set of operands, again and again"},
+    {TOOL_SECONDS, "seconds", 0, "N", "most time for one backend in one measurement (default: 2)"},
+    {TOOL_SEED, "seed", 0, "N", "of the operands' values (default: 1)"},
+    {TOOL_JSON, "json", 0, NULL, "print JSON instead of tables"},
+    {TOOL_CSV, "csv", 0, NULL, "print CSV instead of tables"},
+    {TOOL_REPORT, "report", 0, "FILE.html", "also write a page with charts, complete in itself"},
     {TOOL_VERBOSE, "verbose", 'v', NULL, "say on standard error what ran where, memory and time"},
     {TOOL_HELP, "help", 'h', NULL, "show this help"},
 };
@@ -131,6 +148,59 @@ static bool parse_choice(const struct option *option, const char *value, const c
     return false;
 }
 
+static bool parse_dtype(const struct option *option, const char *value, enum heed_dtype *dtype) {
+    static const enum heed_dtype types[] = {HEED_F32, HEED_F16, HEED_BF16, HEED_I8};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(value, heed_dtype_name(types[i])) == 0) {
+            *dtype = types[i];
+            return true;
+        }
+    heedi_tool_message("--%s: expected %s, got '%s'", option->name, option->argument, value);
+    return false;
+}
+
+/* Options of `heed bench` alone. */
+static bool set_bench_option(const struct option *option, const char *value,
+                             struct heedi_tool_options *options) {
+    struct heedi_tool_bench_options *bench = &options->bench;
+    switch (option->bit) {
+    case TOOL_OP:
+        bench->ops = value;
+        break;
+    case TOOL_SHAPE:
+        bench->shapes[bench->shape_count++] = value;
+        break;
+    case TOOL_TEXT:
+        bench->translate = value;
+        break;
+    case TOOL_REFERENCE:
+        bench->reference = value;
+        break;
+    case TOOL_BACKENDS:
+        bench->backends = value;
+        break;
+    case TOOL_DTYPE:
+        return parse_dtype(option, value, &bench->dtype);
+    case TOOL_WARM_CACHE:
+        bench->warm_cache = true;
+        break;
+    case TOOL_SECONDS:
+        return parse_number(option->name, value, 3600, &bench->seconds);
+    case TOOL_SEED:
+        return parse_number(option->name, value, UINT32_MAX, &bench->seed);
+    case TOOL_JSON:
+        bench->json = true;
+        break;
+    case TOOL_CSV:
+        bench->csv = true;
+        break;
+    default:
+        bench->report = value;
+        break;
+    }
+    return true;
+}
+
 static bool set_option(const struct option *option, const char *value,
                        struct heedi_tool_options *options) {
     uint32_t beam = 1;
@@ -176,9 +246,11 @@ static bool set_option(const struct option *option, const char *value,
     case TOOL_VERBOSE:
         options->verbose = true;
         break;
-    default:
+    case TOOL_HELP:
         options->help = true;
         break;
+    default:
+        return set_bench_option(option, value, options);
     }
     return true;
 }
@@ -230,7 +302,8 @@ int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char
     *options = (struct heedi_tool_options){0};
     options->inputs = calloc((size_t)count + 1, sizeof *options->inputs);
     options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
-    if (options->inputs == NULL || options->arguments == NULL) {
+    options->bench.shapes = calloc((size_t)count + 1, sizeof *options->bench.shapes);
+    if (options->inputs == NULL || options->arguments == NULL || options->bench.shapes == NULL) {
         heedi_tool_message("out of memory");
         return TOOL_INTERNAL;
     }
@@ -263,6 +336,7 @@ int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char
 void heedi_tool_options_free(struct heedi_tool_options *options) {
     free(options->inputs);
     free(options->arguments);
+    free(options->bench.shapes);
 }
 
 void heedi_tool_options_help(const struct heedi_tool_verb *verb) {

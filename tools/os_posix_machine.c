@@ -99,7 +99,7 @@ static double seconds_since(uint64_t begin_ns) {
 }
 
 static bool spawn(const char *const *arguments, int output, pid_t *pid) {
-    enum { MOST = 32 };
+    enum { MOST = 64 };
     char *words[MOST + 2] = {NULL}, self[4096];
     size_t count = 0;
     const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);

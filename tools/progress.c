@@ -38,3 +38,9 @@ void heedi_tool_progress_hide(void) {
     fflush(stderr);
     bar.shown = false;
 }
+
+void heedi_tool_progress_text(const char *text) {
+    fprintf(stderr, "\r\033[K%s", text);
+    fflush(stderr);
+    bar.shown = true;
+}

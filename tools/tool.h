@@ -44,6 +44,27 @@ enum {
     TOOL_PROFILE = 1u << 9,
     TOOL_VERBOSE = 1u << 10,
     TOOL_HELP = 1u << 11, /* every verb */
+    TOOL_OP = 1u << 12,
+    TOOL_SHAPE = 1u << 13,
+    TOOL_BACKENDS = 1u << 14,
+    TOOL_DTYPE = 1u << 15,
+    TOOL_WARM_CACHE = 1u << 16,
+    TOOL_TEXT = 1u << 17,
+    TOOL_REFERENCE = 1u << 18,
+    TOOL_SECONDS = 1u << 19,
+    TOOL_SEED = 1u << 20,
+    TOOL_JSON = 1u << 21,
+    TOOL_CSV = 1u << 22,
+    TOOL_REPORT = 1u << 23,
+};
+
+struct heedi_tool_bench_options {
+    const char *ops, *backends, *translate, *reference, *report;
+    const char **shapes; /* values of --shape */
+    size_t shape_count;
+    enum heed_dtype dtype;  /* HEED_DTYPE_NONE: not given */
+    uint32_t seconds, seed; /* 0: not given */
+    bool warm_cache, json, csv;
 };
 
 struct heedi_tool_options {
@@ -55,6 +76,7 @@ struct heedi_tool_options {
     size_t input_count;
     const char **arguments; /* what is no option */
     size_t argument_count;
+    struct heedi_tool_bench_options bench;
 };
 
 struct heedi_tool_verb {
@@ -132,6 +154,8 @@ int heedi_tool_output_finish(struct heedi_tool_output *output, bool complete);
 /* ---- progress.c: one line on a terminal's stderr ---- */
 
 void heedi_tool_progress_show(uint64_t lines, uint64_t done_bytes, uint64_t total_bytes);
+/* Any other text in its place, shorter than a line. */
+void heedi_tool_progress_text(const char *text);
 /* Takes the bar away, if there is one. */
 void heedi_tool_progress_hide(void);
 
@@ -140,5 +164,6 @@ int heedi_tool_translate(const struct heedi_tool_options *options);
 int heedi_tool_devices(const struct heedi_tool_options *options);
 int heedi_tool_inspect(const struct heedi_tool_options *options);
 int heedi_tool_convert(const struct heedi_tool_options *options);
+int heedi_tool_bench(const struct heedi_tool_options *options);
 
 #endif

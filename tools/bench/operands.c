@@ -110,7 +110,7 @@ static heed_tensor weight(struct builder *b, enum heed_dtype dtype, uint32_t ran
     operand->spread = rank > 1 ? 0.1f : 1.0f;
     b->out->bytes += touched < 0 ? (double)bytes_of(operand) : touched;
     b->out->weights = b->out->weights || touched < 0;
-    void *memory = malloc(bytes_of(operand) + 1);
+    void *memory = aligned_alloc(64, (bytes_of(operand) + 64) / 64 * 64); /* as in a file */
     if (memory == NULL) {
         b->status = HEED_ERROR_OUT_OF_MEMORY;
         return tensor;

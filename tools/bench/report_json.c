@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The report as JSON. Times are seconds, sizes bytes; what is not known is null. */
+#include "tools/bench/bench.h"
+#include "tools/json.h"
+
+#include <math.h>
+#include <string.h>
+
+#define NUMBER(object, name, value)                                                                \
+    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
+#define TEXT(object, name, value)                                                                  \
+    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
+#define FLAG(object, name, value) (ok = ok && cJSON_AddBoolToObject(object, name, value) != NULL)
+
+static cJSON *append(cJSON *array) {
+    cJSON *object = cJSON_CreateObject();
+    if (array != NULL && object != NULL && cJSON_AddItemToArray(array, object))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
+static bool add_stats(cJSON *parent, const char *name, const struct heedi_bench_stats *stats) {
+    cJSON *object = cJSON_AddObjectToObject(parent, name);
+    bool ok = object != NULL;
+    NUMBER(object, "median", stats->median);
+    NUMBER(object, "p10", stats->p10);
+    NUMBER(object, "p90", stats->p90);
+    NUMBER(object, "p99", stats->p99);
+    NUMBER(object, "least", stats->least);
+    NUMBER(object, "most", stats->most);
+    NUMBER(object, "interval_low", stats->low);
+    NUMBER(object, "interval_high", stats->high);
+    NUMBER(object, "samples", stats->count);
+    FLAG(object, "stable", stats->stable);
+    return ok;
+}
+
+static bool add_environment(cJSON *parent, const struct heedi_bench *bench) {
+    const struct heedi_tool_machine *machine = &bench->machine;
+    cJSON *object = cJSON_AddObjectToObject(parent, "environment");
+    bool ok = object != NULL;
+    TEXT(object, "heed", heed_version());
+    TEXT(object, "commit", heedi_bench_commit);
+    TEXT(object, "compiler", heedi_bench_compiler);
+    TEXT(object, "system", machine->system);
+    TEXT(object, "processor", machine->processor);
+    NUMBER(object, "processors", machine->processors);
+    NUMBER(object, "threads", bench->roofline.threads);
+    NUMBER(object, "memory_bytes", machine->memory_bytes);
+    NUMBER(object, "l1_bytes", machine->l1);
+    NUMBER(object, "l2_bytes", machine->l2);
+    NUMBER(object, "l3_bytes", machine->l3);
+    NUMBER(object, "seed", bench->seed);
+    NUMBER(object, "seconds_per_measurement", bench->seconds);
+    FLAG(object, "warm_cache", bench->options->bench.warm_cache);
+    NUMBER(object, "elapsed", bench->elapsed_s);
+    return ok;
+}
+
+static bool add_roofline(cJSON *parent, const struct heedi_bench_roofline *roofline) {
+    cJSON *object = cJSON_AddObjectToObject(parent, "roofline");
+    cJSON *levels = object != NULL ? cJSON_AddArrayToObject(object, "levels") : NULL;
+    bool ok = levels != NULL;
+    NUMBER(object, "flops_per_s", roofline->flops_per_s);
+    TEXT(object, "kernel", roofline->kernel);
+    for (size_t i = 0; ok && i < roofline->level_count; i++) {
+        const struct heedi_bench_level *level = &roofline->levels[i];
+        cJSON *entry = append(levels);
+        ok = entry != NULL;
+        TEXT(entry, "name", level->name);
+        NUMBER(entry, "capacity_bytes", level->capacity_bytes > 0 ? level->capacity_bytes : NAN);
+        NUMBER(entry, "bytes_per_s", level->bytes_per_s);
+    }
+    return ok;
+}
+
+static bool add_result(cJSON *array, const struct heedi_bench *bench,
+                       const struct heedi_bench_case *it, size_t backend) {
+    const struct heedi_bench_result *result = &it->results[backend];
+    cJSON *object = append(array);
+    bool ok = object != NULL;
+    TEXT(object, "backend", bench->backends[backend].label);
+    FLAG(object, "measured", result->measured);
+    TEXT(object, "reason", result->reason);
+    TEXT(object, "ran_on", result->ran_on);
+    if (!ok || !result->measured)
+        return ok;
+    ok = add_stats(object, "seconds", &result->run);
+    NUMBER(object, "flops_per_s", it->flops / result->run.median);
+    NUMBER(object, "bytes_per_s", it->bytes / result->run.median);
+    NUMBER(object, "share_of_ideal",
+           bench->backends[backend].host ? it->ideal_s / result->run.median : NAN);
+    NUMBER(object, "prepare", result->prepare_s);
+    NUMBER(object, "prepared_bytes", result->prepared_bytes);
+    return ok;
+}
+
+static bool add_case(cJSON *array, const struct heedi_bench *bench,
+                     const struct heedi_bench_case *it) {
+    cJSON *object = append(array);
+    cJSON *results = object != NULL ? cJSON_AddArrayToObject(object, "results") : NULL;
+    bool ok = results != NULL;
+    TEXT(object, "op", heed_op_name(it->shape.op->op));
+    TEXT(object, "shape", it->text);
+    TEXT(object, "dtype", heed_dtype_name(it->dtype));
+    NUMBER(object, "flops", it->flops);
+    NUMBER(object, "bytes", it->bytes);
+    NUMBER(object, "sets", it->sets);
+    NUMBER(object, "working_set_bytes", it->working_set);
+    TEXT(object, "level", it->level->name);
+    NUMBER(object, "ideal", it->ideal_s);
+    for (size_t i = 0; ok && i < bench->backend_count; i++)
+        ok = add_result(results, bench, it, i);
+    return ok;
+}
+
+static bool add_parts(cJSON *object, const struct heedi_bench_translation *it) {
+    cJSON *parts = cJSON_AddArrayToObject(object, "operators");
+    bool ok = parts != NULL;
+    for (size_t i = 0; ok && i < it->part_count; i++) {
+        const struct heedi_bench_part *part = &it->parts[i];
+        cJSON *entry = append(parts);
+        ok = entry != NULL;
+        TEXT(entry, "op", part->op);
+        NUMBER(entry, "runs", part->runs);
+        NUMBER(entry, "measured", part->measured_s > 0 ? part->measured_s : NAN);
+        NUMBER(entry, "ideal", part->ideal_s);
+    }
+    return ok;
+}
+
+static bool add_translation(cJSON *array, const struct heedi_bench *bench, size_t backend) {
+    const struct heedi_bench_translation *it = &bench->translations[backend];
+    cJSON *object = append(array);
+    bool ok = object != NULL;
+    TEXT(object, "backend", bench->backends[backend].label);
+    FLAG(object, "measured", it->measured);
+    TEXT(object, "reason", it->reason);
+    TEXT(object, "ran_on", it->ran_on);
+    if (!ok || !it->measured)
+        return ok;
+    ok = add_stats(object, "line_seconds", &it->latency) &&
+         add_stats(object, "batch_seconds", &it->batch);
+    NUMBER(object, "passes", it->passes);
+    NUMBER(object, "tokens", it->tokens);
+    NUMBER(object, "total", it->total_s);
+    NUMBER(object, "ideal", bench->backends[backend].host ? it->ideal_s : NAN);
+    NUMBER(object, "tokens_per_s", (double)it->tokens / it->total_s);
+    NUMBER(object, "words_per_s", (double)bench->text.words / it->total_s);
+    NUMBER(object, "batch_tokens_per_s", (double)it->tokens / it->batch.median);
+    NUMBER(object, "batch_words_per_s", (double)bench->text.words / it->batch.median);
+    NUMBER(object, "open", it->open_s);
+    NUMBER(object, "first_line", it->first_s);
+    NUMBER(object, "cold_start", it->cold_s >= 0 ? it->cold_s : NAN);
+    NUMBER(object, "peak_bytes", it->peak_bytes > 0 ? (double)it->peak_bytes : NAN);
+    NUMBER(object, "lines_failed", it->failed);
+    NUMBER(object, "lines_differing", it->differing);
+    NUMBER(object, "bleu", it->has_bleu ? it->bleu : NAN);
+    return ok && add_parts(object, it);
+}
+
+static bool add_all(cJSON *root, const struct heedi_bench *bench) {
+    const struct heedi_bench_text *text = &bench->text;
+    bool ok = add_environment(root, bench) && add_roofline(root, &bench->roofline);
+    cJSON *backends = ok ? cJSON_AddArrayToObject(root, "backends") : NULL;
+    cJSON *cases = ok ? cJSON_AddArrayToObject(root, "cases") : NULL;
+    ok = backends != NULL && cases != NULL;
+    for (size_t i = 0; ok && i < bench->backend_count; i++) {
+        cJSON *entry = append(backends);
+        ok = entry != NULL;
+        TEXT(entry, "name", bench->backends[i].label);
+        TEXT(entry, "description", bench->backends[i].description);
+    }
+    for (size_t i = 0; ok && i < bench->case_count; i++)
+        ok = add_case(cases, bench, &bench->cases[i]);
+    if (!ok || text->count == 0)
+        return ok;
+    cJSON *translation = cJSON_AddObjectToObject(root, "translation");
+    cJSON *results = translation != NULL ? cJSON_AddArrayToObject(translation, "results") : NULL;
+    ok = results != NULL;
+    TEXT(translation, "text", text->source);
+    TEXT(translation, "model", text->model != NULL ? text->model : "default");
+    NUMBER(translation, "lines", text->count);
+    NUMBER(translation, "words", text->words);
+    NUMBER(translation, "weight_bytes", text->weight_bytes);
+    TEXT(translation, "level", text->level != NULL ? text->level->name : "");
+    for (size_t i = 0; ok && i < bench->backend_count; i++)
+        ok = add_translation(results, bench, i);
+    return ok;
+}
+
+bool heedi_bench_json(const struct heedi_bench *bench, FILE *stream) {
+    cJSON *root = cJSON_CreateObject();
+    char *text = root != NULL && add_all(root, bench) ? cJSON_Print(root) : NULL;
+    cJSON_Delete(root);
+    if (text == NULL)
+        return false;
+    fputs(text, stream);
+    fputc('\n', stream);
+    cJSON_free(text);
+    return true;
+}

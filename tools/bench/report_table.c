@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The report on a terminal. */
+#include <string.h>
+
+#include "tools/bench/bench.h"
+
+static void print_head(const struct heedi_bench *bench, FILE *stream) {
+    const struct heedi_bench_roofline *roofline = &bench->roofline;
+    struct heedi_bench_number number;
+    struct heedi_tool_size size;
+    fprintf(stream, "heed %s%s%s, %s, %u of %u processors, seed %llu\n", heed_version(),
+            heedi_bench_commit[0] != '\0' ? " " : "", heedi_bench_commit, bench->machine.processor,
+            (unsigned)roofline->threads, (unsigned)bench->machine.processors,
+            (unsigned long long)bench->seed);
+    fprintf(stream, "limits: %s (%s)",
+            heedi_bench_print_rate(&number, roofline->flops_per_s, "FLOP/s"), roofline->kernel);
+    for (size_t i = 0; i < roofline->level_count; i++) {
+        const struct heedi_bench_level *level = &roofline->levels[i];
+        fprintf(stream, ", %s", level->name);
+        if (level->capacity_bytes > 0)
+            fprintf(stream, " (%s)", heedi_tool_print_size(&size, level->capacity_bytes));
+        fprintf(stream, " %s", heedi_bench_print_rate(&number, level->bytes_per_s, "B/s"));
+    }
+    fputc('\n', stream);
+    for (size_t i = 0; i < bench->backend_count; i++)
+        fprintf(stream, "%s: %s\n", bench->backends[i].label,
+                bench->backends[i].description[0] != '\0' ? bench->backends[i].description
+                                                          : "cannot be used here");
+}
+
+/* ---- operators ---- */
+
+/* "~" before a median that did not become stable. */
+static void print_result(const struct heedi_bench *bench, const struct heedi_bench_case *it,
+                         size_t index, FILE *stream) {
+    const struct heedi_bench_result *result = &it->results[index];
+    struct heedi_bench_number median, p10, p90, flops, bytes, prepare;
+    char marked[40], share[16] = "-";
+    fprintf(stream, "  %-16s", bench->backends[index].label);
+    if (!result->measured) {
+        fprintf(stream, " %s\n", result->reason[0] != '\0' ? result->reason : "not measured");
+        return;
+    }
+    const struct heedi_bench_stats *run = &result->run;
+    snprintf(marked, sizeof marked, "%s%s", run->stable ? "" : "~",
+             heedi_bench_print_time(&median, run->median));
+    if (bench->backends[index].host)
+        snprintf(share, sizeof share, "%.0f %%", 100 * it->ideal_s / run->median);
+    fprintf(stream, " %10s %9s %9s %6zu %12s %11s %6s %9s\n", marked,
+            heedi_bench_print_time(&p10, run->p10), heedi_bench_print_time(&p90, run->p90),
+            run->count,
+            it->flops > 0 ? heedi_bench_print_rate(&flops, it->flops / run->median, "FLOP/s") : "-",
+            heedi_bench_print_rate(&bytes, it->bytes / run->median, "B/s"), share,
+            heedi_bench_print_time(&prepare, result->prepare_s));
+}
+
+static void print_cases(const struct heedi_bench *bench, FILE *stream) {
+    struct heedi_bench_number ideal;
+    struct heedi_tool_size size;
+    char name[96];
+    fprintf(stream, "\n  %-16s %10s %9s %9s %6s %12s %11s %6s %9s\n", "operators", "median", "p10",
+            "p90", "n", "arithmetic", "traffic", "ideal", "prepare");
+    for (size_t i = 0; i < bench->case_count; i++) {
+        const struct heedi_bench_case *it = &bench->cases[i];
+        if (it->level == NULL)
+            continue;
+        fprintf(stream, "%s  (operands %s in %u set%s, %s; ideal %s)\n",
+                heedi_bench_case_name(it, name), heedi_tool_print_size(&size, it->working_set),
+                (unsigned)it->sets, it->sets == 1 ? "" : "s", it->level->name,
+                heedi_bench_print_time(&ideal, it->ideal_s));
+        for (size_t b = 0; b < bench->backend_count; b++)
+            print_result(bench, it, b, stream);
+    }
+}
+
+/* ---- translation ---- */
+
+static void print_row(const struct heedi_bench *bench, const char *name, FILE *stream,
+                      const char *(*value)(const struct heedi_bench *bench, size_t backend,
+                                           struct heedi_bench_number *buffer)) {
+    fprintf(stream, "  %-30s", name);
+    for (size_t i = 0; i < bench->backend_count; i++) {
+        struct heedi_bench_number buffer;
+        fprintf(stream, " %14s", bench->translations[i].measured ? value(bench, i, &buffer) : "-");
+    }
+    fputc('\n', stream);
+}
+
+#define ROW(name)                                                                                  \
+    static const char *name(const struct heedi_bench *bench, size_t i,                             \
+                            struct heedi_bench_number *buffer)
+#define NUMBER(...) (snprintf(buffer->text, sizeof buffer->text, __VA_ARGS__), buffer->text)
+
+ROW(tokens_line) {
+    const struct heedi_bench_translation *it = &bench->translations[i];
+    return NUMBER("%.0f", (double)it->tokens / it->total_s);
+}
+ROW(words_line) {
+    return NUMBER("%.0f", (double)bench->text.words / bench->translations[i].total_s);
+}
+ROW(tokens_batch) {
+    const struct heedi_bench_translation *it = &bench->translations[i];
+    return NUMBER("%s%.0f", it->batch.stable ? "" : "~", (double)it->tokens / it->batch.median);
+}
+ROW(words_batch) {
+    return NUMBER("%.0f", (double)bench->text.words / bench->translations[i].batch.median);
+}
+ROW(latency_median) {
+    return heedi_bench_print_time(buffer, bench->translations[i].latency.median);
+}
+ROW(latency_p10) {
+    return heedi_bench_print_time(buffer, bench->translations[i].latency.p10);
+}
+ROW(latency_p90) {
+    return heedi_bench_print_time(buffer, bench->translations[i].latency.p90);
+}
+ROW(latency_p99) {
+    return heedi_bench_print_time(buffer, bench->translations[i].latency.p99);
+}
+ROW(total) {
+    return heedi_bench_print_time(buffer, bench->translations[i].total_s);
+}
+ROW(ideal_total) {
+    if (!bench->backends[i].host)
+        return "-";
+    return heedi_bench_print_time(buffer, bench->translations[i].ideal_s);
+}
+ROW(times_ideal) {
+    const struct heedi_bench_translation *it = &bench->translations[i];
+    return bench->backends[i].host ? NUMBER("%.2f", it->total_s / it->ideal_s) : "-";
+}
+ROW(opening) {
+    return heedi_bench_print_time(buffer, bench->translations[i].open_s);
+}
+ROW(first_line) {
+    return heedi_bench_print_time(buffer, bench->translations[i].first_s);
+}
+ROW(cold_start) {
+    const double seconds = bench->translations[i].cold_s;
+    return seconds >= 0 ? heedi_bench_print_time(buffer, seconds) : "-";
+}
+ROW(peak_memory) {
+    struct heedi_tool_size size;
+    const uint64_t bytes = bench->translations[i].peak_bytes;
+    return bytes > 0 ? NUMBER("%s", heedi_tool_print_size(&size, (double)bytes)) : "-";
+}
+ROW(lines_failed) {
+    return NUMBER("%zu", bench->translations[i].failed);
+}
+ROW(lines_differing) {
+    return NUMBER("%zu", bench->translations[i].differing);
+}
+ROW(bleu) {
+    return NUMBER("%.2f", bench->translations[i].bleu);
+}
+
+static void print_parts(const struct heedi_bench *bench, size_t index, FILE *stream) {
+    const struct heedi_bench_translation *it = &bench->translations[index];
+    struct heedi_bench_number measured, ideal;
+    fprintf(stream, "\n  %s, by operator, line by line with a clock around each node\n",
+            bench->backends[index].label);
+    fprintf(stream, "  %-16s %10s %11s %11s %7s\n", "operator", "runs", "measured", "ideal",
+            "share");
+    for (size_t i = 0; i < it->part_count; i++) {
+        const struct heedi_bench_part *part = &it->parts[i];
+        fprintf(stream, "  %-16s %10llu %11s %11s", part->op[0] != '\0' ? part->op : "(whole part)",
+                (unsigned long long)part->runs,
+                part->measured_s > 0 ? heedi_bench_print_time(&measured, part->measured_s) : "-",
+                heedi_bench_print_time(&ideal, part->ideal_s));
+        if (part->measured_s > 0)
+            fprintf(stream, " %5.0f %%\n", 100 * part->ideal_s / part->measured_s);
+        else
+            fputs("       -\n", stream);
+    }
+}
+
+static void print_translation(const struct heedi_bench *bench, FILE *stream) {
+    const struct heedi_bench_text *text = &bench->text;
+    struct heedi_tool_size size;
+    fprintf(stream, "\ntranslation of %s: %zu lines, %llu words; model: %s, %s of weights (%s)\n",
+            text->source, text->count, (unsigned long long)text->words,
+            text->model != NULL ? text->model : "default",
+            heedi_tool_print_size(&size, text->weight_bytes),
+            text->level != NULL ? text->level->name : "not opened");
+    fprintf(stream, "  %-30s", "");
+    for (size_t i = 0; i < bench->backend_count; i++)
+        fprintf(stream, " %14s", bench->backends[i].label);
+    fputc('\n', stream);
+    print_row(bench, "line by line  tokens/s", stream, tokens_line);
+    print_row(bench, "              words/s", stream, words_line);
+    print_row(bench, "  a line's time: median", stream, latency_median);
+    print_row(bench, "                 p10", stream, latency_p10);
+    print_row(bench, "                 p90", stream, latency_p90);
+    print_row(bench, "                 p99", stream, latency_p99);
+    print_row(bench, "  all lines", stream, total);
+    print_row(bench, "  ideal", stream, ideal_total);
+    print_row(bench, "  times the ideal", stream, times_ideal);
+    print_row(bench, "all at once   tokens/s", stream, tokens_batch);
+    print_row(bench, "              words/s", stream, words_batch);
+    print_row(bench, "opening the model", stream, opening);
+    print_row(bench, "first line after it", stream, first_line);
+    print_row(bench, "cold start to the first line", stream, cold_start);
+    print_row(bench, "peak memory", stream, peak_memory);
+    print_row(bench, "lines that failed", stream, lines_failed);
+    print_row(bench, "lines unlike the first's", stream, lines_differing);
+    if (text->reference != NULL)
+        print_row(bench, "BLEU", stream, bleu);
+    for (size_t i = 0; i < bench->backend_count; i++)
+        if (bench->translations[i].measured)
+            fprintf(stream, "  %s ran on %s\n", bench->backends[i].label,
+                    bench->translations[i].ran_on);
+        else
+            fprintf(stream, "  %s: %s\n", bench->backends[i].label, bench->translations[i].reason);
+    for (size_t i = 0; i < bench->backend_count; i++)
+        if (bench->translations[i].measured)
+            print_parts(bench, i, stream);
+}
+
+void heedi_bench_table(const struct heedi_bench *bench, FILE *stream) {
+    struct heedi_bench_number elapsed;
+    print_head(bench, stream);
+    if (bench->case_count > 0)
+        print_cases(bench, stream);
+    if (bench->text.count > 0)
+        print_translation(bench, stream);
+    fprintf(stream, "\nmeasured in %s\n", heedi_bench_print_time(&elapsed, bench->elapsed_s));
+}
