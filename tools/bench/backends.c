@@ -13,6 +13,7 @@ void heedi_bench_reason(const struct heedi_bench *bench, enum heed_status status
 }
 
 static int add(struct heedi_bench *bench, const char *label, size_t length) {
+    static const char prefix[] = "heed-backend-";
     if (bench->backend_count == HEEDI_BENCH_BACKENDS) {
         heedi_tool_message("at most %d backends can be compared at once", HEEDI_BENCH_BACKENDS);
         return TOOL_USAGE;
@@ -24,9 +25,20 @@ static int add(struct heedi_bench *bench, const char *label, size_t length) {
                            (int)length, label);
         return TOOL_USAGE;
     }
+    for (size_t i = 0; i < length; i++)
+        backend->list[i] = label[i] == '+' ? ',' : label[i];
+    /* "scalar.so" for the path of a plugin */
+    for (size_t i = 0; i < length; i++)
+        if (label[i] == '/') {
+            label += i + 1;
+            length -= i + 1;
+            i = SIZE_MAX;
+        }
+    if (length > strlen(prefix) && memcmp(label, prefix, strlen(prefix)) == 0) {
+        label += strlen(prefix);
+        length -= strlen(prefix);
+    }
     memcpy(backend->label, label, length);
-    for (size_t i = 0; i <= length; i++)
-        backend->list[i] = backend->label[i] == '+' ? ',' : backend->label[i];
     bench->backend_count++;
     return TOOL_OK;
 }

@@ -17,7 +17,7 @@ enum {
 
 /* One of the competitors: a backend, or several in order of preference ("openblas+avx2"). */
 struct heedi_bench_backend {
-    char label[128];       /* as given */
+    char label[128];       /* as given; of a path only the end */
     char list[160];        /* as heed_executor_options.backends takes it, without "only" */
     char description[400]; /* device and features, of each backend in the list */
     bool host;             /* computes on the processor: the roofline applies */

@@ -16,6 +16,7 @@ enum { HEEDI_BENCH_LEVELS = 4 };
 struct heedi_bench_level {
     const char *name;      /* "L2", "memory" */
     double capacity_bytes; /* of all threads together; the last level holds everything */
+    double read_bytes;     /* so much was read again and again */
     double bytes_per_s;
 };
 

@@ -2,8 +2,8 @@
 /* Measuring one case.
  *
  * A run of the model finds its weights in memory, not in the cache, and its activations just
- * written. So operands are taken in turn from several sets that together exceed the last cache
- * twice over (as far as MOST_SETS reach; `--warm-cache` keeps to one set). Backends take turns by
+ * written. So operands are taken in turn from several sets that together are three times the last
+ * cache (as far as MOST_SETS reach; `--warm-cache` keeps to one set). Backends take turns by
  * slices of a few milliseconds, A B C A B C ..., so that a machine that drifts (frequency, other
  * tenants) drifts for all of them. A sample is as many runs as fill SAMPLE_S, so that the clock
  * does not matter. It goes on until every backend's median is stable or its time is up. */
@@ -276,11 +276,13 @@ static enum heed_status prepare(struct race *race) {
     if (status != HEED_OK)
         return status;
     const double set_bytes = race->graphs[0].bytes > 1 ? race->graphs[0].bytes : 1;
-    const double wanted = ceil(2.0 * (double)heedi_bench_last_cache(&caches) / set_bytes);
-    if (!bench->options->bench.warm_cache)
+    const double wanted = ceil(3.0 * (double)heedi_bench_last_cache(&caches) / set_bytes);
+    const bool warm = bench->options->bench.warm_cache;
+    if (!warm)
         it->sets = wanted > MOST_SETS ? MOST_SETS : (uint32_t)wanted;
     it->working_set = set_bytes * it->sets;
-    it->level = heedi_bench_level_of(&bench->roofline, it->working_set);
+    /* Of twice a cache's size some may still be found there: the ideal must stay a limit. */
+    it->level = heedi_bench_level_of(&bench->roofline, warm ? set_bytes : it->working_set / 2);
     for (uint32_t i = 1; status == HEED_OK && race->graphs[0].weights && i < it->sets; i++)
         status = build(race, i);
     return status;
