@@ -58,8 +58,8 @@ struct heedi_tool_child {
 /* Runs this program with `arguments` (NULL at the end, without the program's name); what it writes
  * is thrown away, messages included. False when it cannot be started.
  *
- * The system counts what was resident before the new program was in place: `peak_bytes` is never
- * less than what this process held at its peak, so children go first. */
+ * Some systems count what was resident before the new program was in place: `peak_bytes` may not be
+ * less than what this process holds, so children go first. */
 bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *child);
 
 #endif

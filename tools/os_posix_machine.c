@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,8 +16,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* ---- the machine ---- */
 
@@ -98,34 +95,31 @@ static double seconds_since(uint64_t begin_ns) {
     return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
 }
 
-static bool spawn(const char *const *arguments, int output, pid_t *pid) {
+/* fork(), not posix_spawn(): a child that shares this process's memory until it has a program of
+ * its own is charged with this process's peak. Between fork() and execv() only what POSIX allows
+ * there. */
+static pid_t start(const char *const *arguments, int output) {
     enum { MOST = 64 };
     char *words[MOST + 2] = {NULL}, self[4096];
-    size_t count = 0;
     const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0)
-        return false;
+        return -1;
     self[length] = '\0';
     words[0] = self;
-    while (arguments[count] != NULL && count < MOST) {
-        words[count + 1] = (char *)(uintptr_t)arguments[count]; /* posix_spawn changes nothing */
-        count++;
-    }
-    posix_spawn_file_actions_t actions;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return false;
-    const bool started =
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) == 0 &&
-        posix_spawn_file_actions_adddup2(&actions, output, 1) == 0 &&
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
-        posix_spawn(pid, self, &actions, NULL, words, environ) == 0;
-    posix_spawn_file_actions_destroy(&actions);
-    return started;
+    for (size_t i = 0; arguments[i] != NULL && i < MOST; i++)
+        words[i + 1] = (char *)(uintptr_t)arguments[i]; /* execv() changes nothing */
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    const int nothing = open("/dev/null", O_RDWR);
+    if (nothing >= 0 && dup2(nothing, 0) >= 0 && dup2(output, 1) >= 0 && dup2(nothing, 2) >= 0)
+        execv(self, words);
+    _exit(127);
 }
 
 bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *child) {
     int ends[2], status = 0;
-    pid_t pid = 0;
     struct rusage usage;
     char buffer[65536];
     memset(child, 0, sizeof *child);
@@ -136,13 +130,13 @@ bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *ch
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     const uint64_t begin_ns = heedi_tool_os_now_ns();
-    const bool started = spawn(arguments, ends[1], &pid);
+    const pid_t pid = start(arguments, ends[1]);
     close(ends[1]);
-    while (started && heedi_tool_os_read(ends[0], buffer, sizeof buffer) > 0)
+    while (pid > 0 && heedi_tool_os_read(ends[0], buffer, sizeof buffer) > 0)
         if (child->first_output_s < 0)
             child->first_output_s = seconds_since(begin_ns);
     close(ends[0]);
-    if (!started)
+    if (pid <= 0)
         return false;
     pid_t ended;
     do

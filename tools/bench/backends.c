@@ -127,6 +127,12 @@ int heedi_bench_backends(struct heedi_bench *bench) {
     }
     if (found.code == TOOL_OK)
         describe_all(bench);
+    for (size_t i = 0; found.code == TOOL_OK && i < bench->backend_count; i++)
+        if (bench->backends[i].description[0] == '\0') {
+            heedi_tool_message("--backends: '%s' cannot be used here; see heed devices",
+                               bench->backends[i].label);
+            found.code = TOOL_NO_BACKEND;
+        }
     return found.code;
 }
 

@@ -23,13 +23,14 @@ struct heedi_bench_bars {
 void heedi_bench_page_bars(const struct heedi_bench *bench, const struct heedi_bench_bars *bars,
                            FILE *page);
 
-/* All cases of one operator, [first, last): bars as long as the share of the ideal. */
+/* Cases [first, last): bars as long as the share of the ideal. */
 void heedi_bench_page_shares(const struct heedi_bench *bench, size_t first, size_t last,
                              FILE *page);
 /* Time by operator of a translation: measured, with the ideal inside. */
 void heedi_bench_page_parts(const struct heedi_bench *bench, size_t backend, FILE *page);
 
 /* ---- page_roofline.c ---- */
+void heedi_bench_page_legend(const struct heedi_bench *bench, FILE *page);
 void heedi_bench_page_roofline(const struct heedi_bench *bench, FILE *page);
 
 #endif

@@ -22,7 +22,7 @@ static double at_y(const struct plot *plot, double flops_per_s) {
                (plot->y_high - plot->y_low);
 }
 
-/* Whole decades around everything that is shown. */
+/* A little around everything that is shown. */
 static void find_limits(struct plot *plot, const struct heedi_bench *bench) {
     const struct heedi_bench_roofline *roofline = &bench->roofline;
     const struct heedi_bench_level *memory = &roofline->levels[roofline->level_count - 1];
@@ -41,22 +41,24 @@ static void find_limits(struct plot *plot, const struct heedi_bench *bench) {
             y_most = fmax(y_most, it->flops / it->results[b].run.median);
         }
     }
-    plot->x_low = floor(log10(x_least));
-    plot->x_high = ceil(log10(x_most * 1.1));
-    plot->y_low = floor(log10(y_least));
-    plot->y_high = ceil(log10(y_most * 1.1));
+    plot->x_low = log10(x_least) - 0.25;
+    plot->x_high = log10(x_most) + 0.25;
+    plot->y_low = log10(y_least) - 0.25;
+    plot->y_high = log10(y_most) + 0.35;
 }
 
 static void draw_axes(const struct plot *plot) {
     FILE *page = plot->page;
-    for (double x = plot->x_low; x <= plot->x_high + 0.5; x++) {
+    fprintf(page, "<rect class=frame x=%d y=%d width=%d height=%d />\n", LEFT, TOP,
+            WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
+    for (double x = ceil(plot->x_low); x <= plot->x_high; x++) {
         const double at = at_x(plot, pow(10, x));
         fprintf(page,
                 "<line class=grid x1=%.1f x2=%.1f y1=%d y2=%d />"
                 "<text class=tick x=%.1f y=%d text-anchor=middle>%g</text>\n",
                 at, at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 18, pow(10, x));
     }
-    for (double y = plot->y_low; y <= plot->y_high + 0.5; y++) {
+    for (double y = ceil(plot->y_low); y <= plot->y_high; y++) {
         struct heedi_bench_number number;
         const double at = at_y(plot, pow(10, y));
         static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
@@ -153,7 +155,7 @@ static void draw_points(const struct plot *plot, const struct heedi_bench *bench
         }
 }
 
-static void draw_legend(const struct heedi_bench *bench, FILE *page) {
+void heedi_bench_page_legend(const struct heedi_bench *bench, FILE *page) {
     fputs("<p class=legend>", page);
     for (size_t b = 0; b < bench->backend_count; b++) {
         static const char *const ends[] = {"circle", "rect", "path", "path"};
@@ -169,7 +171,7 @@ static void draw_legend(const struct heedi_bench *bench, FILE *page) {
 void heedi_bench_page_roofline(const struct heedi_bench *bench, FILE *page) {
     struct plot plot = {.page = page};
     find_limits(&plot, bench);
-    draw_legend(bench, page);
+    heedi_bench_page_legend(bench, page);
     fprintf(page,
             "<div class=wide><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"roofline plot\">\n",
             WIDTH, HEIGHT);

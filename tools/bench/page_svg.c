@@ -130,19 +130,26 @@ void heedi_bench_page_shares(const struct heedi_bench *bench, size_t first, size
                              FILE *page) {
     const double row = THICK * (double)bench->backend_count + SPACE;
     const double height = HEAD + row * (double)(last - first);
-    const char *op = heed_op_name(bench->cases[first].shape.op->op);
-    fprintf(page, "<h3>%s <small>%s: ", op, bench->cases[first].shape.op->dims);
-    heedi_bench_page_text(page, bench->cases[first].shape.op->meaning);
-    fputs("</small></h3><div class=wide>\n", page);
-    open_svg(page, WIDE, height, op);
+    const struct heedi_bench_op *op = bench->cases[first].shape.op;
+    const bool one = bench->cases[last - 1].shape.op == op;
+    if (one) {
+        fprintf(page, "<h3>%s <small>%s: ", heed_op_name(op->op), op->dims);
+        heedi_bench_page_text(page, op->meaning);
+        fputs("</small></h3>", page);
+    } else {
+        fputs("<h3>Other operators</h3>", page);
+    }
+    fputs("<div class=wide>\n", page);
+    open_svg(page, WIDE, height, "share of the ideal");
+    char name[96];
     share_axis(page, height);
     for (size_t i = first; i < last; i++) {
         const struct heedi_bench_case *it = &bench->cases[i];
         const double y = HEAD + row * (double)(i - first);
-        fprintf(page, "<text class=label x=%d y=%.1f text-anchor=end>%s%s%s</text>\n", NAME - 8,
-                y + THICK * (double)bench->backend_count / 2 + 3, it->text,
-                it->dtype != HEED_F32 ? " " : "",
-                it->dtype != HEED_F32 ? heed_dtype_name(it->dtype) : "");
+        heedi_bench_case_name(it, name);
+        fprintf(page, "<text class=label x=%d y=%.1f text-anchor=end>%s</text>\n", NAME - 8,
+                y + THICK * (double)bench->backend_count / 2 + 2,
+                one ? strchr(name, ' ') + 1 : name);
         for (size_t b = 0; b < bench->backend_count; b++)
             share_row(bench, it, b, y + THICK * (double)b, page);
     }

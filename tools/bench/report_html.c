@@ -42,7 +42,8 @@ static const char style[] =
     ".c8{fill:var(--c8)}.c9{fill:var(--c9)}.c10{fill:var(--c10)}.c11{fill:var(--c11)}\n"
     "table{border-collapse:collapse;font-size:12.5px;width:100%;font-variant-numeric:tabular-nums}"
     "th,td{padding:3px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}"
-    "th{color:var(--soft);font-weight:600}td.l,th.l{text-align:left}tr.head td{border-bottom:0;"
+    "th{color:var(--soft);font-weight:600}td.l,th.l{text-align:left}tr.head "
+    ".soft{font-weight:400}.frame{fill:none;stroke:var(--line)}tr.head td{border-bottom:0;"
     "padding-top:10px;font-weight:600;text-align:left}td.w{white-space:normal}\n"
     "@media print{body{max-width:none}section,.card{break-inside:avoid}}\n";
 
@@ -239,19 +240,28 @@ static void write_table(const struct heedi_bench *bench, FILE *page) {
     fputs("</table></section>\n", page);
 }
 
+static size_t end_of_op(const struct heedi_bench *bench, size_t first) {
+    size_t last = first + 1;
+    while (last < bench->case_count && bench->cases[last].shape.op == bench->cases[first].shape.op)
+        last++;
+    return last;
+}
+
 static void write_operators(const struct heedi_bench *bench, FILE *page) {
     fputs("<h2>Roofline</h2>\n<p class=soft>Each mark is a shape of an operator on a backend; its "
-          "height below the line it stands under is what is left to gain.</p>\n<section>\n",
+          "distance from the line above it is what is left to gain.</p>\n<section>\n",
           page);
     heedi_bench_page_roofline(bench, page);
     fputs("</section>\n<h2>Operators</h2>\n<p class=soft>Share of the ideal time, max(FLOP / peak, "
           "bytes / bandwidth); the thin line is p10 to p90.</p>\n<section>\n",
           page);
+    heedi_bench_page_legend(bench, page);
     for (size_t first = 0, last; first < bench->case_count; first = last) {
-        last = first + 1;
-        while (last < bench->case_count &&
-               bench->cases[last].shape.op == bench->cases[first].shape.op)
-            last++;
+        last = end_of_op(bench, first);
+        /* operators with few shapes that follow each other share a chart */
+        if (last - first < 3)
+            while (last < bench->case_count && end_of_op(bench, last) - last < 3)
+                last = end_of_op(bench, last);
         heedi_bench_page_shares(bench, first, last, page);
     }
     fputs("</section>\n", page);

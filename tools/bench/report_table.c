@@ -23,9 +23,7 @@ static void print_head(const struct heedi_bench *bench, FILE *stream) {
     }
     fputc('\n', stream);
     for (size_t i = 0; i < bench->backend_count; i++)
-        fprintf(stream, "%s: %s\n", bench->backends[i].label,
-                bench->backends[i].description[0] != '\0' ? bench->backends[i].description
-                                                          : "cannot be used here");
+        fprintf(stream, "%s: %s\n", bench->backends[i].label, bench->backends[i].description);
 }
 
 /* ---- operators ---- */
