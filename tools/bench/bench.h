@@ -133,6 +133,17 @@ int heedi_bench_translate(struct heedi_bench *bench);
 int heedi_bench_text_open(struct heedi_bench *bench);
 void heedi_bench_text_free(struct heedi_bench_text *text);
 
+/* ---- compare.c ---- */
+/* Ratios of the medians: how many times as fast. */
+struct heedi_bench_comparison {
+    size_t count; /* cases that both ran */
+    double mean;  /* geometric */
+    double least, most;
+};
+/* False where no case was run by both. */
+bool heedi_bench_compare(const struct heedi_bench *bench, size_t backend, size_t against,
+                         struct heedi_bench_comparison *comparison);
+
 /* ---- reports: to a stream ---- */
 void heedi_bench_table(const struct heedi_bench *bench, FILE *stream);
 bool heedi_bench_json(const struct heedi_bench *bench, FILE *stream); /* false: out of memory */

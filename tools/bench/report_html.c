@@ -240,6 +240,22 @@ static void write_table(const struct heedi_bench *bench, FILE *page) {
     fputs("</table></section>\n", page);
 }
 
+static void write_comparison(const struct heedi_bench *bench, FILE *page) {
+    struct heedi_bench_comparison it;
+    for (size_t i = 1; i < bench->backend_count; i++) {
+        if (!heedi_bench_compare(bench, 0, i, &it))
+            continue;
+        fputs("<p><b>", page);
+        heedi_bench_page_text(page, bench->backends[0].label);
+        fprintf(page, "</b> is <b>%.2f times</b> as fast as <b>", it.mean);
+        heedi_bench_page_text(page, bench->backends[i].label);
+        fprintf(page,
+                "</b> <span class=soft>(geometric mean of the %zu cases that both ran; %.2f to "
+                "%.2f)</span></p>\n",
+                it.count, it.least, it.most);
+    }
+}
+
 static size_t end_of_op(const struct heedi_bench *bench, size_t first) {
     size_t last = first + 1;
     while (last < bench->case_count && bench->cases[last].shape.op == bench->cases[first].shape.op)
@@ -256,6 +272,7 @@ static void write_operators(const struct heedi_bench *bench, FILE *page) {
           "bytes / bandwidth); the thin line is p10 to p90.</p>\n<section>\n",
           page);
     heedi_bench_page_legend(bench, page);
+    write_comparison(bench, page);
     for (size_t first = 0, last; first < bench->case_count; first = last) {
         last = end_of_op(bench, first);
         /* operators with few shapes that follow each other share a chart */

@@ -160,6 +160,27 @@ static bool add_translation(cJSON *array, const struct heedi_bench *bench, size_
     return ok && add_parts(object, it);
 }
 
+/* Each backend against each: cases that both ran, and how many times as fast. */
+static bool add_comparisons(cJSON *root, const struct heedi_bench *bench) {
+    cJSON *array = cJSON_AddArrayToObject(root, "comparisons");
+    bool ok = array != NULL;
+    for (size_t a = 0; a < bench->backend_count; a++)
+        for (size_t b = 0; b < bench->backend_count; b++) {
+            struct heedi_bench_comparison it;
+            if (a == b || !heedi_bench_compare(bench, a, b, &it))
+                continue;
+            cJSON *entry = ok ? append(array) : NULL;
+            ok = entry != NULL;
+            TEXT(entry, "backend", bench->backends[a].label);
+            TEXT(entry, "against", bench->backends[b].label);
+            NUMBER(entry, "cases", it.count);
+            NUMBER(entry, "times_as_fast", it.mean);
+            NUMBER(entry, "least", it.least);
+            NUMBER(entry, "most", it.most);
+        }
+    return ok;
+}
+
 static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     const struct heedi_bench_text *text = &bench->text;
     bool ok = add_environment(root, bench) && add_roofline(root, &bench->roofline);
@@ -174,6 +195,7 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     }
     for (size_t i = 0; ok && i < bench->case_count; i++)
         ok = add_case(cases, bench, &bench->cases[i]);
+    ok = ok && add_comparisons(root, bench);
     if (!ok || text->count == 0)
         return ok;
     cJSON *translation = cJSON_AddObjectToObject(root, "translation");

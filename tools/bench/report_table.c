@@ -52,6 +52,16 @@ static void print_result(const struct heedi_bench *bench, const struct heedi_ben
             heedi_bench_print_time(&prepare, result->prepare_s));
 }
 
+static void print_comparison(const struct heedi_bench *bench, FILE *stream) {
+    struct heedi_bench_comparison it;
+    for (size_t i = 1; i < bench->backend_count; i++)
+        if (heedi_bench_compare(bench, 0, i, &it))
+            fprintf(stream,
+                    "%s is %.2f times as fast as %s (geometric mean of %zu cases, %.2f to %.2f)\n",
+                    bench->backends[0].label, it.mean, bench->backends[i].label, it.count, it.least,
+                    it.most);
+}
+
 static void print_cases(const struct heedi_bench *bench, FILE *stream) {
     struct heedi_bench_number ideal;
     struct heedi_tool_size size;
@@ -69,6 +79,7 @@ static void print_cases(const struct heedi_bench *bench, FILE *stream) {
         for (size_t b = 0; b < bench->backend_count; b++)
             print_result(bench, it, b, stream);
     }
+    print_comparison(bench, stream);
 }
 
 /* ---- translation ---- */
