@@ -4,10 +4,7 @@
 #include <string.h>
 
 #include "tools/bench/bench.h"
-
-#ifndef HEEDI_COMMIT
-#define HEEDI_COMMIT ""
-#endif
+#include "tools/bench/commit.h"
 
 #if defined(__clang__)
 const char heedi_bench_compiler[] = "clang " __clang_version__;

@@ -20,7 +20,7 @@ double heedi_bench_quantile(const double *sorted, size_t count, double q) {
 }
 
 /* Exact up to here; 2^-count is still a normal double. The normal approximation beyond is off by
- * less than one rank. */
+ * at most one rank. */
 enum { EXACT_SAMPLES = 1000 };
 
 bool heedi_bench_median_ranks(size_t count, size_t *low, size_t *high) {
