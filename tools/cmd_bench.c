@@ -152,40 +152,77 @@ static bool write_page(const struct heedi_bench *bench, FILE *stream) {
     return true;
 }
 
-/* Writes to a temporary name beside `path`, unless that is a pipe or a device. */
+/* A report is written under a temporary name and renamed when it is whole; a pipe or a device is
+ * written directly. */
+struct target {
+    const char *path;
+    bool direct;
+    char *resolved, *part;
+    FILE *stream;
+};
+
+static int cannot_write(const struct target *target) {
+    heedi_tool_message("cannot write %s: %s", target->path, strerror(errno));
+    return TOOL_OUTPUT;
+}
+
+static int open_target(const char *path, struct target *target) {
+    const enum heedi_tool_target kind = heedi_tool_os_target(path);
+    *target = (struct target){.path = path, .direct = kind == TOOL_TARGET_SPECIAL};
+    if (kind == TOOL_TARGET_DIRECTORY) {
+        errno = EISDIR;
+        return cannot_write(target);
+    }
+    target->resolved = heedi_tool_os_resolve(path);
+    const size_t length = target->resolved != NULL ? strlen(target->resolved) : 0;
+    target->part = target->resolved != NULL ? malloc(length + sizeof ".part") : NULL;
+    if (target->part == NULL)
+        return out_of_memory();
+    memcpy(target->part, target->resolved, length);
+    memcpy(target->part + length, ".part", sizeof ".part");
+    target->stream = fopen(target->direct ? path : target->part, target->direct ? "a" : "w");
+    return target->stream != NULL ? TOOL_OK : cannot_write(target);
+}
+
+/* Frees the target in any case. `keep`: renames; else what was written goes. */
+static int close_target(struct target *target, bool keep) {
+    int code = TOOL_OK;
+    if (target->stream != NULL) {
+        const bool whole = keep && !ferror(target->stream);
+        const bool done =
+            whole && !target->direct
+                ? heedi_tool_os_replace(target->stream, target->part, target->resolved)
+                : fclose(target->stream) == 0 && (whole || !keep);
+        const int error = errno;
+        if (!target->direct && !(whole && done))
+            remove(target->part);
+        errno = error;
+        if (!done)
+            code = cannot_write(target);
+    }
+    free(target->resolved);
+    free(target->part);
+    return code;
+}
+
+/* That a report can be written is looked at before the long work. */
+static int try_target(const char *path) {
+    struct target target;
+    if (path == NULL || strcmp(path, "-") == 0)
+        return TOOL_OK;
+    const int code = open_target(path, &target);
+    const int closed = close_target(&target, false);
+    return code != TOOL_OK ? code : closed;
+}
+
 static int write_file(const struct heedi_bench *bench, const char *path,
                       bool (*write)(const struct heedi_bench *bench, FILE *stream)) {
-    const bool direct = heedi_tool_os_target(path) == TOOL_TARGET_SPECIAL;
-    char *resolved = heedi_tool_os_resolve(path);
-    const size_t length = resolved != NULL ? strlen(resolved) : 0;
-    char *part = resolved != NULL ? malloc(length + sizeof ".part") : NULL;
-    int code = TOOL_OUTPUT;
-    errno = ENOMEM;
-    if (part == NULL)
-        goto done;
-    memcpy(part, resolved, length);
-    memcpy(part + length, ".part", sizeof ".part");
-    FILE *stream = fopen(direct ? path : part, direct ? "a" : "w");
-    if (stream == NULL)
-        goto done;
-    const bool written = write(bench, stream) && !ferror(stream);
-    if (!written || direct) {
-        if (fclose(stream) == 0 && written)
-            code = TOOL_OK;
-    } else if (heedi_tool_os_replace(stream, part, resolved)) {
-        code = TOOL_OK;
-    }
-    if (code != TOOL_OK && !direct) {
-        const int error = errno;
-        remove(part);
-        errno = error;
-    }
-done:
-    if (code != TOOL_OK)
-        heedi_tool_message("cannot write %s: %s", path, strerror(errno));
-    free(part);
-    free(resolved);
-    return code;
+    struct target target;
+    int code = open_target(path, &target);
+    if (code == TOOL_OK && !write(bench, target.stream))
+        code = out_of_memory();
+    const int closed = close_target(&target, code == TOOL_OK);
+    return code != TOOL_OK ? code : closed;
 }
 
 static int report(const struct heedi_bench *bench) {
@@ -254,7 +291,11 @@ int heedi_tool_bench(const struct heedi_tool_options *options) {
     if (bench == NULL)
         return out_of_memory();
     bench->options = options;
-    code = prepare(bench);
+    code = try_target(options->output);
+    if (code == TOOL_OK)
+        code = try_target(options->bench.report);
+    if (code == TOOL_OK)
+        code = prepare(bench);
     if (code == TOOL_OK)
         code = measure(bench);
     bench->elapsed_s = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;

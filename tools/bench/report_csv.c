@@ -40,7 +40,7 @@ static void cases(const struct heedi_bench *bench, FILE *stream) {
                         run->p10, run->p90, run->least, run->low, run->high, run->count,
                         run->stable, result->prepare_s, (unsigned long long)result->prepared_bytes);
             else
-                fputs(",,,,,,,0,,,,", stream);
+                fputs(",,,,,,,0,,,,", stream); /* 10 fields, no samples */
             text(stream, result->ran_on);
             fputc(',', stream);
             text(stream, result->reason);
@@ -80,7 +80,7 @@ static void translations(const struct heedi_bench *bench, FILE *stream) {
             if (it->has_bleu)
                 fprintf(stream, "%.4f", it->bleu);
         } else {
-            fputs(",,,,,,,,,,,,,,,", stream);
+            fputs(",,,,,,,,,,,,,,,,", stream); /* 17 fields */
         }
         fputc(',', stream);
         text(stream, it->ran_on);

@@ -13,7 +13,7 @@
 
 #include "tools/bench/bench.h"
 
-enum { MOST_SETS = 256, MOST_SAMPLES = 4096, LEAST_SAMPLES = 11, SLICE_SAMPLES = 16 };
+enum { MOST_SETS = 256, MOST_SAMPLES = 4096, SLICE_SAMPLES = 8, LEAST_ROUNDS = 8 };
 
 static const double SAMPLE_S = 100e-6, SLICE_S = 4e-3;
 
@@ -45,7 +45,13 @@ static double seconds_since(uint64_t begin_ns) {
 }
 
 static bool stop(struct race *race, size_t lane, enum heed_status status) {
-    heedi_bench_reason(race->bench, status, race->it->results[lane].reason);
+    char *reason = race->it->results[lane].reason;
+    heedi_bench_reason(race->bench, status, reason);
+    /* "graph 'bench': no backend can run node 'node' (add): avx2: ..." */
+    const char *why = strstr(reason, "node 'node' (");
+    why = why != NULL ? strstr(why, "): ") : NULL;
+    if (why != NULL)
+        memmove(reason, why + 3, strlen(why + 3) + 1);
     race->lanes[lane].running = false;
     return false;
 }
@@ -223,7 +229,7 @@ static bool settled(struct race *race, size_t index) {
     if (!lane->running)
         return true;
     heedi_bench_stats(lane->samples, lane->count, &result->run);
-    return lane->count >= LEAST_SAMPLES && result->run.stable;
+    return result->run.stable;
 }
 
 static bool exhausted(const struct race *race, const struct lane *lane) {
@@ -240,7 +246,7 @@ static void take_turns(struct race *race) {
             if (!exhausted(race, &race->lanes[i]))
                 take_slice(race, i);
         /* looking costs time: at growing distances */
-        const bool look = round < 4 || round % 8 == 0;
+        const bool look = round + 1 >= LEAST_ROUNDS && (round < 16 || round % 8 == 0);
         for (size_t i = 0; i < count; i++) {
             const bool out = exhausted(race, &race->lanes[i]);
             done = done && (out || (look && settled(race, i)));
