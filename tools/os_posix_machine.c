@@ -106,7 +106,7 @@ static pid_t start(const char *const *arguments, int output) {
         return -1;
     self[length] = '\0';
     words[0] = self;
-    for (size_t i = 0; arguments[i] != NULL && i < MOST; i++)
+    for (size_t i = 0; i < MOST && arguments[i] != NULL; i++)
         words[i + 1] = (char *)(uintptr_t)arguments[i]; /* execv() changes nothing */
     fflush(NULL);
     const pid_t pid = fork();

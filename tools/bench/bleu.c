@@ -3,6 +3,7 @@
 #include "tools/bench/bleu.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,9 +143,7 @@ char *heedi_bleu_tokenize(const char *line) {
         free(b);
         return NULL;
     }
-    a[0] = ' ';
-    memcpy(a + 1, line, length);
-    memcpy(a + 1 + length, " ", 2);
+    snprintf(a, room, " %s ", line);
     replace(a, "<skipped>", "");
     replace(a, "-\n", "");
     replace(a, "\n", " ");

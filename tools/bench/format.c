@@ -56,10 +56,9 @@ const char *heedi_bench_case_name(const struct heedi_bench_case *it, char name[9
 void heedi_bench_progress(const struct heedi_bench *bench, const char *format, ...) {
     char text[120];
     va_list arguments;
-    if (!bench->progress)
-        return;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    heedi_tool_progress_text(text);
+    if (bench->progress)
+        heedi_tool_progress_text(text);
 }

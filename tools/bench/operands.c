@@ -208,7 +208,7 @@ static void look_up(struct builder *b, enum heed_op op, heed_tensor *y) {
     inputs[0] = weight(b, b->dtype, 2, b->dims, row_bytes);
     inputs[1] = integers(b, rows, 0, v - 1);
     if (b->dtype == HEED_I8)
-        inputs[2] = weight(b, HEED_F32, 1, &v, (double)rows * 4);
+        inputs[2] = weight(b, HEED_F32, 1, b->dims, (double)rows * 4);
     heed_graph_add(b->out->graph, op, "node", inputs, b->dtype == HEED_I8 ? 3 : 2, &attrs, y);
 }
 

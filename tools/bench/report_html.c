@@ -58,7 +58,7 @@ static void fact(FILE *page, const char *name, const char *value) {
 static void write_facts(const struct heedi_bench *bench, FILE *page) {
     const struct heedi_tool_machine *machine = &bench->machine;
     const struct heedi_bench_roofline *roofline = &bench->roofline;
-    struct heedi_tool_size size;
+    struct heedi_tool_size size = {""};
     struct heedi_bench_number number;
     char text[400];
     fputs("<dl class=\"facts card\">\n", page);

@@ -28,8 +28,7 @@ static const char *const builtin[] = {
     "Two men in blue shirts are carrying a heavy table up the stairs of an old house.",
     "A cat is sleeping on the sofa.",
     "People are buying fruit and vegetables at a market on a sunny morning.",
-    "A child in a green jacket is building a castle out of sand on the beach with a small red "
-    "shovel.",
+    "A child in a green jacket is building a castle out of sand with a small red shovel.",
 };
 
 static void free_lines(char **lines) {
