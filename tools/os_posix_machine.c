@@ -107,7 +107,7 @@ static pid_t start(const char *const *arguments, int output) {
     self[length] = '\0';
     words[0] = self;
     for (size_t i = 0; i < MOST && arguments[i] != NULL; i++)
-        words[i + 1] = (char *)(uintptr_t)arguments[i]; /* execv() changes nothing */
+        memcpy(&words[i + 1], &arguments[i], sizeof words[0]); /* execv() changes nothing */
     fflush(NULL);
     const pid_t pid = fork();
     if (pid != 0)

@@ -45,6 +45,7 @@ const char *heedi_tool_print_size(struct heedi_tool_size *buffer, double bytes) 
     size_t unit = 0;
     for (; bytes >= 1024 && unit < 4; unit++)
         bytes /= 1024;
+    /* cppcheck-suppress ctuuninitvar ; it is written here */
     snprintf(buffer->text, sizeof buffer->text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes,
              units[unit]);
     return buffer->text;

@@ -51,18 +51,18 @@ static void draw_axes(const struct plot *plot) {
     FILE *page = plot->page;
     fprintf(page, "<rect class=frame x=%d y=%d width=%d height=%d />\n", LEFT, TOP,
             WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
-    for (double x = ceil(plot->x_low); x <= plot->x_high; x++) {
+    for (int x = (int)ceil(plot->x_low); x <= plot->x_high; x++) {
         const double at = at_x(plot, pow(10, x));
         fprintf(page,
                 "<line class=grid x1=%.1f x2=%.1f y1=%d y2=%d />"
                 "<text class=tick x=%.1f y=%d text-anchor=middle>%g</text>\n",
                 at, at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 18, pow(10, x));
     }
-    for (double y = ceil(plot->y_low); y <= plot->y_high; y++) {
+    for (int y = (int)ceil(plot->y_low); y <= plot->y_high; y++) {
         struct heedi_bench_number number;
         const double at = at_y(plot, pow(10, y));
         static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
-        const int prefix = y >= 0 ? (int)y / 3 : 0;
+        const int prefix = y >= 0 ? y / 3 : 0;
         snprintf(number.text, sizeof number.text, "%g %s", pow(10, y - 3 * prefix),
                  prefix < 6 ? prefixes[prefix] : "");
         fprintf(page,

@@ -58,7 +58,7 @@ static void fact(FILE *page, const char *name, const char *value) {
 static void write_facts(const struct heedi_bench *bench, FILE *page) {
     const struct heedi_tool_machine *machine = &bench->machine;
     const struct heedi_bench_roofline *roofline = &bench->roofline;
-    struct heedi_tool_size size = {""};
+    struct heedi_tool_size size;
     struct heedi_bench_number number;
     char text[400];
     fputs("<dl class=\"facts card\">\n", page);
@@ -68,8 +68,9 @@ static void write_facts(const struct heedi_bench *bench, FILE *page) {
     fact(page, "machine", text);
     snprintf(text, sizeof text, "%u", (unsigned)roofline->threads);
     fact(page, "threads", text);
-    snprintf(text, sizeof text, "%s with %s",
-             heedi_bench_print_rate(&number, roofline->flops_per_s, "FLOP/s"), roofline->kernel);
+    snprintf(text, sizeof text, "%s with %s, %.2f times what one thread does",
+             heedi_bench_print_rate(&number, roofline->flops_per_s, "FLOP/s"), roofline->kernel,
+             roofline->flops_per_s / roofline->one_thread_flops_per_s);
     fact(page, "arithmetic", text);
     size_t used = 0;
     for (size_t i = 0; i < roofline->level_count && used < sizeof text; i++) {

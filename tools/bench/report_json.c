@@ -63,6 +63,7 @@ static bool add_roofline(cJSON *parent, const struct heedi_bench_roofline *roofl
     cJSON *levels = object != NULL ? cJSON_AddArrayToObject(object, "levels") : NULL;
     bool ok = levels != NULL;
     NUMBER(object, "flops_per_s", roofline->flops_per_s);
+    NUMBER(object, "one_thread_flops_per_s", roofline->one_thread_flops_per_s);
     TEXT(object, "kernel", roofline->kernel);
     for (size_t i = 0; ok && i < roofline->level_count; i++) {
         const struct heedi_bench_level *level = &roofline->levels[i];

@@ -22,6 +22,13 @@ static void print_head(const struct heedi_bench *bench, FILE *stream) {
         fprintf(stream, " %s", heedi_bench_print_rate(&number, level->bytes_per_s, "B/s"));
     }
     fputc('\n', stream);
+    const double gain = roofline->flops_per_s / roofline->one_thread_flops_per_s;
+    if (gain < 0.8 * roofline->threads)
+        fprintf(
+            stream,
+            "note: %u threads do only %.2f times the arithmetic of one; other work runs on this "
+            "machine, or threads share cores\n",
+            (unsigned)roofline->threads, gain);
     for (size_t i = 0; i < bench->backend_count; i++)
         fprintf(stream, "%s: %s\n", bench->backends[i].label, bench->backends[i].description);
 }

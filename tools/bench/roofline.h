@@ -23,6 +23,7 @@ struct heedi_bench_level {
 struct heedi_bench_roofline {
     uint32_t threads;
     double flops_per_s; /* f32, a multiply-add counts 2 */
+    double one_thread_flops_per_s;
     const char *kernel; /* the instructions that reached it */
     size_t level_count; /* at least 1; ascending capacity */
     struct heedi_bench_level levels[HEEDI_BENCH_LEVELS];

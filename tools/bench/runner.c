@@ -118,8 +118,8 @@ static bool compile(struct race *race, size_t index) {
     }
     heedi_bench_stats(lane->samples, race->graph_count, &stats);
     result->prepare_s = stats.median;
-    if (heed_program_memory(lane->programs[0], &memory) == HEED_OK)
-        result->prepared_bytes = memory.prepared_bytes / race->graph_count;
+    if (lane->program_count > 0 && heed_program_memory(lane->programs[0], &memory) == HEED_OK)
+        result->prepared_bytes = memory.prepared_bytes / lane->program_count;
     struct costs costs = {.it = race->it, .result = result};
     heed_program_placements(lane->programs[0], add_cost, &costs);
     if (race->it->flops <= 0 && race->it->bytes <= 0) {

@@ -96,6 +96,7 @@ static void measuring_fills_everything(void **state) {
     assert_true(heedi_bench_roofline_measure(pool, &caches, &roofline));
     assert_int_equal(roofline.threads, 1);
     assert_true(roofline.flops_per_s > 0);
+    assert_true(roofline.one_thread_flops_per_s > 0);
     assert_non_null(roofline.kernel);
     assert_int_equal(roofline.level_count, 3);
     assert_string_equal(roofline.levels[0].name, "L1");
