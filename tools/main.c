@@ -79,8 +79,8 @@ static const struct heedi_tool_verb verbs[] = {
                 "own. A backend is helped out by scalar where it cannot run an operator. BLEU is\n"
                 "computed as sacreBLEU does (13a, mixed case, exponential smoothing).\n",
         .options = TOOL_OP | TOOL_SHAPE | TOOL_TEXT | TOOL_REFERENCE | TOOL_MODEL | TOOL_BACKENDS |
-                   TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_SECONDS | TOOL_SEED |
-                   TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE | TOOL_REPORT | TOOL_VERBOSE,
+                   TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_SECONDS |
+                   TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE | TOOL_REPORT | TOOL_VERBOSE,
         .run = heedi_tool_bench,
     },
 };

@@ -30,7 +30,7 @@ const struct heedi_bench_op *heedi_bench_op_find(const char *name, size_t length
 struct heedi_bench_shape {
     const struct heedi_bench_op *op;
     int64_t dims[HEEDI_BENCH_DIMS];
-    char form[12]; /* "" for the plain one */
+    char form[20]; /* "" for the plain one */
 };
 /* On failure writes a sentence to `error`. */
 bool heedi_bench_shape_parse(const struct heedi_bench_op *op, const char *text,

@@ -10,7 +10,7 @@ enum { COLD_STARTS = 7, MOST_WORDS = 60 };
 struct command {
     const char *words[MOST_WORDS + 1];
     size_t count;
-    char threads[16];
+    char threads[16], length[16];
 };
 
 static void say(struct command *command, const char *word) {
@@ -27,6 +27,12 @@ static void begin(struct command *command, const struct heedi_bench *bench, size
     say(command, bench->backends[backend].list);
     say(command, "--threads");
     say(command, command->threads);
+    if (bench->options->max_length > 0) {
+        snprintf(command->length, sizeof command->length, "%u",
+                 (unsigned)bench->options->max_length);
+        say(command, "--max-length");
+        say(command, command->length);
+    }
     if (bench->text.model != NULL) {
         say(command, "--model");
         say(command, bench->text.model);

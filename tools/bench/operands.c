@@ -2,6 +2,7 @@
 /* Graphs of one node and their operands. */
 #include "tools/bench/cases.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,18 +156,40 @@ static void matmul(struct builder *b, heed_tensor *y) {
     heed_graph_add(b->out->graph, HEED_OP_MATMUL, "node", inputs, count, &attrs, y);
 }
 
+/* Attention as it is done without an operator for it: all scores in memory. The mask of a causal
+ * one is added, 0 or minus infinity in use; its values do not change the time. */
+static void products(struct builder *b, const heed_tensor *inputs, bool causal, heed_tensor *y) {
+    struct heed_graph *graph = b->out->graph;
+    const struct heed_matmul_attrs transposed = {.struct_size = sizeof transposed,
+                                                 .transpose_b = 1};
+    const struct heed_matmul_attrs plain = {.struct_size = sizeof plain};
+    heed_tensor scores = HEED_NO_TENSOR;
+    heed_graph_matmul(graph, "scores", inputs[HEED_ATTENTION_Q], inputs[HEED_ATTENTION_K],
+                      &transposed, &scores);
+    heed_graph_scale(graph, "scale", scores, 1.0f / sqrtf((float)b->dims[4]), &scores);
+    if (causal) {
+        const heed_tensor mask = input(b, HEED_F32, 2, b->dims + 2);
+        heed_graph_binary(graph, HEED_OP_ADD, "mask", scores, mask, &scores);
+    }
+    heed_graph_unary(graph, HEED_OP_SOFTMAX, "softmax", scores, &scores);
+    heed_graph_matmul(graph, "values", scores, inputs[HEED_ATTENTION_V], &plain, y);
+}
+
 static void attention(struct builder *b, heed_tensor *y) {
     const int64_t n = b->dims[0], h = b->dims[1], tq = b->dims[2], tk = b->dims[3], d = b->dims[4];
     const struct heed_attention_attrs attrs = {.struct_size = sizeof attrs,
                                                .score = HEED_SCORE_SCALED,
-                                               .causal = strcmp(b->form, "causal") == 0};
+                                               .causal = strncmp(b->form, "causal", 6) == 0};
     heed_tensor inputs[HEED_ATTENTION_INPUTS];
     for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
         inputs[i] = HEED_NO_TENSOR;
     inputs[HEED_ATTENTION_Q] = input(b, HEED_F32, 4, (const int64_t[]){n, h, tq, d});
     inputs[HEED_ATTENTION_K] = input(b, b->dtype, 4, (const int64_t[]){n, h, tk, d});
     inputs[HEED_ATTENTION_V] = input(b, b->dtype, 4, (const int64_t[]){n, h, tk, d});
-    heed_graph_attention(b->out->graph, "node", inputs, &attrs, y, NULL);
+    if (strstr(b->form, "products") != NULL)
+        products(b, inputs, attrs.causal != 0, y);
+    else
+        heed_graph_attention(b->out->graph, "node", inputs, &attrs, y, NULL);
 }
 
 static void normalise(struct builder *b, heed_tensor *y) {
