@@ -157,6 +157,14 @@ struct heedi_bench_number {
 const char *heedi_bench_print_time(struct heedi_bench_number *buffer, double seconds);
 const char *heedi_bench_print_rate(struct heedi_bench_number *buffer, double per_second,
                                    const char *unit);
+/* What is said of a translation, row by row; values of backends that were measured. */
+struct heedi_bench_row {
+    const char *group; /* "": that of the row before */
+    const char *name;
+    const char *(*value)(const struct heedi_bench *bench, size_t backend,
+                         struct heedi_bench_number *buffer);
+};
+size_t heedi_bench_rows(const struct heedi_bench *bench, const struct heedi_bench_row **rows);
 /* "matmul 32x512x2048:relu f16" */
 const char *heedi_bench_case_name(const struct heedi_bench_case *it, char name[96]);
 /* The compiler and the commit that this program was built with. */

@@ -90,8 +90,14 @@ static void write_facts(const struct heedi_bench *bench, FILE *page) {
              heedi_bench_commit[0] != '\0' ? ", commit " : "", heedi_bench_commit,
              (unsigned long long)bench->seed, bench->seconds);
     fact(page, "heed", text);
-    for (size_t i = 0; i < bench->backend_count; i++)
-        fact(page, i == 0 ? "backends" : "", bench->backends[i].description);
+    for (size_t i = 0; i < bench->backend_count; i++) {
+        const struct heedi_bench_backend *backend = &bench->backends[i];
+        const size_t length = strlen(backend->label);
+        const bool named = strncmp(backend->description, backend->label, length) == 0;
+        snprintf(text, sizeof text, "%.100s%s%.290s", named ? "" : backend->label,
+                 named ? "" : ": ", backend->description);
+        fact(page, i == 0 ? "backends" : "", text);
+    }
     fputs("</dl>\n", page);
 }
 
@@ -156,6 +162,25 @@ FILL(fill_bleu) {
     WORDS("%.2f", bars->of[i].value);
 }
 
+static void write_rows(const struct heedi_bench *bench, FILE *page) {
+    const struct heedi_bench_row *rows = NULL;
+    const size_t count = heedi_bench_rows(bench, &rows);
+    fputs("<section class=wide><table><tr><th><th>", page);
+    for (size_t i = 0; i < bench->backend_count; i++) {
+        fputs("<th>", page);
+        heedi_bench_page_text(page, bench->backends[i].label);
+    }
+    for (size_t r = 0; r < count; r++) {
+        fprintf(page, "\n<tr><td class=\"l soft\">%s<td class=l>%s", rows[r].group, rows[r].name);
+        for (size_t i = 0; i < bench->backend_count; i++) {
+            struct heedi_bench_number buffer;
+            fprintf(page, "<td>%s",
+                    bench->translations[i].measured ? rows[r].value(bench, i, &buffer) : "");
+        }
+    }
+    fputs("</table></section>\n", page);
+}
+
 static void write_translation(const struct heedi_bench *bench, FILE *page) {
     const struct heedi_bench_text *text = &bench->text;
     struct heedi_tool_size size;
@@ -182,6 +207,7 @@ static void write_translation(const struct heedi_bench *bench, FILE *page) {
         if (bench->translations[i].measured)
             heedi_bench_page_parts(bench, i, page);
     fputs("</section>\n", page);
+    write_rows(bench, page);
     for (size_t i = 0; i < bench->backend_count; i++)
         if (!bench->translations[i].measured) {
             fputs("<p class=soft>", page);

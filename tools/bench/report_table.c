@@ -91,85 +91,6 @@ static void print_cases(const struct heedi_bench *bench, FILE *stream) {
 
 /* ---- translation ---- */
 
-static void print_row(const struct heedi_bench *bench, const char *name, FILE *stream,
-                      const char *(*value)(const struct heedi_bench *bench, size_t backend,
-                                           struct heedi_bench_number *buffer)) {
-    fprintf(stream, "  %-30s", name);
-    for (size_t i = 0; i < bench->backend_count; i++) {
-        struct heedi_bench_number buffer;
-        fprintf(stream, " %14s", bench->translations[i].measured ? value(bench, i, &buffer) : "-");
-    }
-    fputc('\n', stream);
-}
-
-#define ROW(name)                                                                                  \
-    static const char *name(const struct heedi_bench *bench, size_t i,                             \
-                            struct heedi_bench_number *buffer)
-#define NUMBER(...) (snprintf(buffer->text, sizeof buffer->text, __VA_ARGS__), buffer->text)
-
-ROW(tokens_line) {
-    const struct heedi_bench_translation *it = &bench->translations[i];
-    return NUMBER("%.0f", (double)it->tokens / it->total_s);
-}
-ROW(words_line) {
-    return NUMBER("%.0f", (double)bench->text.words / bench->translations[i].total_s);
-}
-ROW(tokens_batch) {
-    const struct heedi_bench_translation *it = &bench->translations[i];
-    return NUMBER("%s%.0f", it->batch.stable ? "" : "~", (double)it->tokens / it->batch.median);
-}
-ROW(words_batch) {
-    return NUMBER("%.0f", (double)bench->text.words / bench->translations[i].batch.median);
-}
-ROW(latency_median) {
-    return heedi_bench_print_time(buffer, bench->translations[i].latency.median);
-}
-ROW(latency_p10) {
-    return heedi_bench_print_time(buffer, bench->translations[i].latency.p10);
-}
-ROW(latency_p90) {
-    return heedi_bench_print_time(buffer, bench->translations[i].latency.p90);
-}
-ROW(latency_p99) {
-    return heedi_bench_print_time(buffer, bench->translations[i].latency.p99);
-}
-ROW(total) {
-    return heedi_bench_print_time(buffer, bench->translations[i].total_s);
-}
-ROW(ideal_total) {
-    if (!bench->backends[i].host)
-        return "-";
-    return heedi_bench_print_time(buffer, bench->translations[i].ideal_s);
-}
-ROW(times_ideal) {
-    const struct heedi_bench_translation *it = &bench->translations[i];
-    return bench->backends[i].host ? NUMBER("%.2f", it->total_s / it->ideal_s) : "-";
-}
-ROW(opening) {
-    return heedi_bench_print_time(buffer, bench->translations[i].open_s);
-}
-ROW(first_line) {
-    return heedi_bench_print_time(buffer, bench->translations[i].first_s);
-}
-ROW(cold_start) {
-    const double seconds = bench->translations[i].cold_s;
-    return seconds >= 0 ? heedi_bench_print_time(buffer, seconds) : "-";
-}
-ROW(peak_memory) {
-    struct heedi_tool_size size;
-    const uint64_t bytes = bench->translations[i].peak_bytes;
-    return bytes > 0 ? NUMBER("%s", heedi_tool_print_size(&size, (double)bytes)) : "-";
-}
-ROW(lines_failed) {
-    return NUMBER("%zu", bench->translations[i].failed);
-}
-ROW(lines_differing) {
-    return NUMBER("%zu", bench->translations[i].differing);
-}
-ROW(bleu) {
-    return NUMBER("%.2f", bench->translations[i].bleu);
-}
-
 static void print_parts(const struct heedi_bench *bench, size_t index, FILE *stream) {
     const struct heedi_bench_translation *it = &bench->translations[index];
     struct heedi_bench_number measured, ideal;
@@ -192,35 +113,27 @@ static void print_parts(const struct heedi_bench *bench, size_t index, FILE *str
 
 static void print_translation(const struct heedi_bench *bench, FILE *stream) {
     const struct heedi_bench_text *text = &bench->text;
+    const struct heedi_bench_row *rows = NULL;
     struct heedi_tool_size size;
     fprintf(stream, "\ntranslation of %s: %zu lines, %llu words; model: %s, %s of weights (%s)\n",
             text->source, text->count, (unsigned long long)text->words,
             text->model != NULL ? text->model : "default",
             heedi_tool_print_size(&size, text->weight_bytes),
             text->level != NULL ? text->level->name : "not opened");
-    fprintf(stream, "  %-30s", "");
+    fprintf(stream, "  %-38s", "");
     for (size_t i = 0; i < bench->backend_count; i++)
         fprintf(stream, " %14s", bench->backends[i].label);
     fputc('\n', stream);
-    print_row(bench, "line by line  tokens/s", stream, tokens_line);
-    print_row(bench, "              words/s", stream, words_line);
-    print_row(bench, "  a line's time: median", stream, latency_median);
-    print_row(bench, "                 p10", stream, latency_p10);
-    print_row(bench, "                 p90", stream, latency_p90);
-    print_row(bench, "                 p99", stream, latency_p99);
-    print_row(bench, "  all lines", stream, total);
-    print_row(bench, "  ideal", stream, ideal_total);
-    print_row(bench, "  times the ideal", stream, times_ideal);
-    print_row(bench, "all at once   tokens/s", stream, tokens_batch);
-    print_row(bench, "              words/s", stream, words_batch);
-    print_row(bench, "opening the model", stream, opening);
-    print_row(bench, "first line after it", stream, first_line);
-    print_row(bench, "cold start to the first line", stream, cold_start);
-    print_row(bench, "peak memory", stream, peak_memory);
-    print_row(bench, "lines that failed", stream, lines_failed);
-    print_row(bench, "lines unlike the first's", stream, lines_differing);
-    if (text->reference != NULL)
-        print_row(bench, "BLEU", stream, bleu);
+    const size_t count = heedi_bench_rows(bench, &rows);
+    for (size_t r = 0; r < count; r++) {
+        fprintf(stream, "  %-13s %-24s", rows[r].group, rows[r].name);
+        for (size_t i = 0; i < bench->backend_count; i++) {
+            struct heedi_bench_number buffer;
+            fprintf(stream, " %14s",
+                    bench->translations[i].measured ? rows[r].value(bench, i, &buffer) : "-");
+        }
+        fputc('\n', stream);
+    }
     for (size_t i = 0; i < bench->backend_count; i++)
         if (bench->translations[i].measured)
             fprintf(stream, "  %s ran on %s\n", bench->backends[i].label,
