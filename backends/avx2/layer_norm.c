@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* layer_norm over the last dimension: y = (x - mean) / sqrt(var + eps) * gamma + beta (Ba, Kiros,
+ * Hinton 2016). The variance is taken in a second pass over x - mean, which does not cancel. */
+#include <math.h>
+
+#include "avx2.h"
+#include "vector.h"
+
+struct layer_norm {
+    const struct avx2_call *call;
+    int64_t n;
+    float eps;
+};
+
+/* sum of x[i] - shift, or of its square, over a row. */
+static float row_sum(const struct layer_norm *work, int64_t from, float shift, bool squared) {
+    float buffer[AVX2_BLOCK];
+    struct vector_pair sums = vector_pair(0.0f);
+    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
+        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+        const float *x = heedi_avx2_load(&work->call->in[0], from + i, count, buffer);
+        for (int64_t j = 0; j < count; j += 8) {
+            const __m256 shifted =
+                _mm256_sub_ps(vector_load(x + j, count - j), _mm256_set1_ps(shift));
+            const __m256 value = vector_select(count - j, shifted, 0.0f);
+            __m256 *at = &sums.at[j / 8 % 2];
+            *at = squared ? _mm256_fmadd_ps(value, value, *at) : _mm256_add_ps(*at, value);
+        }
+    }
+    return vector_sum(_mm256_add_ps(sums.at[0], sums.at[1]));
+}
+
+static void layer_norm_row(const struct layer_norm *work, int64_t row) {
+    const struct avx2_operand *x = &work->call->in[0], *y = &work->call->out[0];
+    const struct avx2_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
+    const int64_t from = heedi_avx2_offset(x->desc, x->desc->rank - 1, row);
+    const int64_t to = row * work->n, n = work->n;
+    float x_buffer[AVX2_BLOCK], y_buffer[AVX2_BLOCK];
+    float gamma_buffer[AVX2_BLOCK], beta_buffer[AVX2_BLOCK];
+
+    const float mean = row_sum(work, from, 0.0f, false) / (float)n;
+    const float factor = 1.0f / sqrtf(row_sum(work, from, mean, true) / (float)n + work->eps);
+    for (int64_t i = 0; i < n; i += AVX2_BLOCK) {
+        const int64_t count = n - i < AVX2_BLOCK ? n - i : AVX2_BLOCK;
+        const float *values = heedi_avx2_load(x, from + i, count, x_buffer);
+        const float *g = heedi_avx2_load(gamma, i, count, gamma_buffer);
+        const float *b = heedi_avx2_load(beta, i, count, beta_buffer);
+        float *target = heedi_avx2_target(y, to + i, y_buffer);
+        for (int64_t j = 0; j < count; j += 8) {
+            const int64_t left = count - j;
+            const __m256 shifted =
+                _mm256_sub_ps(vector_load(values + j, left), _mm256_set1_ps(mean));
+            const __m256 scaled = _mm256_mul_ps(shifted, _mm256_set1_ps(factor));
+            vector_store(
+                target + j, left,
+                _mm256_fmadd_ps(scaled, vector_load(g + j, left), vector_load(b + j, left)));
+        }
+        heedi_avx2_store(y, to + i, count, target);
+    }
+}
+
+static void layer_norm_range(void *arg, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++)
+        layer_norm_row(arg, row);
+}
+
+void heed_f32_layer_norm__avx2(const struct avx2_call *call) {
+    const struct heed_tensor_desc *x = call->in[0].desc;
+    struct layer_norm work = {
+        .call = call, .n = x->dims[x->rank - 1], .eps = call->node->attrs.layer_norm.eps};
+    heedi_avx2_parallel(call, heedi_avx2_rows(x), work.n, layer_norm_range, &work);
+}
+
+static const char *accept(struct avx2_node *node) {
+    if (!heedi_avx2_is_float(&node->in[0]) || !heedi_avx2_is_float(&node->in[1]) ||
+        !heedi_avx2_is_float(&node->in[2]) || !heedi_avx2_is_float(&node->out[0]))
+        return "the inputs and the result must be of a float type";
+    if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
+        return "gamma and beta must have one dimension and the input at least one";
+    for (uint32_t i = 0; i < 3; i++)
+        heedi_avx2_want_lines(node, i);
+    node->kernel = AVX2_LAYER_NORM;
+    return NULL;
+}
+
+const struct avx2_operator heedi_avx2_layer_norm = {
+    .attrs_size = sizeof(struct heed_layer_norm_attrs), .accept = accept};

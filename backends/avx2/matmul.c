@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matmul: y = act(a b + bias).
+ *
+ * Cut as in BLIS (Van Zee and van de Geijn 2015): pieces of rows and panels that threads share, k
+ * in blocks whose part of a panel stays in the first cache, register tiles of 6 x 16 inside:
+ *
+ *     for each piece (rows x panels)                      shared out by parallel_for
+ *       for each block of k                               at most 384 long
+ *         for each panel of the piece                     16 columns, 16 to 24 KB of b
+ *           for each 6 rows of the piece                  a from the second cache
+ *             tile += a b                                 and, after the last block, bias and act
+ *
+ * A constant b is packed into panels once; any other b on the way. a is read where it lies if it is
+ * f32 with neighbours along k, else packed into strips. With up to three rows, a tile takes several
+ * panels, and the product runs at the speed of memory.
+ *
+ * Every element is one chain of fused multiply-adds over ascending k whatever the shape (tile.h):
+ * between blocks of k the sums wait in f32, in y or, if y is narrower, in the scratch. */
+#include <string.h>
+
+#include "functions.h"
+#include "matmul_tiles.h"
+#include "vector.h"
+
+enum {
+    BLOCK_K = 384,     /* longest block of k */
+    BLOCK_ROWS = 96,   /* rows of a piece, a multiple of 6 */
+    BLOCK_PANELS = 16, /* panels of a piece */
+    SKINNY_PANELS = 4, /* panels of a piece of up to 16 rows */
+    SKINNY_ROWS = 16,
+    LEAST_PIECES = 16 /* pieces of a large product, so that threads can share it */
+};
+
+/* What a node's shapes and types lead to; made when it is compiled. */
+struct plan {
+    int64_t m, n, k, batches;
+    int64_t a_row, a_k, b_k, b_n; /* strides */
+    int64_t batch_dims[2];
+    int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
+    int64_t panels, strips;
+    int64_t tile_rows; /* of a register tile */
+    int64_t piece_rows, piece_panels, row_pieces, panel_pieces;
+    int64_t block_k;
+    bool a_direct, b_shared;
+    /* Parts of the scratch, in bytes from its start; a and b packed, sums, bias in f32. */
+    size_t a_start, b_start, sums_start, bias_start;
+};
+
+struct matmul {
+    const struct avx2_call *call;
+    const struct plan *plan;
+    const struct matmul_tiles *tiles;
+    enum heed_activation activation;
+    float *a_strips;     /* [batches][strips][k][6] */
+    float *b_panels;     /* [batches or 1][panels][k][16] */
+    const void *panels;  /* those, or a packed weight's */
+    int64_t panel_elems; /* of panels, per batch; 0 if shared */
+    size_t panel_bytes;  /* of one element */
+    float *sums;         /* [batches][m][n]: y or the scratch */
+    const float *bias;   /* [n] or NULL */
+    bool finishes;       /* something is left to do with finished sums */
+};
+
+/* ---- one tile -----------------------------------------------------------------------------------
+ */
+
+/* bias, activation and rounding of `columns` finished sums, to row `row` of y. */
+static void finish_row(const struct matmul *work, int64_t row, int64_t column, int64_t columns,
+                       const float *sums) {
+    const struct avx2_operand *y = &work->call->out[0];
+    const int64_t offset = row * work->plan->n + column;
+    float rounded[TILE_PANELS * TILE_COLUMNS];
+    float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
+    for (int64_t j = 0; j < columns; j += 8) {
+        __m256 value = vector_load(sums + j, columns - j);
+        if (work->bias != NULL)
+            value = _mm256_add_ps(value, vector_load(work->bias + column + j, columns - j));
+        vector_store(target + j, columns - j, avx2_activate(work->activation, value));
+    }
+    if (target == rounded)
+        heedi_avx2_store(y, offset, columns, rounded);
+}
+
+/* A register tile: rows [row, row + rows) of the batch, `panels` panels from `panel` on, k from p
+ * on. */
+struct tile {
+    int64_t batch, row, rows, panel, panels, p;
+};
+
+static void compute_tile(const struct matmul *work, const struct tile *tile) {
+    const struct plan *plan = work->plan;
+    const int64_t column = tile->panel * TILE_COLUMNS, width = tile->panels * TILE_COLUMNS;
+    const int64_t left = plan->n - column, columns = left < width ? left : width;
+    const int64_t row = tile->batch * plan->m + tile->row; /* of y */
+    const int64_t count = plan->k - tile->p < plan->block_k ? plan->k - tile->p : plan->block_k;
+    const bool last = tile->p + count == plan->k, first = tile->p == 0;
+    float buffer[TILE_ROWS * TILE_COLUMNS * TILE_PANELS];
+
+    struct tile_operands it = {.k = count, .first = first, .b_k = TILE_COLUMNS};
+    it.b_panel = plan->k * TILE_COLUMNS;
+    it.b = (const char *)work->panels + (size_t)(tile->batch * work->panel_elems +
+                                                 (tile->panel * plan->k + tile->p) * TILE_COLUMNS) *
+                                            work->panel_bytes;
+    it.c = buffer;
+    it.c_row = width;
+    if (columns == width && work->sums != NULL) {
+        it.c = work->sums + row * plan->n + column;
+        it.c_row = plan->n;
+    } else if (!first) { /* sums of a last, narrower panel wait without its zeros */
+        for (int64_t r = 0; r < tile->rows; r++)
+            memcpy(buffer + r * width, work->sums + (row + r) * plan->n + column,
+                   (size_t)columns * sizeof *buffer);
+    }
+    if (plan->a_direct) {
+        const int64_t outer = tile->batch / plan->batch_dims[1];
+        const int64_t inner = tile->batch % plan->batch_dims[1];
+        it.a = (const float *)work->call->in[MATMUL_A].data + outer * plan->a_batch[0] +
+               inner * plan->a_batch[1] + tile->row * plan->a_row + tile->p;
+        it.a_row = plan->a_row;
+        (tile->panels > 1 ? work->tiles->wide : work->tiles->direct)[tile->rows - 1](&it);
+    } else {
+        it.a =
+            work->a_strips +
+            ((tile->batch * plan->strips + tile->row / TILE_ROWS) * plan->k + tile->p) * TILE_ROWS;
+        work->tiles->strip[tile->rows - 1](&it);
+    }
+    for (int64_t r = 0; r < tile->rows; r++) {
+        if (last && (work->finishes || it.c == buffer))
+            finish_row(work, row + r, column, columns, it.c + r * it.c_row);
+        else if (!last && it.c == buffer)
+            memcpy(work->sums + (row + r) * plan->n + column, buffer + r * width,
+                   (size_t)columns * sizeof *buffer);
+    }
+}
+
+static void matmul_range(void *arg, int64_t begin, int64_t end) {
+    const struct matmul *work = arg;
+    const struct plan *plan = work->plan;
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t batch = item / (plan->row_pieces * plan->panel_pieces);
+        const int64_t row_piece = item / plan->panel_pieces % plan->row_pieces;
+        const int64_t first_row = row_piece * plan->piece_rows;
+        const int64_t first_panel = item % plan->panel_pieces * plan->piece_panels;
+        const int64_t last_row =
+            first_row + plan->piece_rows < plan->m ? first_row + plan->piece_rows : plan->m;
+        const int64_t last_panel = first_panel + plan->piece_panels < plan->panels
+                                       ? first_panel + plan->piece_panels
+                                       : plan->panels;
+        struct tile tile = {.batch = batch};
+        do {
+            for (tile.panel = first_panel; tile.panel < last_panel; tile.panel += tile.panels) {
+                tile.panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
+                if (tile.panel + tile.panels > last_panel)
+                    tile.panels = 1;
+                for (tile.row = first_row; tile.row < last_row; tile.row += plan->tile_rows) {
+                    const int64_t rest = last_row - tile.row;
+                    tile.rows = rest < plan->tile_rows ? rest : plan->tile_rows;
+                    compute_tile(work, &tile);
+                }
+            }
+            tile.p += plan->block_k;
+        } while (tile.p < plan->k);
+    }
+}
+
+/* ---- packing on the way -------------------------------------------------------------------------
+ */
+
+static void pack_a_range(void *arg, int64_t begin, int64_t end) {
+    const struct matmul *work = arg;
+    const struct plan *plan = work->plan;
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t batch = item / plan->strips, strip = item % plan->strips;
+        const int64_t offset = batch / plan->batch_dims[1] * plan->a_batch[0] +
+                               batch % plan->batch_dims[1] * plan->a_batch[1];
+        heedi_avx2_pack_strip(&work->call->in[MATMUL_A], offset, plan->a_row, plan->a_k, plan->m,
+                              plan->k, strip * TILE_ROWS,
+                              work->a_strips + item * plan->k * TILE_ROWS);
+    }
+}
+
+static void pack_b_range(void *arg, int64_t begin, int64_t end) {
+    const struct matmul *work = arg;
+    const struct plan *plan = work->plan;
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t batch = item / plan->panels, panel = item % plan->panels;
+        const int64_t offset = batch / plan->batch_dims[1] * plan->b_batch[0] +
+                               batch % plan->batch_dims[1] * plan->b_batch[1];
+        heedi_avx2_pack_panel(&work->call->in[MATMUL_B], offset, plan->b_k, plan->b_n, plan->k,
+                              plan->n, panel, work->b_panels + item * plan->k * TILE_COLUMNS);
+    }
+}
+
+void heed_f32_matmul_6x16__avx2(const struct avx2_call *call) {
+    const struct plan *plan = call->node->table;
+    const struct avx2_panels *packed = call->node->packed;
+    const struct avx2_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
+    char *scratch = call->scratch;
+    struct matmul work = {
+        .call = call,
+        .plan = plan,
+        .activation = (enum heed_activation)call->node->attrs.matmul.activation,
+        .a_strips = (float *)(void *)(scratch + plan->a_start),
+        .b_panels = (float *)(void *)(scratch + plan->b_start),
+        .finishes = bias->desc != NULL || y->desc->dtype != HEED_F32,
+    };
+    work.finishes = work.finishes || work.activation != HEED_ACTIVATION_NONE;
+    if (y->desc->dtype == HEED_F32)
+        work.sums = y->data;
+    else if (plan->block_k < plan->k)
+        work.sums = (float *)(void *)(scratch + plan->sums_start);
+    if (bias->desc != NULL && bias->desc->dtype == HEED_F32) {
+        work.bias = bias->data;
+    } else if (bias->desc != NULL) {
+        float *widened = (float *)(void *)(scratch + plan->bias_start);
+        for (int64_t i = 0; i < plan->n; i += AVX2_BLOCK)
+            heedi_avx2_load(bias, i, plan->n - i < AVX2_BLOCK ? plan->n - i : AVX2_BLOCK,
+                            widened + i);
+        work.bias = widened;
+    }
+    if (!plan->a_direct)
+        heedi_avx2_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, &work);
+    if (packed == NULL) {
+        const int64_t count = plan->b_shared ? plan->panels : plan->panels * plan->batches;
+        heedi_avx2_parallel(call, count, 16 * plan->k, pack_b_range, &work);
+        work.panels = work.b_panels;
+        work.panel_bytes = sizeof(float);
+        work.panel_elems = plan->b_shared ? 0 : plan->panels * plan->k * TILE_COLUMNS;
+    } else {
+        work.panels = packed->data;
+        work.panel_bytes = heed_dtype_bytes(packed->dtype);
+    }
+    work.tiles = heedi_avx2_matmul_tiles(packed != NULL ? packed->dtype : HEED_F32);
+    /* A line of a panel is two multiply-adds per row, or what reading it from memory takes. */
+    const int64_t rows = plan->piece_rows < 8 ? 8 : plan->piece_rows;
+    heedi_avx2_parallel(call, plan->batches * plan->row_pieces * plan->panel_pieces,
+                        rows * plan->piece_panels * plan->k, matmul_range, &work);
+}
+
+/* ---- shapes -------------------------------------------------------------------------------------
+ */
+
+/* Strides of the dimensions of y before the last two, 0 where x repeats. */
+static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
+                          int64_t strides[2]) {
+    for (uint32_t i = 0; i < 2; i++) {
+        const int64_t dim = (int64_t)i + (int64_t)x->rank - HEED_MAX_RANK;
+        strides[i] =
+            dim >= 0 && i + y->rank >= HEED_MAX_RANK && x->dims[dim] != 1 ? x->strides[dim] : 0;
+    }
+}
+
+/* Sizes and strides. */
+static void read_shapes(const struct avx2_node *node, struct plan *plan) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    const struct heed_tensor_desc *a = &node->in[MATMUL_A].desc, *b = &node->in[MATMUL_B].desc;
+    const struct heed_tensor_desc *y = &node->out[0].desc;
+    const uint32_t a_last = a->rank - 1, b_last = b->rank - 1;
+    *plan = (struct plan){
+        .m = y->dims[y->rank - 2],
+        .n = y->dims[y->rank - 1],
+        .k = a->dims[attrs->transpose_a ? a_last - 1 : a_last],
+        .a_row = a->strides[attrs->transpose_a ? a_last : a_last - 1],
+        .a_k = a->strides[attrs->transpose_a ? a_last - 1 : a_last],
+        .b_k = b->strides[attrs->transpose_b ? b_last : b_last - 1],
+        .b_n = b->strides[attrs->transpose_b ? b_last - 1 : b_last],
+        .batch_dims = {y->rank > 3 ? y->dims[0] : 1, y->rank > 2 ? y->dims[y->rank - 3] : 1},
+    };
+    batch_strides(y, a, plan->a_batch);
+    batch_strides(y, b, plan->b_batch);
+
+    /* Batches that share b and go on where the one before ended in a are more rows of it. */
+    for (int i = 1; i >= 0; i--) {
+        if (plan->b_batch[i] != 0 ||
+            (plan->batch_dims[i] != 1 && plan->a_batch[i] != plan->m * plan->a_row))
+            break;
+        plan->m *= plan->batch_dims[i];
+        plan->batch_dims[i] = 1;
+    }
+    plan->batches = plan->batch_dims[0] * plan->batch_dims[1];
+    plan->b_shared = (plan->b_batch[0] == 0 || plan->batch_dims[0] == 1) &&
+                     (plan->b_batch[1] == 0 || plan->batch_dims[1] == 1);
+    plan->a_direct = node->in[MATMUL_A].desc.dtype == HEED_F32 && (plan->a_k == 1 || plan->k <= 1);
+    plan->panels = (plan->n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    plan->strips = (plan->m + TILE_ROWS - 1) / TILE_ROWS;
+}
+
+/* How the work is cut. */
+static void cut(struct plan *plan) {
+    const int64_t blocks = (plan->k + BLOCK_K - 1) / BLOCK_K;
+    plan->block_k = blocks > 1 ? (plan->k + blocks - 1) / blocks : BLOCK_K;
+    plan->tile_rows = TILE_ROWS;
+    if (plan->m <= SKINNY_ROWS) {
+        plan->piece_rows = plan->m > 0 ? plan->m : 1;
+        plan->piece_panels = SKINNY_PANELS;
+        if (plan->a_direct && plan->m > 0) /* tiles of about one height: 8 as 4 + 4 */
+            plan->tile_rows = (plan->m + plan->strips - 1) / plan->strips;
+    } else {
+        plan->piece_rows = BLOCK_ROWS;
+        plan->piece_panels = BLOCK_PANELS;
+    }
+    for (;;) {
+        plan->row_pieces = (plan->m + plan->piece_rows - 1) / plan->piece_rows;
+        plan->panel_pieces = (plan->panels + plan->piece_panels - 1) / plan->piece_panels;
+        if (plan->m <= SKINNY_ROWS ||
+            plan->row_pieces * plan->panel_pieces * plan->batches >= LEAST_PIECES)
+            return;
+        if (plan->piece_panels > 4)
+            plan->piece_panels /= 2;
+        else if (plan->piece_rows > 4 * TILE_ROWS)
+            plan->piece_rows /= 2;
+        else
+            return;
+    }
+}
+
+/* Takes `elems` f32 elements of the scratch. False if there are too many. */
+static bool reserve(size_t *bytes, size_t *start, int64_t rows, int64_t columns, int64_t depth) {
+    *start = *bytes;
+    int64_t elems = 0;
+    if (__builtin_mul_overflow(rows, columns, &elems) ||
+        __builtin_mul_overflow(elems, depth, &elems) || elems > INT64_MAX / 8 ||
+        (size_t)elems > (SIZE_MAX / 2 - *bytes) / sizeof(float))
+        return false;
+    *bytes += ((size_t)elems * sizeof(float) + 63) / 64 * 64;
+    return true;
+}
+
+static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct avx2_node *node, struct heed_error *error) {
+    const struct avx2_panels *panels = NULL;
+    struct plan *plan = heedi_avx2_calloc(plugin->host, 1, sizeof *plan);
+    if (plan == NULL)
+        return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                               "avx2: out of memory for the plan of %s", node->name);
+    node->table = plan;
+    read_shapes(node, plan);
+    cut(plan);
+    const enum heed_status status =
+        heedi_avx2_acquire_panels(plugin, subgraph, node, &node->prepared, &panels, error);
+    if (status != HEED_OK)
+        return status;
+    node->packed = panels;
+    bool fits = true;
+    size_t *bytes = &node->scratch_bytes;
+    if (!plan->a_direct)
+        fits = fits &&
+               reserve(bytes, &plan->a_start, plan->batches, plan->strips * TILE_ROWS, plan->k);
+    if (panels == NULL)
+        fits = fits &&
+               reserve(bytes, &plan->b_start, plan->b_shared ? 1 : plan->batches,
+                       plan->panels * TILE_COLUMNS, plan->k) &&
+               reserve(bytes, &(size_t){0}, 1, MATMUL_AHEAD / (int64_t)sizeof(float), 1);
+    if (node->out[0].desc.dtype != HEED_F32 && plan->block_k < plan->k)
+        fits = fits && reserve(bytes, &plan->sums_start, plan->batches, plan->m, plan->n);
+    if (heedi_avx2_present(&node->in[MATMUL_BIAS]))
+        fits = fits && reserve(bytes, &plan->bias_start, 1, plan->n, 1);
+    if (!fits)
+        return heedi_avx2_fail(error, HEED_ERROR_LIMIT,
+                               "avx2: %s: the packed operands are too large", node->name);
+    return HEED_OK;
+}
+
+static const char *accept(struct avx2_node *node) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    if (attrs->activation > HEED_ACTIVATION_SIGMOID)
+        return "unknown activation";
+    if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
+        return "unknown way to transpose";
+    if (!heedi_avx2_is_float(&node->in[MATMUL_A]) || !heedi_avx2_is_float(&node->out[0]))
+        return "a and the result must be of a float type";
+    if (!heedi_avx2_is_float(&node->in[MATMUL_B]) || heedi_avx2_present(&node->in[MATMUL_B_SCALE]))
+        return "b must be of a float type and have no scales";
+    if (heedi_avx2_present(&node->in[MATMUL_BIAS]) && !heedi_avx2_is_float(&node->in[MATMUL_BIAS]))
+        return "the bias must be of a float type";
+    if (node->in[MATMUL_A].desc.rank < 2 || node->in[MATMUL_B].desc.rank < 2 ||
+        node->out[0].desc.rank < 2)
+        return "a, b and the result must have at least two dimensions";
+    heedi_avx2_want_lines(node, MATMUL_BIAS);
+    node->kernel = AVX2_MATMUL;
+    return NULL;
+}
+
+const struct avx2_operator heedi_avx2_matmul = {
+    .attrs_size = sizeof(struct heed_matmul_attrs), .accept = accept, .prepare = prepare};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* positions: sinusoidal position vectors (Vaswani et al. 2017, sec. 3.5), computed in double and
+ * rounded once. The wavelengths are worked out when the program is compiled. */
+#include <math.h>
+
+#include "avx2.h"
+
+static void positions_range(void *arg, int64_t begin, int64_t end) {
+    const struct avx2_call *call = arg;
+    const struct heed_positions_attrs *attrs = &call->node->attrs.positions;
+    const struct avx2_operand *x = &call->in[0];
+    const double *wavelengths = call->node->table;
+    const int64_t half = attrs->width / 2, n = attrs->width;
+    const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
+    for (int64_t row = begin; row < end; row++) {
+        const int64_t position =
+            heedi_avx2_load_i32(x, heedi_avx2_offset(x->desc, x->desc->rank, row));
+        float *y = (float *)call->out[0].data + row * n;
+        if (position < 0 || position >= (int64_t)attrs->max_len) {
+            heedi_avx2_zero(&call->out[0], row * n, n);
+            continue;
+        }
+        for (int64_t i = 0; i < half; i++) {
+            const double angle = (double)position / wavelengths[i];
+            y[interleaved ? 2 * i : i] = (float)sin(angle);
+            y[interleaved ? 2 * i + 1 : half + i] = (float)cos(angle);
+        }
+    }
+}
+
+void heed_f32_positions__avx2(const struct avx2_call *call) {
+    heedi_avx2_parallel(call, heed_desc_elems(call->in[0].desc),
+                        64 * (int64_t)call->node->attrs.positions.width, positions_range,
+                        (void *)(uintptr_t)call);
+}
+
+static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct avx2_node *node, struct heed_error *error) {
+    (void)subgraph;
+    const struct heed_positions_attrs *attrs = &node->attrs.positions;
+    const uint32_t half = attrs->width / 2;
+    double *wavelengths = heedi_avx2_calloc(plugin->host, half, sizeof *wavelengths);
+    if (wavelengths == NULL)
+        return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                               "scalar: out of memory for the wavelengths of %s", node->name);
+    for (uint32_t i = 0; i < half; i++) {
+        const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
+                                    ? (double)i / (half - 1.0)
+                                    : 2.0 * i / (double)attrs->width;
+        wavelengths[i] = pow(10000.0, exponent);
+    }
+    node->table = wavelengths;
+    return HEED_OK;
+}
+
+static const char *accept(struct avx2_node *node) {
+    const struct heed_positions_attrs *attrs = &node->attrs.positions;
+    if (attrs->form > HEED_POSITIONS_INTERLEAVED)
+        return "unknown form of positions";
+    if (attrs->width < 2 || attrs->width % 2 != 0 ||
+        (attrs->form == HEED_POSITIONS_HALVES_T2T && attrs->width < 4))
+        return "the width must be even and hold a sine and a cosine";
+    if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
+        return "positions are i32 and their vectors f32";
+    node->kernel = AVX2_POSITIONS;
+    return NULL;
+}
+
+const struct avx2_operator heedi_avx2_positions = {
+    .attrs_size = sizeof(struct heed_positions_attrs), .accept = accept, .prepare = prepare};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What softmax and log_softmax share: the maximum of a row and the sum of its exponentials. */
+#ifndef HEEDI_AVX2_SOFTMAX_H
+#define HEEDI_AVX2_SOFTMAX_H
+
+#include <math.h>
+
+#include "avx2.h"
+#include "functions.h"
+#include "vector.h"
+
+struct softmax {
+    const struct avx2_call *call;
+    int64_t n;
+};
+
+static inline struct softmax softmax_work(const struct avx2_call *call) {
+    const struct heed_tensor_desc *x = call->in[0].desc;
+    const struct softmax work = {.call = call, .n = x->dims[x->rank - 1]};
+    return work;
+}
+
+/* Elements [i, i + count) of a row. */
+static inline const float *softmax_load(const struct softmax *work, int64_t row, int64_t i,
+                                        int64_t count, float *buffer) {
+    const struct avx2_operand *x = &work->call->in[0];
+    return heedi_avx2_load(x, heedi_avx2_offset(x->desc, x->desc->rank - 1, row) + i, count,
+                           buffer);
+}
+
+/* The greatest element; 0 for a row of -inf, whose exponentials are then 0 (or NaN where it is). */
+static inline float softmax_max(const struct softmax *work, int64_t row) {
+    float buffer[AVX2_BLOCK];
+    struct vector_pair most = vector_pair(-INFINITY);
+    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
+        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+        vector_fold_max(&most, softmax_load(work, row, i, count, buffer), count);
+    }
+    const float max = vector_max(_mm256_max_ps(most.at[0], most.at[1]));
+    return max == -INFINITY ? 0.0f : max;
+}
+
+/* y[i] = exp(x[i] - max). y and x may be the same. */
+static inline void softmax_exp(const float *x, int64_t count, float max, float *y) {
+    for (int64_t i = 0; i < count; i += 8)
+        vector_store(y + i, count - i,
+                     avx2_exp(_mm256_sub_ps(vector_load(x + i, count - i), avx2_splat(max))));
+}
+
+/* sum exp(x[i] - max); the exponentials are kept in `kept` unless it is NULL. */
+static inline float softmax_sum(const struct softmax *work, int64_t row, float max, float *kept) {
+    float buffer[AVX2_BLOCK];
+    struct vector_pair sums = vector_pair(0.0f);
+    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
+        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+        const float *x = softmax_load(work, row, i, count, buffer);
+        for (int64_t j = 0; j < count; j += 8) {
+            const int64_t left = count - j;
+            const __m256 e = vector_select(
+                left, avx2_exp(_mm256_sub_ps(vector_load(x + j, left), avx2_splat(max))), 0.0f);
+            __m256 *at = &sums.at[j / 8 % 2];
+            *at = _mm256_add_ps(*at, e);
+            if (kept != NULL)
+                vector_store(kept + i + j, left, e);
+        }
+    }
+    return vector_sum(_mm256_add_ps(sums.at[0], sums.at[1]));
+}
+
+static inline const char *softmax_accept(struct avx2_node *node) {
+    if (!heedi_avx2_is_float(&node->in[0]) || !heedi_avx2_is_float(&node->out[0]))
+        return "the input and the result must be of a float type";
+    if (node->in[0].desc.rank < 1)
+        return "the input must have a dimension";
+    heedi_avx2_want_lines(node, 0);
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The micro-kernel of matmul and attention, to be specialised by its callers:
+ *
+ *     c[r][j] = start + sum over p of a[r][p] * b[p][j]        r < rows, j < 16 * panels
+ *
+ *     a: rows x k                b: panels of k x 16
+ *     +---- k ---->+             +- 16 -+  +- 16 -+
+ *     |            |             |      |  |      |        rows * panels * 2 sums stay in registers
+ *     +------------+             k      |  k      |        (at most 12 of the 16 that there are)
+ *                                v------+  v------+
+ *
+ * Every element is one chain of fused multiply-adds over ascending p, which starts at 0 or, to
+ * continue a chain that was cut in k, at what c holds. So its bits do not depend on rows, panels,
+ * or where k was cut. Functions are inlined with constant arguments, one specialisation per
+ * register tile. */
+#ifndef HEEDI_AVX2_TILE_H
+#define HEEDI_AVX2_TILE_H
+
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "heed/tensor.h"
+
+enum {
+    TILE_ROWS = 6,     /* most rows of a register tile */
+    TILE_COLUMNS = 16, /* of a panel */
+    TILE_PANELS = 4    /* most panels of a register tile */
+};
+
+/* Loops with constant bounds must be written out for arrays to become registers. */
+#if defined(__clang__)
+#define TILE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TILE_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define TILE_INLINE static inline __attribute__((always_inline))
+
+/* 8 elements of a float type as f32. */
+TILE_INLINE __m256 tile_load(const void *b, int64_t offset, enum heed_dtype dtype) {
+    if (dtype == HEED_F32)
+        return _mm256_loadu_ps((const float *)b + offset);
+    const __m128i half = _mm_loadu_si128((const void *)((const uint16_t *)b + offset));
+    if (dtype == HEED_F16)
+        return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+struct tile_operands {
+    float *c;
+    int64_t c_row; /* distance of rows, in elements, as below */
+    const float *a;
+    int64_t a_row, a_k;
+    const void *b;
+    int64_t b_k, b_panel; /* distance of lines of a panel, and of panels */
+    int64_t k;
+    bool first; /* the chain starts at 0 */
+};
+
+TILE_INLINE void tile_multiply(const struct tile_operands *it, const int rows, const int panels,
+                               const enum heed_dtype b_type, const int64_t b_k,
+                               const int64_t ahead) {
+    __m256 sums[TILE_ROWS][2 * TILE_PANELS];
+    TILE_UNROLL
+    for (int r = 0; r < rows; r++)
+        TILE_UNROLL
+    for (int j = 0; j < 2 * panels; j++)
+        sums[r][j] =
+            it->first ? _mm256_setzero_ps() : _mm256_loadu_ps(it->c + r * it->c_row + 8 * j);
+    const float *a = it->a;
+    const char *b = it->b;
+    const int64_t bytes = b_type == HEED_F32 ? 4 : 2;
+    const int64_t a_row = it->a_row, a_k = it->a_k, b_panel = it->b_panel * bytes;
+    for (int64_t p = 0; p < it->k; p++) {
+        __m256 line[2 * TILE_PANELS];
+        if (ahead > 0)
+            TILE_UNROLL
+        for (int j = 0; j < panels; j++)
+            _mm_prefetch(b + j * b_panel + ahead, _MM_HINT_T0);
+        TILE_UNROLL
+        for (int j = 0; j < 2 * panels; j++)
+            line[j] = tile_load(b + (j / 2) * b_panel, 8 * (j % 2), b_type);
+        TILE_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const __m256 x = _mm256_broadcast_ss(a + r * a_row);
+            TILE_UNROLL
+            for (int j = 0; j < 2 * panels; j++)
+                sums[r][j] = _mm256_fmadd_ps(x, line[j], sums[r][j]);
+        }
+        a += a_k;
+        b += b_k * bytes;
+    }
+    TILE_UNROLL
+    for (int r = 0; r < rows; r++)
+        TILE_UNROLL
+    for (int j = 0; j < 2 * panels; j++)
+        _mm256_storeu_ps(it->c + r * it->c_row + 8 * j, sums[r][j]);
+}
+
+#endif
