@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention on the scalar backend against its reference, in all the forms of heed/ops.h. */
+/* attention on every backend against its reference, in all the forms of heed/ops.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -151,5 +151,5 @@ static void test_packed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_dense), cmocka_unit_test(test_packed)};
-    return cmocka_run_group_tests(tests, agree_setup, agree_teardown);
+    return agree_main(tests, sizeof tests / sizeof *tests);
 }

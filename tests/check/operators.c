@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every operator but attention on the scalar backend against its reference: odd shapes, strided
+/* Every operator but attention on every backend against its reference: odd shapes, strided
  * views, all types, all attributes, several kinds of values. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -332,5 +332,5 @@ int main(void) {
         cmocka_unit_test(test_top_k),       cmocka_unit_test(test_cache_append),
         cmocka_unit_test(test_gather_rows),
     };
-    return cmocka_run_group_tests(tests, agree_setup, agree_teardown);
+    return agree_main(tests, sizeof tests / sizeof *tests);
 }

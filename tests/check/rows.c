@@ -108,5 +108,5 @@ static void test_batch_equals_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_batch_equals_rows)};
-    return cmocka_run_group_tests(tests, agree_setup, agree_teardown);
+    return agree_main(tests, sizeof tests / sizeof *tests);
 }

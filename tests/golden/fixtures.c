@@ -30,7 +30,7 @@ static int set_up(void **state) {
     const struct heed_executor_options options = {.struct_size = sizeof options,
                                                   .backends = "scalar"};
     char path[1024];
-    inside.golden = open_golden();
+    inside.golden = open_golden("scalar");
     struct heed_context *context = inside.golden.context;
     (void)snprintf(path, sizeof path, "%s/golden/fixtures.safetensors", HEED_TEST_DATA);
     assert_int_equal(heedi_safetensors_open(context, path, &inside.fixtures), HEED_OK);

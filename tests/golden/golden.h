@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "heed/translate.h"
+#include "tests/support/backends.h"
 
 enum { MAX_LINES = 1000, MAX_LENGTH = 128 };
 
@@ -56,9 +57,9 @@ struct golden {
     struct heed_translator *translator;
 };
 
-static inline struct golden open_golden(void) {
+static inline struct golden open_golden(const char *backend) {
     const struct heed_translator_options options = {
-        .struct_size = sizeof options, .backends = "scalar", .max_length = MAX_LENGTH};
+        .struct_size = sizeof options, .backends = backend, .max_length = MAX_LENGTH};
     struct golden golden = {0};
     assert_int_equal(heed_context_create(NULL, &golden.context), HEED_OK);
     if (heed_model_open(golden.context, NULL, &golden.model) != HEED_OK ||

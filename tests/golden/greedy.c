@@ -11,10 +11,9 @@ static int compare(void *user, size_t index, const struct heed_translation *tran
     return 0;
 }
 
-static void a_hundred_captions(void **state) {
+static void a_hundred_captions(const char *backend) {
     struct lines source = read_lines("multi30k_100.en"), target = read_lines("multi30k_100.de");
-    struct golden golden = open_golden();
-    (void)state;
+    struct golden golden = open_golden(backend);
     assert_int_equal(source.count, 100);
     assert_int_equal(target.count, 100);
     assert_int_equal(
@@ -25,10 +24,9 @@ static void a_hundred_captions(void **state) {
     free(target.block);
 }
 
-static void one_at_a_time(void **state) {
+static void one_at_a_time(const char *backend) {
     struct lines source = read_lines("multi30k_100.en"), target = read_lines("multi30k_100.de");
-    struct golden golden = open_golden();
-    (void)state;
+    struct golden golden = open_golden(backend);
     for (size_t i = 0; i < 5; i++) {
         char *text = NULL;
         assert_int_equal(heed_translate(golden.translator, source.texts[i], &text), HEED_OK);
@@ -40,8 +38,19 @@ static void one_at_a_time(void **state) {
     free(target.block);
 }
 
+static void test_every_backend(void **state) {
+    struct support_backend backends[SUPPORT_BACKENDS];
+    const size_t count = support_backends(backends);
+    (void)state;
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        print_message("on %s\n", backends[i].name);
+        a_hundred_captions(backends[i].name);
+        one_at_a_time(backends[i].name);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred_captions),
-                                       cmocka_unit_test(one_at_a_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_backend)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,20 +24,19 @@ static int compare(void *user, size_t index, const struct heed_translation *tran
     return 0;
 }
 
-static void a_thousand_captions(void **state) {
+static void a_thousand_captions(const char *backend) {
     struct lines source = read_lines("long/test_2016_flickr.en");
     struct lines target = read_lines("long/test_2016_flickr.greedy.de");
     struct lines margins = read_lines("long/test_2016_flickr.greedy.margin");
-    struct golden golden = open_golden();
+    struct golden golden = open_golden(backend);
     struct tally tally = {.expected = &target, .margins = &margins};
-    (void)state;
     assert_int_equal(source.count, 1000);
     assert_int_equal(target.count, 1000);
     assert_int_equal(margins.count, 1000);
     if (heed_translate_many(golden.translator, source.texts, NULL, source.count, compare, &tally) !=
         HEED_OK)
         fail_msg("%s", heed_last_error(golden.context));
-    print_message("%zu of %zu lines agree\n", tally.agreed, source.count);
+    print_message("%s: %zu of %zu lines agree\n", backend, tally.agreed, source.count);
     assert_int_equal(tally.bad, 0);
     assert_true(tally.agreed >= 998);
     close_golden(&golden);
@@ -46,7 +45,16 @@ static void a_thousand_captions(void **state) {
     free(margins.block);
 }
 
+static void test_every_backend(void **state) {
+    struct support_backend backends[SUPPORT_BACKENDS];
+    const size_t count = support_backends(backends);
+    (void)state;
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        a_thousand_captions(backends[i].name);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_thousand_captions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_backend)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/backends.h"
 #include "tests/support/compare.h"
 
 /* ---- suites ---- */
@@ -23,12 +24,9 @@ static void backwards(void *user, int64_t count, int64_t grain, heed_range_fn fn
         fn(arg, begin, begin + grain < count ? begin + grain : count);
 }
 
-static void take_profile(void *user, const struct heed_device *device, const char *reason) {
-    if (reason == NULL && strcmp(device->backend, "scalar") == 0)
-        *(struct heed_numeric_profile *)user = device->info.numeric;
-}
+static const struct support_backend *backend; /* of the suites */
 
-int agree_setup(void **state) {
+static int setup(void **state) {
     static struct agree_suite suite;
     static const uint32_t threads[AGREE_EXECUTORS] = {1, 2, 4, 4};
     memset(&suite, 0, sizeof suite);
@@ -37,19 +35,16 @@ int agree_setup(void **state) {
     suite.drawn_seed = seed != NULL;
     suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
     *state = &suite;
+    suite.numeric = backend->numeric;
     if (heed_context_create(NULL, &suite.context) != HEED_OK)
         return -1;
-    if (heed_devices(suite.context, HEED_TEST_PLUGINS, take_profile, &suite.numeric) != HEED_OK ||
-        suite.numeric.unit_roundoff == 0.0f) {
-        print_error("the scalar backend was not found\n");
-        return -1;
-    }
     for (int i = 0; i < AGREE_EXECUTORS; i++) {
         struct heed_pool_options pool = {.struct_size = sizeof pool, .threads = threads[i]};
         if (i == AGREE_EXECUTORS - 1)
             pool.parallel_for = backwards;
-        struct heed_executor_options options = {
-            .struct_size = sizeof options, .backends = "scalar", .plugin_path = HEED_TEST_PLUGINS};
+        struct heed_executor_options options = {.struct_size = sizeof options,
+                                                .backends = backend->name,
+                                                .plugin_path = HEED_TEST_PLUGINS};
         if (heed_pool_create(suite.context, &pool, &suite.pools[i]) == HEED_OK) {
             options.pool = suite.pools[i];
             if (heed_executor_create(suite.context, &options, &suite.executors[i]) == HEED_OK)
@@ -61,7 +56,7 @@ int agree_setup(void **state) {
     return 0;
 }
 
-int agree_teardown(void **state) {
+static int teardown(void **state) {
     struct agree_suite *suite = *state;
     for (int i = 0; i < AGREE_EXECUTORS; i++) {
         heed_executor_release(suite->executors[i]);
@@ -69,6 +64,17 @@ int agree_teardown(void **state) {
     }
     heed_context_destroy(suite->context);
     return 0;
+}
+
+int agree_main(const struct CMUnitTest *tests, size_t count) {
+    struct support_backend backends[SUPPORT_BACKENDS];
+    const size_t backend_count = support_backends(backends);
+    int failed = backend_count == 0;
+    for (size_t i = 0; i < backend_count; i++) {
+        backend = &backends[i];
+        failed += _cmocka_run_group_tests(backend->name, tests, count, setup, teardown);
+    }
+    return failed;
 }
 
 static void check_coverage(const struct agree_suite *suite, enum heed_op op,

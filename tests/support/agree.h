@@ -64,9 +64,10 @@ struct agree_suite {
     int64_t cases;     /* run so far */
     bool drawn_seed;   /* HEED_SEED is set */
 };
-/* cmocka group fixtures; *state is the suite. */
-int agree_setup(void **state);
-int agree_teardown(void **state);
+/* Runs `count` tests on every backend that there is, as a group named after it; *state of a test is
+ * the suite. Returns how many failed. */
+struct CMUnitTest;
+int agree_main(const struct CMUnitTest *tests, size_t count);
 
 struct agree_operand {
     heed_tensor tensor; /* HEED_NO_TENSOR: absent */
