@@ -24,7 +24,7 @@
 
 enum {
     BLOCK_K = 384,     /* longest block of k */
-    BLOCK_ROWS = 96,   /* rows of a piece, a multiple of 6 */
+    BLOCK_ROWS = 144,   /* rows of a piece, a multiple of 6 */
     BLOCK_PANELS = 16, /* panels of a piece */
     SKINNY_PANELS = 4, /* panels of a piece of up to 16 rows */
     SKINNY_ROWS = 16,

@@ -4,6 +4,7 @@
 
 #include "matmul.h"
 #include "transpose.h"
+#include "vector.h"
 
 /* Element `offset` of any float type. */
 static float element(const void *data, int64_t offset, enum heed_dtype dtype) {
@@ -42,7 +43,22 @@ void heedi_avx2_pack_strip(const struct avx2_operand *a, int64_t offset, int64_t
     const enum heed_dtype dtype = a->desc->dtype;
     const int64_t rows = m - row < TILE_ROWS ? m - row : TILE_ROWS;
     offset += row * row_stride;
-    for (int64_t p = 0; p < k; p++)
+    int64_t p = 0;
+    if (dtype == HEED_F32 && k_stride == 1) {
+        const float *source = (const float *)a->data + offset;
+        for (; p + 8 <= k; p += 8) {
+            __m256 lines[8];
+            for (int64_t r = 0; r < 8; r++)
+                lines[r] = r < rows ? _mm256_loadu_ps(source + r * row_stride + p)
+                                    : _mm256_setzero_ps();
+            transpose_8x8(lines);
+            /* Each store's last two lanes are overwritten by the next. */
+            for (int64_t i = 0; i < 7; i++)
+                _mm256_storeu_ps(target + (p + i) * TILE_ROWS, lines[i]);
+            _mm256_maskstore_ps(target + (p + 7) * TILE_ROWS, vector_mask(TILE_ROWS), lines[7]);
+        }
+    }
+    for (; p < k; p++)
         for (int64_t r = 0; r < TILE_ROWS; r++)
             target[p * TILE_ROWS + r] =
                 r < rows ? element(a->data, offset + r * row_stride + p * k_stride, dtype) : 0.0f;
