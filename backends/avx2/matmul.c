@@ -24,9 +24,8 @@
 
 enum {
     BLOCK_K = 384,     /* longest block of k */
-    BLOCK_ROWS = 144,   /* rows of a piece, a multiple of 6 */
+    BLOCK_ROWS = 144,  /* rows of a piece, a multiple of 6 */
     BLOCK_PANELS = 16, /* panels of a piece */
-    SKINNY_PANELS = 4, /* panels of a piece of up to 16 rows */
     SKINNY_ROWS = 16,
     LEAST_PIECES = 16 /* pieces of a large product, so that threads can share it */
 };
@@ -38,7 +37,7 @@ struct plan {
     int64_t batch_dims[2];
     int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
     int64_t panels, strips;
-    int64_t tile_rows; /* of a register tile */
+    int64_t tile_rows, tile_panels; /* of a register tile */
     int64_t piece_rows, piece_panels, row_pieces, panel_pieces;
     int64_t block_k;
     bool a_direct, b_shared;
@@ -81,29 +80,36 @@ static void finish_row(const struct matmul *work, int64_t row, int64_t column, i
         heedi_avx2_store(y, offset, columns, rounded);
 }
 
-/* A register tile: rows [row, row + rows) of the batch, `panels` panels from `panel` on, k from p
- * on. */
-struct tile {
-    int64_t batch, row, rows, panel, panels, p;
+/* A piece of work, within one batch. */
+struct piece {
+    const float *a;              /* of the batch, where it lies or in strips */
+    const char *b;               /* its panels */
+    int64_t y_row;               /* row of y at which the batch begins */
+    int64_t first_row, last_row; /* of the batch */
+    int64_t first_panel, last_panel;
 };
 
-static void compute_tile(const struct matmul *work, const struct tile *tile) {
+/* A register tile: rows [row, row + rows), `panels` panels from `panel` on, k from p on. */
+struct tile {
+    int64_t row, rows, panel, panels, p;
+};
+
+static void compute_tile(const struct matmul *work, const struct piece *piece,
+                         const struct tile *tile) {
     const struct plan *plan = work->plan;
     const int64_t column = tile->panel * TILE_COLUMNS, width = tile->panels * TILE_COLUMNS;
     const int64_t left = plan->n - column, columns = left < width ? left : width;
-    const int64_t row = tile->batch * plan->m + tile->row; /* of y */
+    const int64_t row = piece->y_row + tile->row;
     const int64_t count = plan->k - tile->p < plan->block_k ? plan->k - tile->p : plan->block_k;
     const bool last = tile->p + count == plan->k, first = tile->p == 0;
+    const bool buffered = columns < width || work->sums == NULL;
     float buffer[TILE_ROWS * TILE_COLUMNS * TILE_PANELS];
 
-    struct tile_operands it = {.k = count, .first = first, .b_k = TILE_COLUMNS};
+    struct tile_operands it = {.c = buffer, .c_row = width, .k = count, .first = first};
     it.b_panel = plan->k * TILE_COLUMNS;
-    it.b = (const char *)work->panels + (size_t)(tile->batch * work->panel_elems +
-                                                 (tile->panel * plan->k + tile->p) * TILE_COLUMNS) *
-                                            work->panel_bytes;
-    it.c = buffer;
-    it.c_row = width;
-    if (columns == width && work->sums != NULL) {
+    it.b =
+        piece->b + (size_t)((tile->panel * plan->k + tile->p) * TILE_COLUMNS) * work->panel_bytes;
+    if (!buffered) {
         it.c = work->sums + row * plan->n + column;
         it.c_row = plan->n;
     } else if (!first) { /* sums of a last, narrower panel wait without its zeros */
@@ -112,25 +118,46 @@ static void compute_tile(const struct matmul *work, const struct tile *tile) {
                    (size_t)columns * sizeof *buffer);
     }
     if (plan->a_direct) {
-        const int64_t outer = tile->batch / plan->batch_dims[1];
-        const int64_t inner = tile->batch % plan->batch_dims[1];
-        it.a = (const float *)work->call->in[MATMUL_A].data + outer * plan->a_batch[0] +
-               inner * plan->a_batch[1] + tile->row * plan->a_row + tile->p;
+        it.a = piece->a + tile->row * plan->a_row + tile->p;
         it.a_row = plan->a_row;
         (tile->panels > 1 ? work->tiles->wide : work->tiles->direct)[tile->rows - 1](&it);
     } else {
-        it.a =
-            work->a_strips +
-            ((tile->batch * plan->strips + tile->row / TILE_ROWS) * plan->k + tile->p) * TILE_ROWS;
+        it.a = piece->a + tile->row * plan->k + tile->p * TILE_ROWS; /* row: a multiple of 6 */
         work->tiles->strip[tile->rows - 1](&it);
     }
-    for (int64_t r = 0; r < tile->rows; r++) {
-        if (last && (work->finishes || it.c == buffer))
+    if (last && (work->finishes || buffered))
+        for (int64_t r = 0; r < tile->rows; r++)
             finish_row(work, row + r, column, columns, it.c + r * it.c_row);
-        else if (!last && it.c == buffer)
+    else if (buffered)
+        for (int64_t r = 0; r < tile->rows; r++)
             memcpy(work->sums + (row + r) * plan->n + column, buffer + r * width,
                    (size_t)columns * sizeof *buffer);
-    }
+}
+
+/* One block of k after another, so that a panel's part of it serves all rows from the first cache.
+ */
+static void compute_piece(const struct matmul *work, const struct piece *piece) {
+    const struct plan *plan = work->plan;
+    struct tile tile = {.p = 0};
+    do {
+        for (tile.panel = piece->first_panel; tile.panel < piece->last_panel;
+             tile.panel += tile.panels) {
+            tile.panels = plan->tile_panels;
+            if (tile.panel + tile.panels > piece->last_panel)
+                tile.panels = 1;
+            for (tile.row = piece->first_row; tile.row < piece->last_row;
+                 tile.row += plan->tile_rows) {
+                const int64_t rest = piece->last_row - tile.row;
+                tile.rows = rest < plan->tile_rows ? rest : plan->tile_rows;
+                compute_tile(work, piece, &tile);
+            }
+        }
+        tile.p += plan->block_k;
+    } while (tile.p < plan->k);
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
@@ -138,28 +165,22 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
     const struct plan *plan = work->plan;
     for (int64_t item = begin; item < end; item++) {
         const int64_t batch = item / (plan->row_pieces * plan->panel_pieces);
-        const int64_t row_piece = item / plan->panel_pieces % plan->row_pieces;
-        const int64_t first_row = row_piece * plan->piece_rows;
+        const int64_t first_row = item / plan->panel_pieces % plan->row_pieces * plan->piece_rows;
         const int64_t first_panel = item % plan->panel_pieces * plan->piece_panels;
-        const int64_t last_row =
-            first_row + plan->piece_rows < plan->m ? first_row + plan->piece_rows : plan->m;
-        const int64_t last_panel = first_panel + plan->piece_panels < plan->panels
-                                       ? first_panel + plan->piece_panels
-                                       : plan->panels;
-        struct tile tile = {.batch = batch};
-        do {
-            for (tile.panel = first_panel; tile.panel < last_panel; tile.panel += tile.panels) {
-                tile.panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
-                if (tile.panel + tile.panels > last_panel)
-                    tile.panels = 1;
-                for (tile.row = first_row; tile.row < last_row; tile.row += plan->tile_rows) {
-                    const int64_t rest = last_row - tile.row;
-                    tile.rows = rest < plan->tile_rows ? rest : plan->tile_rows;
-                    compute_tile(work, &tile);
-                }
-            }
-            tile.p += plan->block_k;
-        } while (tile.p < plan->k);
+        const struct piece piece = {
+            .a = plan->a_direct ? (const float *)work->call->in[MATMUL_A].data +
+                                      batch / plan->batch_dims[1] * plan->a_batch[0] +
+                                      batch % plan->batch_dims[1] * plan->a_batch[1]
+                                : work->a_strips + batch * plan->strips * plan->k * TILE_ROWS,
+            .b = (const char *)work->panels +
+                 (size_t)(batch * work->panel_elems) * work->panel_bytes,
+            .y_row = batch * plan->m,
+            .first_row = first_row,
+            .last_row = least(first_row + plan->piece_rows, plan->m),
+            .first_panel = first_panel,
+            .last_panel = least(first_panel + plan->piece_panels, plan->panels),
+        };
+        compute_piece(work, &piece);
     }
 }
 
@@ -290,9 +311,12 @@ static void cut(struct plan *plan) {
     const int64_t blocks = (plan->k + BLOCK_K - 1) / BLOCK_K;
     plan->block_k = blocks > 1 ? (plan->k + blocks - 1) / blocks : BLOCK_K;
     plan->tile_rows = TILE_ROWS;
+    plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
+    if (plan->m <= TILE_ROWS) /* a weight is read once, the longer its stretches the better */
+        plan->block_k = plan->k > 0 ? plan->k : 1;
     if (plan->m <= SKINNY_ROWS) {
         plan->piece_rows = plan->m > 0 ? plan->m : 1;
-        plan->piece_panels = SKINNY_PANELS;
+        plan->piece_panels = plan->tile_panels < 3 ? 4 : 2 * plan->tile_panels;
         if (plan->a_direct && plan->m > 0) /* tiles of about one height: 8 as 4 + 4 */
             plan->tile_rows = (plan->m + plan->strips - 1) / plan->strips;
     } else {

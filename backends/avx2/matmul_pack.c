@@ -49,8 +49,8 @@ void heedi_avx2_pack_strip(const struct avx2_operand *a, int64_t offset, int64_t
         for (; p + 8 <= k; p += 8) {
             __m256 lines[8];
             for (int64_t r = 0; r < 8; r++)
-                lines[r] = r < rows ? _mm256_loadu_ps(source + r * row_stride + p)
-                                    : _mm256_setzero_ps();
+                lines[r] =
+                    r < rows ? _mm256_loadu_ps(source + r * row_stride + p) : _mm256_setzero_ps();
             transpose_8x8(lines);
             /* Each store's last two lanes are overwritten by the next. */
             for (int64_t i = 0; i < 7; i++)

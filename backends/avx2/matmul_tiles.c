@@ -30,7 +30,7 @@
     DIRECT(5, 1, dtype, suffix)                                                                    \
     DIRECT(6, 1, dtype, suffix)                                                                    \
     DIRECT(1, 4, dtype, suffix)                                                                    \
-    DIRECT(2, 2, dtype, suffix)                                                                    \
+    DIRECT(2, 3, dtype, suffix)                                                                    \
     DIRECT(3, 2, dtype, suffix)                                                                    \
     STRIP(1, dtype, suffix)                                                                        \
     STRIP(2, dtype, suffix)                                                                        \
@@ -41,7 +41,7 @@
     static const struct matmul_tiles tiles_##suffix = {                                            \
         .direct = {direct_1x1_##suffix, direct_2x1_##suffix, direct_3x1_##suffix,                  \
                    direct_4x1_##suffix, direct_5x1_##suffix, direct_6x1_##suffix},                 \
-        .wide = {direct_1x4_##suffix, direct_2x2_##suffix, direct_3x2_##suffix},                   \
+        .wide = {direct_1x4_##suffix, direct_2x3_##suffix, direct_3x2_##suffix},                   \
         .strip = {strip_1_##suffix, strip_2_##suffix, strip_3_##suffix, strip_4_##suffix,          \
                   strip_5_##suffix, strip_6_##suffix}};
 

@@ -12,13 +12,13 @@ typedef void (*matmul_tile_fn)(const struct tile_operands *it);
 /* Indexed by rows - 1. */
 struct matmul_tiles {
     matmul_tile_fn direct[TILE_ROWS];      /* a where it lies, one panel */
-    matmul_tile_fn wide[MATMUL_WIDE_ROWS]; /* a where it lies; 4, 2, 2 panels */
+    matmul_tile_fn wide[MATMUL_WIDE_ROWS]; /* a where it lies; 4, 3, 2 panels */
     matmul_tile_fn strip[TILE_ROWS];       /* a in strips of 6 rows, one panel */
 };
 const struct matmul_tiles *heedi_avx2_matmul_tiles(enum heed_dtype b_type);
 
 static inline int matmul_wide_panels(int64_t rows) {
-    return rows == 1 ? 4 : rows <= MATMUL_WIDE_ROWS ? 2 : 1;
+    return rows <= MATMUL_WIDE_ROWS ? 5 - (int)rows : 1;
 }
 
 #endif
