@@ -144,6 +144,9 @@ static void store_weights(const struct attention *work, const struct attention_r
     for (int64_t j = 0; j < keys->count; j += 8)
         _mm256_storeu_ps(scores + j,
                          _mm256_div_ps(_mm256_loadu_ps(scores + j), _mm256_set1_ps(at->sum[row])));
+    for (int64_t j = 0; j < keys->count; j++)
+        if (keys->k[j] < 0) /* also where the sum is NaN */
+            scores[j] = 0.0f;
     heedi_avx2_store(&work->call->out[1],
                      (run->item + row) * work->weights_len + first + at->begin[row],
                      at->end[row] - at->begin[row], scores + at->begin[row]);

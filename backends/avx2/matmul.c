@@ -217,6 +217,8 @@ void heed_f32_matmul_6x16__avx2(const struct avx2_call *call) {
     const struct avx2_panels *packed = call->node->packed;
     const struct avx2_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
     char *scratch = call->scratch;
+    if (plan->m == 0 || plan->n == 0 || plan->batches == 0)
+        return;
     struct matmul work = {
         .call = call,
         .plan = plan,
