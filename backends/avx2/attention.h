@@ -46,6 +46,7 @@ void heedi_avx2_attend(const struct attention *work, const struct attention_run 
  */
 struct attention_keys {
     int64_t count;
+    bool even; /* offsets differ by the stride of keys throughout */
     int64_t k[ATTENTION_KEYS], v[ATTENTION_KEYS];
 };
 

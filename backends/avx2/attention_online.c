@@ -9,8 +9,10 @@
 
 /* What goes on from tile to tile. */
 struct progress {
-    float max[ATTENTION_ROWS], sum[ATTENTION_ROWS];
-    int64_t width;                             /* of a row of y: dv rounded up to 16 */
+    float max[ATTENTION_ROWS];
+    float tile_max[ATTENTION_ROWS];
+    float sums[ATTENTION_ROWS][8]; /* of exponentials: of keys 0, 8, 16..., of 1, 9, ... */
+    int64_t width;                 /* of a row of y: dv rounded up to 16 */
     float q[ATTENTION_ROWS * ATTENTION_WIDTH]; /* [rows][d] */
     float y[ATTENTION_ROWS * ATTENTION_WIDTH]; /* [rows][width] */
     float scores[ATTENTION_ROWS * ATTENTION_KEYS];
@@ -27,6 +29,7 @@ static bool find_tile(const struct attention *work, const struct attention_run *
                       struct progress *at, struct attention_keys *keys) {
     const int64_t *k = work->k->desc->strides, *v = work->v->desc->strides;
     keys->count = 0;
+    keys->even = run->row >= 0;
     for (int64_t r = 0; r < run->rows; r++) {
         at->begin[r] = within_tile(run->begin[r], first);
         at->end[r] = within_tile(run->end[r], first);
@@ -58,11 +61,19 @@ static float finish_scores(const struct attention *work, const struct attention_
                                         run->bias_offset + row * work->bias_strides[2] +
                                             first * work->bias_strides[3],
                                         work->bias_strides[3], keys->count, bias);
-    const __m256 scale = _mm256_set1_ps(work->scale);
+    const __m256 scale = _mm256_set1_ps(work->scale), none = _mm256_set1_ps(-INFINITY);
+    __m256 max = none;
+    if (added == NULL && run->row >= 0 && at->begin[row] == 0 && at->end[row] == ATTENTION_KEYS) {
+        for (int64_t j = 0; j < ATTENTION_KEYS; j += 8) { /* the usual tile: all is visible */
+            const __m256 score = _mm256_mul_ps(_mm256_loadu_ps(scores + j), scale);
+            _mm256_storeu_ps(scores + j, score);
+            max = _mm256_max_ps(score, max);
+        }
+        return vector_max(max);
+    }
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i begin = _mm256_set1_epi32((int)at->begin[row]);
     const __m256i end = _mm256_set1_epi32((int)at->end[row]);
-    __m256 max = _mm256_set1_ps(-INFINITY);
     for (int64_t j = 0; j < keys->count; j += 8) {
         __m256 score = _mm256_mul_ps(_mm256_loadu_ps(scores + j), scale);
         if (added != NULL)
@@ -70,7 +81,7 @@ static float finish_scores(const struct attention *work, const struct attention_
         const __m256i index = _mm256_add_epi32(lanes, _mm256_set1_epi32((int)j));
         const __m256i seen =
             _mm256_andnot_si256(_mm256_cmpgt_epi32(begin, index), _mm256_cmpgt_epi32(end, index));
-        score = _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), score, _mm256_castsi256_ps(seen));
+        score = _mm256_blendv_ps(none, score, _mm256_castsi256_ps(seen));
         _mm256_storeu_ps(scores + j, score);
         max = _mm256_max_ps(score, max);
     }
@@ -84,40 +95,50 @@ static float finish_scores(const struct attention *work, const struct attention_
     return most;
 }
 
-/* Scores become exp(score - max); returns their sum. */
-static float exponentials(const struct attention_keys *keys, float max, float *scores) {
-    __m256 sum = _mm256_setzero_ps();
+/* Scores become exp(score - max), which are added to the sums. */
+static void exponentials(const struct attention_keys *keys, float max, float *scores,
+                         float sums[8]) {
+    __m256 sum = _mm256_loadu_ps(sums);
     const __m256 shift = _mm256_set1_ps(max);
     for (int64_t j = 0; j < keys->count; j += 8) {
         const __m256 e = avx2_exp(_mm256_sub_ps(_mm256_loadu_ps(scores + j), shift));
         _mm256_storeu_ps(scores + j, e);
         sum = _mm256_add_ps(sum, e);
     }
-    return vector_sum(sum);
+    _mm256_storeu_ps(sums, sum);
 }
 
-/* One query's part of the recurrence; its scores become weights of the values. */
-static void update(const struct attention *work, const struct attention_run *run, int64_t row,
-                   int64_t first, const struct attention_keys *keys, struct progress *at) {
-    float *scores = at->scores + row * ATTENTION_KEYS;
-    if (at->begin[row] >= at->end[row])
-        return;
-    const float tile_max = finish_scores(work, run, row, first, keys, at, scores);
-    if (tile_max == -INFINITY && at->max[row] == -INFINITY) {
-        /* Nothing but -inf so far, or NaN, which the sum must show. */
-        at->sum[row] += exponentials(keys, 0.0f, scores);
-        return;
+/* y and the sums of one query, scaled for a greater maximum. */
+static void raise_max(struct progress *at, int64_t row, float max) {
+    const __m256 correction = avx2_exp(_mm256_set1_ps(at->max[row] - max));
+    float *y = at->y + row * at->width;
+    for (int64_t i = 0; i < at->width; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_loadu_ps(y + i), correction));
+    _mm256_storeu_ps(at->sums[row], _mm256_mul_ps(_mm256_loadu_ps(at->sums[row]), correction));
+    at->max[row] = max;
+}
+
+/* The recurrence; scores become weights of the values. First all maxima, then all exponentials: one
+ * query after the other would leave the processor waiting for each maximum. */
+static void update(const struct attention *work, const struct attention_run *run, int64_t first,
+                   const struct attention_keys *keys, struct progress *at) {
+    for (int64_t r = 0; r < run->rows; r++)
+        if (at->begin[r] < at->end[r])
+            at->tile_max[r] =
+                finish_scores(work, run, r, first, keys, at, at->scores + r * ATTENTION_KEYS);
+    for (int64_t r = 0; r < run->rows; r++) {
+        if (at->begin[r] >= at->end[r])
+            continue;
+        if (at->tile_max[r] > at->max[r])
+            raise_max(at, r, at->tile_max[r]);
+        /* Where all is -inf so far, exponentials are 0, or NaN, which the sums must show. */
+        const float max = at->max[r] == -INFINITY ? 0.0f : at->max[r];
+        exponentials(keys, max, at->scores + r * ATTENTION_KEYS, at->sums[r]);
     }
-    const float max = tile_max > at->max[row] ? tile_max : at->max[row];
-    if (max != at->max[row]) {
-        const __m256 correction = avx2_exp(_mm256_set1_ps(at->max[row] - max));
-        float *y = at->y + row * at->width;
-        for (int64_t i = 0; i < at->width; i += 8)
-            _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_loadu_ps(y + i), correction));
-        at->sum[row] *= _mm256_cvtss_f32(correction);
-        at->max[row] = max;
-    }
-    at->sum[row] += exponentials(keys, max, scores);
+}
+
+static float total(const struct progress *at, int64_t row) {
+    return vector_sum(_mm256_loadu_ps(at->sums[row]));
 }
 
 static void load_queries(const struct attention *work, const struct attention_run *run,
@@ -136,14 +157,16 @@ static void store_weights(const struct attention *work, const struct attention_r
                           int64_t row, int64_t first, const struct attention_keys *keys,
                           struct progress *at) {
     float *scores = at->scores + row * ATTENTION_KEYS;
-    if (at->begin[row] >= at->end[row] || at->sum[row] == 0.0f)
+    const float sum = total(at, row);
+    float unused[8] = {0};
+    if (at->begin[row] >= at->end[row] || sum == 0.0f)
         return;
     heedi_avx2_scores_in_place(work, at->q + row * work->d, keys, scores);
     finish_scores(work, run, row, first, keys, at, scores);
-    exponentials(keys, at->max[row] == -INFINITY ? 0.0f : at->max[row], scores);
+    exponentials(keys, at->max[row] == -INFINITY ? 0.0f : at->max[row], scores, unused);
     for (int64_t j = 0; j < keys->count; j += 8)
         _mm256_storeu_ps(scores + j,
-                         _mm256_div_ps(_mm256_loadu_ps(scores + j), _mm256_set1_ps(at->sum[row])));
+                         _mm256_div_ps(_mm256_loadu_ps(scores + j), _mm256_set1_ps(sum)));
     for (int64_t j = 0; j < keys->count; j++)
         if (keys->k[j] < 0) /* also where the sum is NaN */
             scores[j] = 0.0f;
@@ -164,8 +187,7 @@ static void tile(const struct attention *work, const struct attention_run *run, 
             heedi_avx2_scores_in_place(work, at->q + r * work->d, keys,
                                        at->scores + r * ATTENTION_KEYS);
     }
-    for (int64_t r = 0; r < run->rows; r++)
-        update(work, run, r, first, keys, at);
+    update(work, run, first, keys, at);
     if (packed) {
         heedi_avx2_add_values(work->dv, &panels, run->rows, at->scores, at->begin, at->end, at->y);
         return;
@@ -183,7 +205,7 @@ void heedi_avx2_attend(const struct attention *work, const struct attention_run 
     load_queries(work, run, &at);
     for (int64_t r = 0; r < run->rows; r++) {
         at.max[r] = -INFINITY;
-        at.sum[r] = 0.0f;
+        memset(at.sums[r], 0, sizeof at.sums[r]);
         begin = run->begin[r] < begin ? run->begin[r] : begin;
         end = run->end[r] > end ? run->end[r] : end;
     }
@@ -194,11 +216,11 @@ void heedi_avx2_attend(const struct attention *work, const struct attention_run 
             tile(work, run, first, &keys, &at);
     for (int64_t r = 0; r < run->rows; r++) {
         float *y = at.y + r * at.width;
-        if (at.sum[r] == 0.0f)
+        const float sum = total(&at, r);
+        if (sum == 0.0f)
             continue; /* the result is zero already */
         for (int64_t i = 0; i < at.width; i += 8)
-            _mm256_storeu_ps(y + i,
-                             _mm256_div_ps(_mm256_loadu_ps(y + i), _mm256_set1_ps(at.sum[r])));
+            _mm256_storeu_ps(y + i, _mm256_div_ps(_mm256_loadu_ps(y + i), _mm256_set1_ps(sum)));
         heedi_avx2_store(&work->call->out[0], (run->item + r) * work->dv, work->dv, y);
     }
     if (work->call->out[1].desc == NULL)

@@ -9,7 +9,7 @@
 #include "transpose.h"
 
 /* 8 elements of a line, or as many as there are and zeros. */
-static __m256 load_line(const struct avx2_operand *x, int64_t offset, int64_t count) {
+TILE_INLINE __m256 load_line(const struct avx2_operand *x, int64_t offset, int64_t count) {
     const enum heed_dtype dtype = x->desc->dtype;
     if (count >= 8)
         return tile_load(x->data, offset, dtype);
@@ -20,38 +20,55 @@ static __m256 load_line(const struct avx2_operand *x, int64_t offset, int64_t co
 }
 
 /* Elements [p, p + 8) of 8 keys, transposed: rows[i] is element p + i of all of them. */
-static void load_keys(const struct attention *work, const int64_t *offsets, int64_t keys, int64_t p,
-                      __m256 rows[8]) {
-    for (int64_t j = 0; j < 8; j++)
-        rows[j] = j < keys && offsets[j] >= 0 ? load_line(work->k, offsets[j] + p, work->d - p)
-                                              : _mm256_setzero_ps();
+TILE_INLINE void load_keys(const struct attention *work, const int64_t *offsets, int64_t keys,
+                           bool even, int64_t p, __m256 rows[8]) {
+    if (keys >= 8 && work->d - p >= 8 && work->k->desc->dtype == HEED_F32 && even) {
+        const float *line = (const float *)work->k->data + offsets[0] + p;
+        TILE_UNROLL
+        for (int64_t j = 0; j < 8; j++)
+            rows[j] = _mm256_loadu_ps(line + j * work->k->desc->strides[2]);
+    } else {
+        for (int64_t j = 0; j < 8; j++)
+            rows[j] = j < keys && offsets[j] >= 0 ? load_line(work->k, offsets[j] + p, work->d - p)
+                                                  : _mm256_setzero_ps();
+    }
     transpose_8x8(rows);
+}
+
+static void pack_keys(const struct attention *work, const struct attention_keys *keys,
+                      float *target) {
+    const int64_t d = work->d;
+    for (int64_t j = 0; j < ATTENTION_KEYS; j += 8) {
+        float *panel = target + j / TILE_COLUMNS * d * TILE_COLUMNS + j % TILE_COLUMNS;
+        for (int64_t p = 0; p < d; p += 8) {
+            __m256 rows[8];
+            load_keys(work, keys->k + j, keys->count - j, keys->even, p, rows);
+            for (int64_t i = 0; i < 8 && p + i < d; i++)
+                _mm256_storeu_ps(panel + (p + i) * TILE_COLUMNS, rows[i]);
+        }
+    }
+}
+
+static void pack_values(const struct attention *work, const struct attention_keys *keys,
+                        float *target) {
+    const int64_t dv = work->dv;
+    for (int64_t j = 0; j < keys->count; j++)
+        for (int64_t p = 0; p < dv; p += TILE_COLUMNS) {
+            __m256 low = _mm256_setzero_ps(), high = low;
+            if (keys->v[j] >= 0)
+                low = load_line(work->v, keys->v[j] + p, dv - p);
+            if (keys->v[j] >= 0 && p + 8 < dv)
+                high = load_line(work->v, keys->v[j] + p + 8, dv - p - 8);
+            float *line = target + p * ATTENTION_KEYS + j * TILE_COLUMNS;
+            _mm256_storeu_ps(line, low);
+            _mm256_storeu_ps(line + 8, high);
+        }
 }
 
 void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels) {
-    const int64_t d = work->d, dv = work->dv;
-    for (int64_t j = 0; j < ATTENTION_KEYS; j += 8) {
-        float *target = panels->k + j / TILE_COLUMNS * d * TILE_COLUMNS + j % TILE_COLUMNS;
-        for (int64_t p = 0; p < d; p += 8) {
-            __m256 rows[8];
-            load_keys(work, keys->k + j, keys->count - j, p, rows);
-            for (int64_t i = 0; i < 8 && p + i < d; i++)
-                _mm256_storeu_ps(target + (p + i) * TILE_COLUMNS, rows[i]);
-        }
-    }
-    for (int64_t j = 0; j < keys->count; j++)
-        for (int64_t p = 0; p < dv; p += 8) {
-            float *target = panels->v + (p / TILE_COLUMNS * ATTENTION_KEYS + j) * TILE_COLUMNS;
-            _mm256_storeu_ps(target + p % TILE_COLUMNS,
-                             keys->v[j] >= 0 ? load_line(work->v, keys->v[j] + p, dv - p)
-                                             : _mm256_setzero_ps());
-        }
-    if ((dv + 7) / 8 % 2 != 0) /* the second half of the last panel */
-        for (int64_t j = 0; j < keys->count; j++)
-            _mm256_storeu_ps(panels->v + (dv / TILE_COLUMNS * ATTENTION_KEYS + j) * TILE_COLUMNS +
-                                 8,
-                             _mm256_setzero_ps());
+    pack_keys(work, keys, panels->k);
+    pack_values(work, keys, panels->v);
 }
 
 /* ---- register tiles -----------------------------------------------------------------------------
@@ -96,7 +113,7 @@ void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
         __m256 sums = _mm256_setzero_ps();
         for (int64_t p = 0; p < work->d; p += 8) {
             __m256 rows[8];
-            load_keys(work, keys->k + j, keys->count - j, p, rows);
+            load_keys(work, keys->k + j, keys->count - j, keys->even, p, rows);
             if (work->d - p >= 8) {
                 TILE_UNROLL
                 for (int64_t i = 0; i < 8; i++)
