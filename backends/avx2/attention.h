@@ -55,6 +55,8 @@ struct attention_keys {
 struct attention_panels {
     float k[ATTENTION_KEYS * ATTENTION_WIDTH];
     float v[ATTENTION_KEYS * ATTENTION_WIDTH];
+    const float *values; /* v, or values where they lie */
+    int64_t line, panel; /* distance of keys and of panels of 16 columns there */
 };
 void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels);

@@ -21,18 +21,16 @@ TILE_INLINE __m256 load_line(const struct avx2_operand *x, int64_t offset, int64
 
 /* Elements [p, p + 8) of 8 keys, transposed: rows[i] is element p + i of all of them. */
 TILE_INLINE void load_keys(const struct attention *work, const int64_t *offsets, int64_t keys,
-                           bool even, int64_t p, __m256 rows[8]) {
-    if (keys >= 8 && work->d - p >= 8 && work->k->desc->dtype == HEED_F32 && even) {
-        const float *line = (const float *)work->k->data + offsets[0] + p;
-        TILE_UNROLL
-        for (int64_t j = 0; j < 8; j++)
-            rows[j] = _mm256_loadu_ps(line + j * work->k->desc->strides[2]);
-    } else {
-        for (int64_t j = 0; j < 8; j++)
-            rows[j] = j < keys && offsets[j] >= 0 ? load_line(work->k, offsets[j] + p, work->d - p)
-                                                  : _mm256_setzero_ps();
-    }
+                           int64_t p, __m256 rows[8]) {
+    for (int64_t j = 0; j < 8; j++)
+        rows[j] = j < keys && offsets[j] >= 0 ? load_line(work->k, offsets[j] + p, work->d - p)
+                                              : _mm256_setzero_ps();
     transpose_8x8(rows);
+}
+
+/* Whether 8 f32 keys can be read in even steps. */
+static bool even_keys(const struct attention *work, const struct attention_keys *keys, int64_t j) {
+    return keys->even && keys->count - j >= 8 && work->k->desc->dtype == HEED_F32;
 }
 
 static void pack_keys(const struct attention *work, const struct attention_keys *keys,
@@ -40,9 +38,14 @@ static void pack_keys(const struct attention *work, const struct attention_keys 
     const int64_t d = work->d;
     for (int64_t j = 0; j < ATTENTION_KEYS; j += 8) {
         float *panel = target + j / TILE_COLUMNS * d * TILE_COLUMNS + j % TILE_COLUMNS;
+        if (even_keys(work, keys, j)) {
+            transpose_lines_f32((const float *)work->k->data + keys->k[j],
+                                work->k->desc->strides[2], d, panel, TILE_COLUMNS);
+            continue;
+        }
         for (int64_t p = 0; p < d; p += 8) {
             __m256 rows[8];
-            load_keys(work, keys->k + j, keys->count - j, keys->even, p, rows);
+            load_keys(work, keys->k + j, keys->count - j, p, rows);
             for (int64_t i = 0; i < 8 && p + i < d; i++)
                 _mm256_storeu_ps(panel + (p + i) * TILE_COLUMNS, rows[i]);
         }
@@ -65,10 +68,27 @@ static void pack_values(const struct attention *work, const struct attention_key
         }
 }
 
+/* Values are read where they lie if they do so in whole panels, and not so far apart that their
+ * lines compete for the same places of the first cache. */
+static bool values_in_place(const struct attention *work, const struct attention_keys *keys) {
+    const struct heed_tensor_desc *v = work->v->desc;
+    return keys->even && v->dtype == HEED_F32 && work->dv % TILE_COLUMNS == 0 &&
+           v->strides[2] <= ATTENTION_WIDTH;
+}
+
 void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels) {
     pack_keys(work, keys, panels->k);
+    if (values_in_place(work, keys)) {
+        panels->values = (const float *)work->v->data + keys->v[0];
+        panels->line = work->v->desc->strides[2];
+        panels->panel = TILE_COLUMNS;
+        return;
+    }
     pack_values(work, keys, panels->v);
+    panels->values = panels->v;
+    panels->line = TILE_COLUMNS;
+    panels->panel = ATTENTION_KEYS * TILE_COLUMNS;
 }
 
 /* ---- register tiles -----------------------------------------------------------------------------
@@ -78,7 +98,7 @@ void heedi_avx2_pack_keys(const struct attention *work, const struct attention_k
     static void tile_##rows(const struct tile_operands *given) {                                   \
         struct tile_operands it = *given;                                                          \
         it.a_k = 1;                                                                                \
-        tile_multiply(&it, rows, 1, HEED_F32, TILE_COLUMNS, 0);                                    \
+        tile_multiply(&it, rows, 1, HEED_F32, it.b_k, 0);                                          \
     }
 ROWS(1)
 ROWS(2)
@@ -91,12 +111,13 @@ static void (*const tiles[TILE_ROWS])(const struct tile_operands *) = {tile_1, t
 static void tile_1x4(const struct tile_operands *given) {
     struct tile_operands it = *given;
     it.a_k = 1;
-    tile_multiply(&it, 1, 4, HEED_F32, TILE_COLUMNS, 0);
+    tile_multiply(&it, 1, 4, HEED_F32, it.b_k, 0);
 }
 
 void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels *panels,
                        int64_t rows, float *scores) {
-    struct tile_operands it = {.a_row = d, .c_row = ATTENTION_KEYS, .k = d, .first = true};
+    struct tile_operands it = {
+        .a_row = d, .c_row = ATTENTION_KEYS, .k = d, .first = true, .b_k = TILE_COLUMNS};
     for (int64_t panel = 0; panel < ATTENTION_KEYS / TILE_COLUMNS; panel++) {
         it.b = panels->k + panel * d * TILE_COLUMNS;
         for (int64_t r = 0; r < rows; r += TILE_ROWS) {
@@ -113,7 +134,7 @@ void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
         __m256 sums = _mm256_setzero_ps();
         for (int64_t p = 0; p < work->d; p += 8) {
             __m256 rows[8];
-            load_keys(work, keys->k + j, keys->count - j, keys->even, p, rows);
+            load_keys(work, keys->k + j, keys->count - j, p, rows);
             if (work->d - p >= 8) {
                 TILE_UNROLL
                 for (int64_t i = 0; i < 8; i++)
@@ -134,13 +155,14 @@ static void add_block(int64_t dv, const struct attention_panels *panels, int64_t
     struct tile_operands it = {.a = weights + begin,
                                .a_row = ATTENTION_KEYS,
                                .c_row = columns * TILE_COLUMNS,
-                               .b_panel = ATTENTION_KEYS * TILE_COLUMNS,
+                               .b_k = panels->line,
+                               .b_panel = panels->panel,
                                .k = end - begin};
     if (begin >= end)
         return;
     for (int64_t panel = 0; panel < columns;) {
         const bool wide = rows == 1 && columns - panel >= 4;
-        it.b = panels->v + (panel * ATTENTION_KEYS + begin) * TILE_COLUMNS;
+        it.b = panels->values + panel * panels->panel + begin * panels->line;
         it.c = y + panel * TILE_COLUMNS;
         (wide ? tile_1x4 : tiles[rows - 1])(&it);
         panel += wide ? 4 : 1;

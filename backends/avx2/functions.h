@@ -15,16 +15,22 @@ AVX2_INLINE __m256 avx2_splat(float value) {
     return _mm256_set1_ps(value);
 }
 
+AVX2_INLINE __m256 avx2_sign(__m256 x) {
+    return _mm256_and_ps(x, avx2_splat(-0.0f));
+}
+
+AVX2_INLINE __m256 avx2_abs(__m256 x) {
+    return _mm256_andnot_ps(avx2_splat(-0.0f), x);
+}
+
 /* 2^n for integers n in [-126, 127]. */
 AVX2_INLINE __m256 avx2_power_of_two(__m256i n) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
 }
 
-/* e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r = 1 + r + r^2 P(r). Below one
- * ULP; subnormal results, overflow to infinity and NaN are as they should be. ln 2 is taken off in
- * two parts, the first exact in 15 bits; 2^n in two factors, as n goes from -150 to 129. */
-AVX2_INLINE __m256 avx2_exp(__m256 x) {
-    x = _mm256_max_ps(avx2_splat(-104.0f), _mm256_min_ps(avx2_splat(89.0f), x)); /* keeps NaN */
+/* e^r for |r| <= ln 2 / 2 and n, where x = n ln 2 + r: ln 2 is taken off in two parts, the first
+ * exact in 15 bits; e^r = 1 + r + r^2 P(r). */
+AVX2_INLINE __m256 avx2_exp_reduced(__m256 x, __m256i *whole) {
     const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, avx2_splat(1.44269504089f)),
                                      _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m256 r = _mm256_fnmadd_ps(n, avx2_splat(0.693145751953125f), x);
@@ -35,18 +41,33 @@ AVX2_INLINE __m256 avx2_exp(__m256 x) {
     p = _mm256_fmadd_ps(p, r, avx2_splat(0.1666652113199234f));
     p = _mm256_fmadd_ps(p, r, avx2_splat(0.4999999403953552f));
     p = _mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r);
-    p = _mm256_add_ps(p, avx2_splat(1.0f));
-    const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+    *whole = _mm256_cvtps_epi32(n);
+    return _mm256_add_ps(p, avx2_splat(1.0f));
+}
+
+/* e^x for any x, also where it is subnormal, zero, infinite, or x is NaN. 2^n in two factors, as n
+ * goes from -150 to 128. What is zero, as where a score is -inf, is masked: processors take long
+ * over products that underflow. */
+__attribute__((noinline, unused)) static __m256 avx2_exp_any(__m256 x) {
+    const __m256 some = _mm256_cmp_ps(x, avx2_splat(-104.0f), _CMP_NLT_UQ); /* result, or NaN */
+    x = _mm256_and_ps(_mm256_min_ps(avx2_splat(89.0f), x), some);           /* min keeps NaN */
+    __m256i whole;
+    __m256 p = avx2_exp_reduced(x, &whole);
+    const __m256i half = _mm256_srai_epi32(whole, 1);
     p = _mm256_mul_ps(p, avx2_power_of_two(half));
-    return _mm256_mul_ps(p, avx2_power_of_two(_mm256_sub_epi32(whole, half)));
+    p = _mm256_mul_ps(p, avx2_power_of_two(_mm256_sub_epi32(whole, half)));
+    return _mm256_and_ps(p, some);
 }
 
-AVX2_INLINE __m256 avx2_sign(__m256 x) {
-    return _mm256_and_ps(x, avx2_splat(-0.0f));
-}
-
-AVX2_INLINE __m256 avx2_abs(__m256 x) {
-    return _mm256_andnot_ps(avx2_splat(-0.0f), x);
+/* e^x. Where no result is out of the ordinary, 2^n is added to the exponent. */
+AVX2_INLINE __m256 avx2_exp(__m256 x) {
+    const __m256 ordinary = _mm256_cmp_ps(avx2_abs(x), avx2_splat(87.0f), _CMP_LT_OQ);
+    if (_mm256_movemask_ps(ordinary) != 0xff)
+        return avx2_exp_any(x);
+    __m256i whole;
+    const __m256 p = avx2_exp_reduced(x, &whole);
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(whole, 23)));
 }
 
 /* tanh x = x + x^3 P(x^2) for |x| < 0.6, else sign(x) (1 - 2 / (e^(2|x|) + 1)). */
