@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The AVX2 plugin from the inside: what its files share.
  *
- * A program is an array of nodes. Each has its attributes and tensor descriptions copied from the
- * sub-graph and one kernel chosen when it was compiled. A run calls the kernels one after another;
- * within a kernel the host's parallel_for spreads independent pieces. Every element of a result is
- * computed whole by one piece, in an order that depends on shapes only, so the bits are the same
- * for any number of threads and, over k, for any number of rows.
+ * A program is an array of nodes, each with its attributes and tensor descriptions copied from the
+ * sub-graph, cut into steps: one node, or a few neighbours that one kernel does together (fuse.c).
+ * A run calls the steps' kernels one after another; within a kernel the host's parallel_for spreads
+ * independent pieces. Every element of a result is computed whole by one piece, in an order that
+ * depends on shapes only, so the bits are the same for any number of threads and, over k, for any
+ * number of rows; and a fused step gives the bits that its nodes would give alone.
  *
- * The files of the frame (plugin, program, instance, state, profile) are compiled for any x86-64,
- * so that an older processor gets a polite answer; all others for AVX2, FMA and F16C, and nothing
- * in them runs unless the processor has these. */
+ * The files of the frame (plugin, program, fuse, instance, state, profile) are compiled for any
+ * x86-64, so that an older processor gets a polite answer; all others for AVX2, FMA and F16C, and
+ * nothing in them runs unless the processor has these. */
 #ifndef HEEDI_AVX2_AVX2_H
 #define HEEDI_AVX2_AVX2_H
 
@@ -28,8 +29,9 @@ struct avx2_operand {
 
 struct avx2_node;
 
-/* What a kernel is called with. */
+/* What a kernel is called with: an array of `count` calls, one per node that it runs. */
 struct avx2_call {
+    uint32_t count; /* of this call and those that follow it */
     const struct heed_host *host;
     const struct avx2_node *node;
     struct avx2_operand in[HEED_MAX_INPUTS];
@@ -78,6 +80,10 @@ struct avx2_tensor {
     int64_t offset_bytes;
 };
 
+static inline bool heedi_avx2_present(const struct avx2_tensor *tensor) {
+    return tensor->storage >= 0;
+}
+
 struct avx2_node {
     enum heed_op op;
     enum avx2_kernel_id kernel;
@@ -92,6 +98,13 @@ struct avx2_node {
     struct heed_prepared *prepared; /* packed weight, shared with other programs */
     const void *packed;
     void *table; /* owned by the node */
+};
+
+/* Nodes [first, first + count), done by one kernel. */
+enum { AVX2_MOST_FUSED = 4 };
+struct avx2_step {
+    uint32_t first, count;
+    enum avx2_kernel_id kernel;
 };
 
 /* How an operator becomes a node. */
@@ -133,16 +146,19 @@ struct avx2_binding {
 /* Where the memory of a storage owner comes from. */
 struct avx2_storage {
     int64_t arena_offset_bytes; /* -1: not in the arena */
-    int32_t binding;            /* -1: none */
-    const void *constant;       /* or NULL */
+    int64_t bytes;
+    uint32_t readers;     /* inputs of nodes that lie in it */
+    int32_t binding;      /* -1: none */
+    const void *constant; /* or NULL */
 };
 
 struct heed_plugin_program {
     const struct heed_host *host;
     struct avx2_node *nodes;
+    struct avx2_step *steps;
     struct avx2_storage *storages; /* one per tensor of the sub-graph */
     struct avx2_binding *bindings;
-    uint32_t node_count, tensor_count, binding_count;
+    uint32_t node_count, step_count, tensor_count, binding_count;
     size_t arena_bytes, arena_alignment;
     size_t scratch_bytes;
 };
@@ -177,6 +193,10 @@ enum heed_status heedi_avx2_compile(struct heed_plugin *plugin,
                                     struct heed_plugin_program **program, struct heed_error *error);
 void heedi_avx2_program_destroy(struct heed_plugin_program *program);
 
+/* ---- fuse.c ---- */
+/* The step that begins with node `first` of a program whose nodes and storages are known. */
+struct avx2_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first);
+
 /* ---- instance.c ---- */
 enum heed_status heedi_avx2_instance_create(struct heed_plugin_program *program,
                                             struct heed_plugin_instance **instance,
@@ -207,7 +227,6 @@ uint64_t heedi_avx2_now_ns(void);
 
 /* ---- elements.c ---- */
 bool heedi_avx2_is_float(const struct avx2_tensor *tensor);
-bool heedi_avx2_present(const struct avx2_tensor *tensor);
 /* Asks for input `index` to be made contiguous unless neighbours in its last dimension are
  * neighbours in memory. */
 void heedi_avx2_want_lines(struct avx2_node *node, uint32_t index);

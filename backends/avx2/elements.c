@@ -7,10 +7,6 @@
 #include "avx2.h"
 #include "tile.h"
 
-bool heedi_avx2_present(const struct avx2_tensor *tensor) {
-    return tensor->storage >= 0;
-}
-
 bool heedi_avx2_is_float(const struct avx2_tensor *tensor) {
     return heedi_avx2_present(tensor) &&
            (tensor->desc.dtype == HEED_F32 || tensor->desc.dtype == HEED_F16 ||

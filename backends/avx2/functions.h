@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-#include "heed/ops.h"
+#include "heed/backend.h"
 
 #define AVX2_INLINE static inline __attribute__((always_inline))
 

@@ -111,15 +111,21 @@ static void resolve(const struct heed_plugin_instance *instance, const struct av
     }
 }
 
-static void run_node(const struct heed_plugin_instance *instance, const struct avx2_node *node) {
-    struct avx2_call call;
-    memset(&call, 0, sizeof call);
-    call.host = instance->program->host;
-    call.node = node;
-    call.scratch = instance->scratch;
-    resolve(instance, node->in, node->input_count, call.in);
-    resolve(instance, node->out, node->output_count, call.out);
-    heedi_avx2_kernels[node->kernel].run(&call);
+static void run_step(const struct heed_plugin_instance *instance, const struct avx2_step *step) {
+    struct avx2_call calls[AVX2_MOST_FUSED];
+    char *scratch = instance->scratch;
+    memset(calls, 0, step->count * sizeof *calls);
+    for (uint32_t i = 0; i < step->count; i++) {
+        const struct avx2_node *node = &instance->program->nodes[step->first + i];
+        calls[i].count = step->count - i;
+        calls[i].host = instance->program->host;
+        calls[i].node = node;
+        calls[i].scratch = scratch;
+        scratch += node->scratch_bytes;
+        resolve(instance, node->in, node->input_count, calls[i].in);
+        resolve(instance, node->out, node->output_count, calls[i].out);
+    }
+    heedi_avx2_kernels[step->kernel].run(calls);
 }
 
 enum heed_status heedi_avx2_submit(struct heed_plugin_instance *instance,
@@ -131,20 +137,21 @@ enum heed_status heedi_avx2_submit(struct heed_plugin_instance *instance,
                 error, HEED_ERROR_INVALID_ARGUMENT, "avx2: nothing is bound to %s (binding %u)",
                 program->bindings[i].name != NULL ? program->bindings[i].name : "", (unsigned)i);
     instance->entry_count = 0;
-    for (uint32_t i = 0; i < program->node_count; i++) {
-        const struct avx2_node *node = &program->nodes[i];
+    for (uint32_t i = 0; i < program->step_count; i++) {
+        const struct avx2_step *step = &program->steps[i];
         if (!instance->profiled) {
-            run_node(instance, node);
+            run_step(instance, step);
             continue;
         }
         struct heed_profile_entry *entry = &instance->entries[instance->entry_count++];
         *entry = (struct heed_profile_entry){
             .struct_size = sizeof *entry,
-            .node = i,
-            .kernel = heedi_avx2_kernels[node->kernel].name,
+            .node = step->first + step->count - 1,
+            .fused_count = step->count - 1,
+            .kernel = heedi_avx2_kernels[step->kernel].name,
         };
         entry->begin_ns = heedi_avx2_now_ns();
-        run_node(instance, node);
+        run_step(instance, step);
         entry->end_ns = heedi_avx2_now_ns();
     }
     return HEED_OK;

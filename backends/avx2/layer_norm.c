@@ -8,6 +8,8 @@
 
 struct layer_norm {
     const struct avx2_call *call;
+    const struct avx2_operand *x;
+    const struct avx2_call *add; /* where x is a sum, to be computed in place of y; else NULL */
     int64_t n;
     float eps;
 };
@@ -18,7 +20,7 @@ static float row_sum(const struct layer_norm *work, int64_t from, float shift, b
     struct vector_pair sums = vector_pair(0.0f);
     for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
         const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
-        const float *x = heedi_avx2_load(&work->call->in[0], from + i, count, buffer);
+        const float *x = heedi_avx2_load(work->x, from + i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const __m256 shifted =
                 _mm256_sub_ps(vector_load(x + j, count - j), _mm256_set1_ps(shift));
@@ -31,7 +33,7 @@ static float row_sum(const struct layer_norm *work, int64_t from, float shift, b
 }
 
 static void layer_norm_row(const struct layer_norm *work, int64_t row) {
-    const struct avx2_operand *x = &work->call->in[0], *y = &work->call->out[0];
+    const struct avx2_operand *x = work->x, *y = &work->call->out[0];
     const struct avx2_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
     const int64_t from = heedi_avx2_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n, n = work->n;
@@ -59,16 +61,43 @@ static void layer_norm_row(const struct layer_norm *work, int64_t row) {
     }
 }
 
+/* A row of y becomes the sum of two others. */
+static void add_row(const struct layer_norm *work, int64_t row) {
+    const float *a = (const float *)work->add->in[0].data + row * work->n;
+    const float *b = (const float *)work->add->in[1].data + row * work->n;
+    float *y = (float *)work->call->out[0].data + row * work->n;
+    for (int64_t i = 0; i < work->n; i += 8) {
+        const int64_t left = work->n - i;
+        vector_store(y + i, left,
+                     _mm256_add_ps(vector_load(a + i, left), vector_load(b + i, left)));
+    }
+}
+
 static void layer_norm_range(void *arg, int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++)
-        layer_norm_row(arg, row);
+    const struct layer_norm *work = arg;
+    for (int64_t row = begin; row < end; row++) {
+        if (work->add != NULL)
+            add_row(work, row);
+        layer_norm_row(work, row);
+    }
+}
+
+static void run(const struct avx2_call *call, const struct avx2_call *add) {
+    const struct heed_tensor_desc *x = call->in[0].desc;
+    struct layer_norm work = {.call = call,
+                              .x = add != NULL ? &call->out[0] : &call->in[0],
+                              .add = add,
+                              .n = x->dims[x->rank - 1],
+                              .eps = call->node->attrs.layer_norm.eps};
+    heedi_avx2_parallel(call, heedi_avx2_rows(x), work.n, layer_norm_range, &work);
 }
 
 void heed_f32_layer_norm__avx2(const struct avx2_call *call) {
-    const struct heed_tensor_desc *x = call->in[0].desc;
-    struct layer_norm work = {
-        .call = call, .n = x->dims[x->rank - 1], .eps = call->node->attrs.layer_norm.eps};
-    heedi_avx2_parallel(call, heedi_avx2_rows(x), work.n, layer_norm_range, &work);
+    run(call, NULL);
+}
+
+void heed_f32_add_layer_norm__avx2(const struct avx2_call *call) {
+    run(&call[1], call);
 }
 
 static const char *accept(struct avx2_node *node) {

@@ -7,7 +7,7 @@ static void log_softmax_row(const struct softmax *work, int64_t row) {
     const struct avx2_operand *y = &work->call->out[0];
     const int64_t n = work->n, to = row * n;
     float x_buffer[AVX2_BLOCK], y_buffer[AVX2_BLOCK];
-    const float max = softmax_max(work, row);
+    const float max = softmax_shift(softmax_greatest(work, row));
     const __m256 shift = avx2_splat(max);
     const __m256 log_sum = avx2_splat(logf(softmax_sum(work, row, max, NULL)));
     for (int64_t i = 0; i < n; i += AVX2_BLOCK) {

@@ -60,6 +60,10 @@ struct matmul {
     bool finishes;       /* something is left to do with finished sums */
 };
 
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 /* ---- one tile -----------------------------------------------------------------------------------
  */
 
@@ -156,10 +160,6 @@ static void compute_piece(const struct matmul *work, const struct piece *piece) 
     } while (tile.p < plan->k);
 }
 
-static int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
     const struct matmul *work = arg;
     const struct plan *plan = work->plan;
@@ -212,52 +212,97 @@ static void pack_b_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_matmul_6x16__avx2(const struct avx2_call *call) {
+/* Packs what must be packed, so that pieces can be computed. False if there are none. */
+static bool start(const struct avx2_call *call, struct matmul *work) {
     const struct plan *plan = call->node->table;
     const struct avx2_panels *packed = call->node->packed;
     const struct avx2_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
     char *scratch = call->scratch;
     if (plan->m == 0 || plan->n == 0 || plan->batches == 0)
-        return;
-    struct matmul work = {
+        return false;
+    *work = (struct matmul){
         .call = call,
         .plan = plan,
+        .tiles = heedi_avx2_matmul_tiles(packed != NULL ? packed->dtype : HEED_F32),
         .activation = (enum heed_activation)call->node->attrs.matmul.activation,
         .a_strips = (float *)(void *)(scratch + plan->a_start),
         .b_panels = (float *)(void *)(scratch + plan->b_start),
         .finishes = bias->desc != NULL || y->desc->dtype != HEED_F32,
     };
-    work.finishes = work.finishes || work.activation != HEED_ACTIVATION_NONE;
+    work->finishes = work->finishes || work->activation != HEED_ACTIVATION_NONE;
     if (y->desc->dtype == HEED_F32)
-        work.sums = y->data;
+        work->sums = y->data;
     else if (plan->block_k < plan->k)
-        work.sums = (float *)(void *)(scratch + plan->sums_start);
+        work->sums = (float *)(void *)(scratch + plan->sums_start);
     if (bias->desc != NULL && bias->desc->dtype == HEED_F32) {
-        work.bias = bias->data;
+        work->bias = bias->data;
     } else if (bias->desc != NULL) {
         float *widened = (float *)(void *)(scratch + plan->bias_start);
         for (int64_t i = 0; i < plan->n; i += AVX2_BLOCK)
-            heedi_avx2_load(bias, i, plan->n - i < AVX2_BLOCK ? plan->n - i : AVX2_BLOCK,
-                            widened + i);
-        work.bias = widened;
+            heedi_avx2_load(bias, i, least(plan->n - i, AVX2_BLOCK), widened + i);
+        work->bias = widened;
     }
     if (!plan->a_direct)
-        heedi_avx2_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, &work);
-    if (packed == NULL) {
-        const int64_t count = plan->b_shared ? plan->panels : plan->panels * plan->batches;
-        heedi_avx2_parallel(call, count, 16 * plan->k, pack_b_range, &work);
-        work.panels = work.b_panels;
-        work.panel_bytes = sizeof(float);
-        work.panel_elems = plan->b_shared ? 0 : plan->panels * plan->k * TILE_COLUMNS;
-    } else {
-        work.panels = packed->data;
-        work.panel_bytes = heed_dtype_bytes(packed->dtype);
+        heedi_avx2_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, work);
+    if (packed != NULL) {
+        work->panels = packed->data;
+        work->panel_bytes = heed_dtype_bytes(packed->dtype);
+        return true;
     }
-    work.tiles = heedi_avx2_matmul_tiles(packed != NULL ? packed->dtype : HEED_F32);
-    /* A line of a panel is two multiply-adds per row, or what reading it from memory takes. */
-    const int64_t rows = plan->piece_rows < 8 ? 8 : plan->piece_rows;
-    heedi_avx2_parallel(call, plan->batches * plan->row_pieces * plan->panel_pieces,
-                        rows * plan->piece_panels * plan->k, matmul_range, &work);
+    const int64_t panels = plan->b_shared ? plan->panels : plan->panels * plan->batches;
+    heedi_avx2_parallel(call, panels, 16 * plan->k, pack_b_range, work);
+    work->panels = work->b_panels;
+    work->panel_bytes = sizeof(float);
+    work->panel_elems = plan->b_shared ? 0 : plan->panels * plan->k * TILE_COLUMNS;
+    return true;
+}
+
+static int64_t count_pieces(const struct plan *plan) {
+    return plan->batches * plan->row_pieces * plan->panel_pieces;
+}
+
+/* Cycles that a piece takes: a line of a panel is a multiply-add of two vectors per row, or what
+ * reading it from memory takes. */
+static int64_t piece_cost(const struct plan *plan) {
+    return (plan->piece_rows < 8 ? 8 : plan->piece_rows) * plan->piece_panels * plan->k;
+}
+
+void heed_f32_matmul_6x16__avx2(const struct avx2_call *call) {
+    struct matmul work;
+    if (start(call, &work))
+        heedi_avx2_parallel(call, count_pieces(work.plan), piece_cost(work.plan), matmul_range,
+                            &work);
+}
+
+/* Products whose pieces go through one loop. */
+struct group {
+    uint32_t count;
+    int64_t first[AVX2_MOST_FUSED + 1]; /* the loop's index of each product's first piece */
+    struct matmul works[AVX2_MOST_FUSED];
+};
+
+static void group_range(void *arg, int64_t begin, int64_t end) {
+    struct group *group = arg;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const int64_t from = begin > group->first[i] ? begin : group->first[i];
+        const int64_t to = least(end, group->first[i + 1]);
+        if (from < to)
+            matmul_range(&group->works[i], from - group->first[i], to - group->first[i]);
+    }
+}
+
+void heed_f32_matmul_6x16_group__avx2(const struct avx2_call *call) {
+    struct group group = {.count = 0};
+    int64_t cost = 0;
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct matmul *work = &group.works[group.count];
+        if (!start(&call[i], work))
+            continue;
+        group.first[group.count + 1] = group.first[group.count] + count_pieces(work->plan);
+        group.count++;
+        cost = piece_cost(work->plan) > cost ? piece_cost(work->plan) : cost;
+    }
+    heedi_avx2_parallel(call, group.first[group.count], cost, group_range, &group);
 }
 
 /* ---- shapes -------------------------------------------------------------------------------------

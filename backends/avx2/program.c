@@ -158,10 +158,9 @@ enum heed_status heedi_avx2_query(struct heed_plugin *plugin, const struct heed_
     return HEED_OK;
 }
 
-static enum heed_status compile_nodes(struct heed_plugin *plugin,
-                                      const struct heed_subgraph *subgraph,
-                                      struct heed_plugin_program *program,
-                                      struct heed_error *error) {
+static enum heed_status accept_nodes(const struct heed_subgraph *subgraph,
+                                     struct heed_plugin_program *program,
+                                     struct heed_error *error) {
     for (uint32_t i = 0; i < subgraph->node_count; i++) {
         struct avx2_node *node = &program->nodes[i];
         const char *reason = accept(subgraph, i, node);
@@ -171,16 +170,42 @@ static enum heed_status compile_nodes(struct heed_plugin *plugin,
         if (reason != NULL)
             return heedi_avx2_fail(error, HEED_ERROR_UNSUPPORTED, "avx2: node %u (%s): %s",
                                    (unsigned)i, node->name != NULL ? node->name : "", reason);
-        if (operators[node->op]->prepare != NULL) {
-            const enum heed_status status =
-                operators[node->op]->prepare(plugin, subgraph, node, error);
-            if (status != HEED_OK)
-                return status;
-        }
-        if (node->scratch_bytes > program->scratch_bytes)
-            program->scratch_bytes = node->scratch_bytes;
     }
     return HEED_OK;
+}
+
+static enum heed_status prepare_nodes(struct heed_plugin *plugin,
+                                      const struct heed_subgraph *subgraph,
+                                      struct heed_plugin_program *program,
+                                      struct heed_error *error) {
+    for (uint32_t i = 0; i < program->node_count; i++) {
+        struct avx2_node *node = &program->nodes[i];
+        if (operators[node->op]->prepare == NULL)
+            continue;
+        const enum heed_status status = operators[node->op]->prepare(plugin, subgraph, node, error);
+        if (status != HEED_OK)
+            return status;
+        node->scratch_bytes = (node->scratch_bytes + 63) / 64 * 64;
+    }
+    return HEED_OK;
+}
+
+/* Cuts the nodes into steps; the nodes of a step have their scratch side by side. */
+static void make_steps(struct heed_plugin_program *program) {
+    for (uint32_t i = 0; i < program->node_count; i++)
+        for (uint32_t j = 0; j < program->nodes[i].input_count; j++)
+            if (heedi_avx2_present(&program->nodes[i].in[j]))
+                program->storages[program->nodes[i].in[j].storage].readers++;
+    for (uint32_t i = 0; i < program->node_count;) {
+        const struct avx2_step step = heedi_avx2_fuse(program, i);
+        size_t scratch_bytes = 0;
+        for (uint32_t j = 0; j < step.count; j++)
+            scratch_bytes += program->nodes[i + j].scratch_bytes;
+        if (scratch_bytes > program->scratch_bytes)
+            program->scratch_bytes = scratch_bytes;
+        program->steps[program->step_count++] = step;
+        i += step.count;
+    }
 }
 
 /* Where each storage owner's memory comes from: constants, the arena, or a binding. */
@@ -199,6 +224,8 @@ static enum heed_status compile_storages(const struct heed_subgraph *subgraph,
                                    (unsigned)i, reason);
         if (tensor.storage != (int32_t)i)
             continue;
+        storage->bytes =
+            heed_desc_elems(&tensor.desc) * (int64_t)heed_dtype_bytes(tensor.desc.dtype);
         switch ((enum heed_role)tensor.role) {
         case HEED_ROLE_CONSTANT:
             storage->constant = tensor.data;
@@ -266,21 +293,26 @@ enum heed_status heedi_avx2_compile(struct heed_plugin *plugin,
     made->arena_bytes = (size_t)known.arena_bytes;
     made->arena_alignment = known.arena_alignment > 64 ? known.arena_alignment : 64;
     made->nodes = heedi_avx2_calloc(host, known.node_count, sizeof *made->nodes);
+    made->steps = heedi_avx2_calloc(host, known.node_count, sizeof *made->steps);
     made->storages = heedi_avx2_calloc(host, known.tensor_count, sizeof *made->storages);
     made->bindings = heedi_avx2_calloc(host, known.binding_count, sizeof *made->bindings);
-    if (made->nodes == NULL || made->storages == NULL || made->bindings == NULL) {
+    if (made->nodes == NULL || made->steps == NULL || made->storages == NULL ||
+        made->bindings == NULL) {
         status = heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
                                  "avx2: out of memory for a program of %u nodes",
                                  (unsigned)known.node_count);
         goto fail;
     }
-    status = compile_nodes(plugin, &known, made, error);
+    status = accept_nodes(&known, made, error);
     if (status == HEED_OK)
         status = compile_storages(&known, made, error);
     if (status == HEED_OK)
         status = check_storages(made, error);
+    if (status == HEED_OK)
+        status = prepare_nodes(plugin, &known, made, error);
     if (status != HEED_OK)
         goto fail;
+    make_steps(made);
     *program = made;
     return HEED_OK;
 
@@ -299,6 +331,7 @@ void heedi_avx2_program_destroy(struct heed_plugin_program *program) {
         heedi_avx2_free(host, program->nodes[i].table);
     }
     heedi_avx2_free(host, program->nodes);
+    heedi_avx2_free(host, program->steps);
     heedi_avx2_free(host, program->storages);
     heedi_avx2_free(host, program->bindings);
     heedi_avx2_free(host, program);

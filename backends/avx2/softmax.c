@@ -7,7 +7,7 @@ static void softmax_row(const struct softmax *work, int64_t row) {
     const struct avx2_operand *y = &work->call->out[0];
     const int64_t n = work->n, to = row * n;
     float buffer[AVX2_BLOCK];
-    const float max = softmax_max(work, row);
+    const float max = softmax_shift(softmax_greatest(work, row));
     const bool kept = y->desc->dtype == HEED_F32; /* exponentials wait in the result */
     const float sum = softmax_sum(work, row, max, kept ? (float *)y->data + to : NULL);
     const __m256 total = avx2_splat(sum);

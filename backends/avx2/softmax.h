@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What softmax and log_softmax share: the maximum of a row and the sum of its exponentials. */
+/* What softmax, log_softmax and argmax share: the maximum of a row, where it is, and the sum of its
+ * exponentials. */
 #ifndef HEEDI_AVX2_SOFTMAX_H
 #define HEEDI_AVX2_SOFTMAX_H
 
@@ -28,16 +29,38 @@ static inline const float *softmax_load(const struct softmax *work, int64_t row,
                            buffer);
 }
 
-/* The greatest element; 0 for a row of -inf, whose exponentials are then 0 (or NaN where it is). */
-static inline float softmax_max(const struct softmax *work, int64_t row) {
+/* The greatest element that is not NaN; -inf if there is none. */
+static inline float softmax_greatest(const struct softmax *work, int64_t row) {
     float buffer[AVX2_BLOCK];
     struct vector_pair most = vector_pair(-INFINITY);
     for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
         const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
         vector_fold_max(&most, softmax_load(work, row, i, count, buffer), count);
     }
-    const float max = vector_max(_mm256_max_ps(most.at[0], most.at[1]));
-    return max == -INFINITY ? 0.0f : max;
+    return vector_max(_mm256_max_ps(most.at[0], most.at[1]));
+}
+
+/* The first index at which the row is `max`; 0 if it is nowhere, as in a row of NaN. */
+static inline int64_t softmax_find(const struct softmax *work, int64_t row, float max) {
+    float buffer[AVX2_BLOCK];
+    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
+        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+        const float *x = softmax_load(work, row, i, count, buffer);
+        for (int64_t j = 0; j < count; j += 8) {
+            const __m256 value = vector_select(count - j, vector_load(x + j, count - j), NAN);
+            const int hits =
+                _mm256_movemask_ps(_mm256_cmp_ps(value, _mm256_set1_ps(max), _CMP_EQ_OQ));
+            if (hits != 0)
+                return i + j + __builtin_ctz((unsigned)hits);
+        }
+    }
+    return 0;
+}
+
+/* What to shift a row by: 0 for a row of -inf, whose exponentials are then 0 (or NaN where it is).
+ */
+static inline float softmax_shift(float greatest) {
+    return greatest == -INFINITY ? 0.0f : greatest;
 }
 
 /* y[i] = exp(x[i] - max). y and x may be the same. */

@@ -19,7 +19,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
-#include "heed/tensor.h"
+#include "heed/backend.h"
 
 enum {
     TILE_ROWS = 6,     /* most rows of a register tile */

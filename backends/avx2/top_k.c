@@ -6,26 +6,31 @@
  * is the result; sorting it in place gives the order. Eight elements at a time are held against the
  * worst of the heap, and only what is better than that is looked at one by one: for k much smaller
  * than n, a few k log(n / k) elements of a row in random order. */
-#include "avx2.h"
+#include "top_k.h"
+
 #include "vector.h"
 
-struct top_k {
-    const struct avx2_call *call;
-    int64_t n, k;
-};
+/* Elements [i, i + count) as they are compared. */
+static const float *load(const struct top_k_row *row, int64_t i, int64_t count, float *buffer) {
+    const float *x = heedi_avx2_load(row->x, row->from + i, count, buffer);
+    if (!row->logs)
+        return x;
+    for (int64_t j = 0; j < count; j += 8) {
+        const __m256 shifted =
+            _mm256_sub_ps(vector_load(x + j, count - j), _mm256_set1_ps(row->max));
+        vector_store(buffer + j, count - j, _mm256_sub_ps(shifted, _mm256_set1_ps(row->log_sum)));
+    }
+    return buffer;
+}
 
-struct top_k_row {
-    const struct avx2_operand *x;
-    int64_t from;
-};
-
-static float value_at(const struct top_k_row *row, int32_t index) {
-    return heedi_avx2_load_one(row->x, row->from + index);
+float heedi_avx2_top_k_value(const struct top_k_row *row, int32_t index) {
+    float value = 0.0f;
+    return *load(row, index, 1, &value);
 }
 
 /* Whether element i comes before element j in the result. */
 static bool before(const struct top_k_row *row, int32_t i, int32_t j) {
-    const float a = value_at(row, i), b = value_at(row, j);
+    const float a = heedi_avx2_top_k_value(row, i), b = heedi_avx2_top_k_value(row, j);
     if (a != a || b != b)
         return (a != a) == (b != b) ? i < j : b != b;
     return a != b ? a > b : i < j;
@@ -56,17 +61,16 @@ static unsigned better(const float *x, int64_t count, float worst) {
     return (unsigned)_mm256_movemask_ps(hits);
 }
 
-static void top_k_row(const struct top_k *work, const struct top_k_row *row, int32_t *heap) {
-    const int64_t k = work->k;
+void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap) {
     float buffer[AVX2_BLOCK];
     for (int64_t i = 0; i < k; i++)
         heap[i] = (int32_t)i;
     for (int64_t i = k / 2; i-- > 0;)
         sink(row, heap, i, k);
-    for (int64_t i = k; i < work->n; i += AVX2_BLOCK) {
-        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
-        const float *x = heedi_avx2_load(row->x, row->from + i, count, buffer);
-        float worst = value_at(row, heap[0]);
+    for (int64_t i = k; i < row->n; i += AVX2_BLOCK) {
+        const int64_t count = row->n - i < AVX2_BLOCK ? row->n - i : AVX2_BLOCK;
+        const float *x = load(row, i, count, buffer);
+        float worst = heedi_avx2_top_k_value(row, heap[0]);
         for (int64_t j = 0; j < count; j += 8) {
             for (unsigned hits = better(x + j, count - j, worst); hits != 0; hits &= hits - 1) {
                 const int32_t index = (int32_t)(i + j) + __builtin_ctz(hits);
@@ -74,7 +78,7 @@ static void top_k_row(const struct top_k *work, const struct top_k_row *row, int
                     continue; /* a hit of the same eight has raised the mark */
                 heap[0] = index;
                 sink(row, heap, 0, k);
-                worst = value_at(row, heap[0]);
+                worst = heedi_avx2_top_k_value(row, heap[0]);
             }
         }
     }
@@ -87,25 +91,35 @@ static void top_k_row(const struct top_k *work, const struct top_k_row *row, int
 }
 
 static void top_k_range(void *arg, int64_t begin, int64_t end) {
-    const struct top_k *work = arg;
-    const struct avx2_operand *x = &work->call->in[0], *values = &work->call->out[0];
-    int32_t *indices = work->call->out[1].data;
+    const struct avx2_call *call = arg;
+    const struct avx2_operand *x = &call->in[0];
+    const int64_t k = call->node->attrs.top_k.k;
     for (int64_t i = begin; i < end; i++) {
         const struct top_k_row row = {.x = x,
-                                      .from = heedi_avx2_offset(x->desc, x->desc->rank - 1, i)};
-        int32_t *heap = indices + i * work->k;
-        top_k_row(work, &row, heap);
-        for (int64_t j = 0; j < work->k; j++) {
-            const float value = value_at(&row, heap[j]);
-            heedi_avx2_store(values, i * work->k + j, 1, &value);
+                                      .from = heedi_avx2_offset(x->desc, x->desc->rank - 1, i),
+                                      .n = x->desc->dims[x->desc->rank - 1]};
+        int32_t *indices = (int32_t *)call->out[1].data + i * k;
+        heedi_avx2_top_k_row(&row, k, indices);
+        for (int64_t j = 0; j < k; j++) {
+            const float value = heedi_avx2_top_k_value(&row, indices[j]);
+            heedi_avx2_store(&call->out[0], i * k + j, 1, &value);
         }
     }
 }
 
 void heed_f32_top_k__avx2(const struct avx2_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
-    struct top_k work = {.call = call, .n = x->dims[x->rank - 1], .k = call->node->attrs.top_k.k};
-    heedi_avx2_parallel(call, heedi_avx2_rows(x), work.n, top_k_range, &work);
+    heedi_avx2_parallel(call, heedi_avx2_rows(x), x->dims[x->rank - 1], top_k_range,
+                        (void *)(uintptr_t)call);
+}
+
+/* Room for the results, which the fused choice writes last. */
+static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct avx2_node *node, struct heed_error *error) {
+    (void)plugin, (void)subgraph, (void)error;
+    node->scratch_bytes =
+        (size_t)heed_desc_elems(&node->out[1].desc) * (sizeof(int32_t) + sizeof(float));
+    return HEED_OK;
 }
 
 static const char *accept(struct avx2_node *node) {
@@ -123,5 +137,5 @@ static const char *accept(struct avx2_node *node) {
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_top_k = {.attrs_size = sizeof(struct heed_top_k_attrs),
-                                               .accept = accept};
+const struct avx2_operator heedi_avx2_top_k = {
+    .attrs_size = sizeof(struct heed_top_k_attrs), .accept = accept, .prepare = prepare};
