@@ -17,7 +17,7 @@ struct softmax {
 
 static inline struct softmax softmax_work(const struct avx2_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
-    const struct softmax work = {.call = call, .n = x->dims[x->rank - 1]};
+    const struct softmax work = {call, x->dims[x->rank - 1]};
     return work;
 }
 

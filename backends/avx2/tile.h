@@ -39,7 +39,7 @@ enum {
 TILE_INLINE __m256 tile_load(const void *b, int64_t offset, enum heed_dtype dtype) {
     if (dtype == HEED_F32)
         return _mm256_loadu_ps((const float *)b + offset);
-    const __m128i half = _mm_loadu_si128((const void *)((const uint16_t *)b + offset));
+    const __m128i half = _mm_loadu_si128((const __m128i *)((const uint16_t *)b + offset));
     if (dtype == HEED_F16)
         return _mm256_cvtph_ps(half);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
@@ -67,7 +67,7 @@ TILE_INLINE void tile_multiply(const struct tile_operands *it, const int rows, c
         sums[r][j] =
             it->first ? _mm256_setzero_ps() : _mm256_loadu_ps(it->c + r * it->c_row + 8 * j);
     const float *a = it->a;
-    const char *b = it->b;
+    const char *b = (const char *)it->b;
     const int64_t bytes = b_type == HEED_F32 ? 4 : 2;
     const int64_t a_row = it->a_row, a_k = it->a_k, b_panel = it->b_panel * bytes;
     for (int64_t p = 0; p < it->k; p++) {

@@ -49,7 +49,7 @@ static inline void transpose_lines_16(const uint16_t *source, int64_t source_str
     for (; p + 8 <= count; p += 8) {
         __m128i rows[8], pairs[8], fours[8];
         for (int j = 0; j < 8; j++)
-            rows[j] = _mm_loadu_si128((const void *)(source + j * source_stride + p));
+            rows[j] = _mm_loadu_si128((const __m128i *)(source + j * source_stride + p));
         for (int j = 0; j < 4; j++) {
             pairs[j] = _mm_unpacklo_epi16(rows[2 * j], rows[2 * j + 1]);
             pairs[j + 4] = _mm_unpackhi_epi16(rows[2 * j], rows[2 * j + 1]);
@@ -65,7 +65,7 @@ static inline void transpose_lines_16(const uint16_t *source, int64_t source_str
                 rows[j + i + 1] = _mm_unpackhi_epi64(fours[j + i], fours[j + i + 1]);
             }
         for (int j = 0; j < 8; j++)
-            _mm_storeu_si128((void *)(target + (p + j) * target_stride), rows[j]);
+            _mm_storeu_si128((__m128i *)(target + (p + j) * target_stride), rows[j]);
     }
     for (; p < count; p++)
         for (int j = 0; j < 8; j++)

@@ -15,7 +15,7 @@ count=0
 # compile COMPILER LANGUAGE STANDARD HEADER PROGRAM [WARNING]
 compile() {
     # shellcheck disable=SC2086 # the warnings are several words
-    printf '%s\n' "$5" | "$1" -x "$2" -std="$3" $warnings ${6:-} -D_POSIX_C_SOURCE=200809L -I. \
+    printf '%s\n' "$5" | "$1" -x "$2" -std="$3" $warnings $target ${6:-} -D_POSIX_C_SOURCE=200809L -I. \
         -Iruntime/include -Imodels/include -fsyntax-only - || {
         echo "$4 does not compile alone as $3"
         status=1
@@ -24,6 +24,15 @@ compile() {
 
 find runtime models backends tools -name '*.h' | sort >"$list"
 while IFS= read -r header; do
+    # what the intrinsics of a plugin's kernels need, where the compiler is for such a processor
+    target=
+    case $header in
+    backends/avx2/*)
+        target='-mavx2 -mfma -mf16c'
+        # shellcheck disable=SC2086 # several options
+        echo | "$cc" $target -x c -fsyntax-only - 2>/dev/null || continue
+        ;;
+    esac
     case $header in
     */include/heed/*) name=heed/${header##*/} ;;
     *) name=$header ;;
