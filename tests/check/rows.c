@@ -11,7 +11,7 @@
 
 #include "tests/support/agree.h"
 
-enum { MOST_ROWS = 9, K = 300, N = 70, HEADS = 2, KEYS = 90, D = N / HEADS };
+enum { MOST_ROWS = 20, K = 900, N = 70, HEADS = 2, KEYS = 90, D = N / HEADS };
 
 struct data {
     float x[MOST_ROWS][K], keys[MOST_ROWS][HEADS][KEYS][D], values[MOST_ROWS][HEADS][KEYS][D];
@@ -106,7 +106,69 @@ static void test_batch_equals_rows(void **state) {
     }
 }
 
+/* attention of queries [first, first + count) of one sequence to all its keys, or causal to those
+ * that come before them; to y [HEADS, count, D]. */
+static void run_queries(struct agree_suite *suite, const float *q, const float *k, const float *v,
+                        int64_t first, int64_t count, bool causal, float *y) {
+    const int64_t q_dims[] = {1, HEADS, count, D}, kv_dims[] = {1, HEADS, KEYS, D}, one = 1;
+    const struct heed_attention_attrs attrs = {
+        .struct_size = sizeof attrs, .score = HEED_SCORE_SCALED, .causal = causal};
+    struct heed_graph *graph = NULL;
+    struct heed_program *program = NULL;
+    struct heed_instance *instance = NULL;
+    heed_tensor x = HEED_NO_TENSOR, inputs[HEED_ATTENTION_INPUTS];
+    for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
+        inputs[i] = HEED_NO_TENSOR;
+    assert_int_equal(heed_graph_create(suite->context, "queries", &graph), HEED_OK);
+    heed_graph_input(graph, "q", HEED_F32, 4, q_dims, 0, &inputs[HEED_ATTENTION_Q]);
+    heed_graph_input(graph, "k", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_K]);
+    heed_graph_input(graph, "v", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_V]);
+    heed_graph_input(graph, "start", HEED_I32, 1, &one, 0, &inputs[HEED_ATTENTION_Q_START]);
+    heed_graph_attention(graph, NULL, inputs, &attrs, &x, NULL);
+    heed_graph_output(graph, "y", x);
+    if (heed_graph_freeze(graph) != HEED_OK ||
+        heed_program_compile(suite->context, suite->executors[0], graph, &program) != HEED_OK ||
+        heed_instance_create(suite->context, program, &instance) != HEED_OK)
+        fail_msg("%s", heed_last_error(suite->context));
+    const size_t keys_bytes = (size_t)HEADS * KEYS * D * sizeof(float);
+    const size_t bytes = (size_t)count * D * sizeof(float);
+    float *q_input = heed_instance_input(instance, "q", NULL);
+    for (int64_t head = 0; head < HEADS; head++)
+        memcpy(q_input + head * count * D, q + (head * KEYS + first) * D, bytes);
+    memcpy(heed_instance_input(instance, "k", NULL), k, keys_bytes);
+    memcpy(heed_instance_input(instance, "v", NULL), v, keys_bytes);
+    *(int32_t *)heed_instance_input(instance, "start", NULL) = (int32_t)first;
+    assert_int_equal(heed_instance_run(suite->context, instance), HEED_OK);
+    memcpy(y, heed_instance_output(instance, "y", NULL), HEADS * bytes);
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+}
+
+static void test_queries_equal_one(void **state) {
+    static float q[HEADS * KEYS * D], k[HEADS * KEYS * D], v[HEADS * KEYS * D];
+    static float together[HEADS * KEYS * D], alone[HEADS * D];
+    static const int64_t counts[] = {2, 3, 7, KEYS};
+    struct agree_suite *suite = *state;
+    struct agree_random random = {suite->seed};
+    fill(&random, q, sizeof q);
+    fill(&random, k, sizeof k);
+    fill(&random, v, sizeof v);
+    for (size_t i = 0; i < 2 * sizeof counts / sizeof *counts; i++) {
+        const int64_t count = counts[i / 2], first = KEYS - count;
+        const bool causal = i % 2 == 1;
+        run_queries(suite, q, k, v, first, count, causal, together);
+        for (int64_t t = 0; t < count; t++) {
+            run_queries(suite, q, k, v, first + t, 1, causal, alone);
+            for (int64_t head = 0; head < HEADS; head++)
+                assert_memory_equal(together + (head * count + t) * D, alone + head * D,
+                                    D * sizeof(float));
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_batch_equals_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_batch_equals_rows),
+                                       cmocka_unit_test(test_queries_equal_one)};
     return agree_main(tests, sizeof tests / sizeof *tests);
 }
