@@ -21,9 +21,9 @@ struct side {
     char **outputs;  /* of the lines; NULL where one failed */
     double *latency; /* [pass][line] */
     double *batches;
-    size_t batch_count;
+    size_t passes, batch_count;
     double spent_s;
-    bool open;
+    bool open, resting; /* resting: has passes enough */
 };
 
 struct meeting {
@@ -195,28 +195,27 @@ static bool score(struct meeting *meeting, size_t index) {
 
 /* ---- timed passes ---- */
 
-static void latency_pass(struct meeting *meeting, size_t pass) {
+static void latency_pass(struct meeting *meeting) {
     struct heedi_bench *bench = meeting->bench;
     const size_t lines = bench->text.count;
     struct taken nothing = {0};
-    heedi_bench_progress(bench, "line by line, pass %zu", pass + 1);
     for (size_t line = 0; line < lines; line++)
         for (size_t i = 0; i < bench->backend_count; i++) {
             struct side *side = &meeting->sides[i];
-            if (!side->open)
+            if (!side->open || side->resting)
                 continue;
             const uint64_t begin_ns = heedi_tool_os_now_ns();
             const enum heed_status status =
                 translate_line(side->translator, bench->text.lines[line], &nothing);
-            side->latency[pass * lines + line] = seconds_since(begin_ns);
-            side->spent_s += side->latency[pass * lines + line];
+            side->latency[side->passes * lines + line] = seconds_since(begin_ns);
+            side->spent_s += side->latency[side->passes * lines + line];
             if (status != HEED_OK)
                 drop(meeting, i, status);
         }
 }
 
 /* Each line counts with its median over the passes: an interruption hits one line once. */
-static void summarise_latency(struct meeting *meeting, size_t index, size_t passes) {
+static void summarise_latency(struct meeting *meeting, size_t index) {
     struct heedi_bench *bench = meeting->bench;
     struct heedi_bench_translation *result = &bench->translations[index];
     const size_t lines = bench->text.count;
@@ -225,38 +224,42 @@ static void summarise_latency(struct meeting *meeting, size_t index, size_t pass
     for (size_t line = 0; line < lines; line++) {
         double of_line[MOST_PASSES];
         struct heedi_bench_stats stats;
-        for (size_t pass = 0; pass < passes; pass++)
+        for (size_t pass = 0; pass < side->passes; pass++)
             of_line[pass] = side->latency[pass * lines + line];
-        heedi_bench_stats(of_line, passes, &stats);
+        heedi_bench_stats(of_line, side->passes, &stats);
         if (side->outputs[line] != NULL) {
             /* entries before `line` have been looked at */
             side->latency[count++] = stats.median;
             result->total_s += stats.median;
         }
     }
-    result->passes = passes;
+    result->passes = side->passes;
     heedi_bench_stats(side->latency, count, &result->latency);
 }
 
 static void latency(struct meeting *meeting) {
     struct heedi_bench *bench = meeting->bench;
     const double limit_s = LIMIT * bench->seconds;
-    size_t passes = 0;
     bool more = true;
-    while (more && passes < MOST_PASSES) {
-        latency_pass(meeting, passes++);
+    for (size_t round = 1; more; round++) {
+        heedi_bench_progress(bench, "line by line, pass %zu", round);
+        latency_pass(meeting);
         more = false;
         for (size_t i = 0; i < bench->backend_count; i++) {
-            const struct side *side = &meeting->sides[i];
-            const double next_s = side->spent_s * (double)(passes + 1) / (double)passes;
+            struct side *side = &meeting->sides[i];
+            if (!side->open || side->resting)
+                continue;
+            side->passes++;
+            const double next_s = side->spent_s * (double)(side->passes + 1) / (double)side->passes;
             /* three passes at least, unless they take very long */
-            const double most_s = passes < LEAST_PASSES ? 10 * limit_s : limit_s;
-            more = more || (side->open && next_s <= most_s);
+            const double most_s = side->passes < LEAST_PASSES ? 10 * limit_s : limit_s;
+            side->resting = side->passes == MOST_PASSES || next_s > most_s;
+            more = more || !side->resting;
         }
     }
     for (size_t i = 0; i < bench->backend_count; i++)
         if (meeting->sides[i].open)
-            summarise_latency(meeting, i, passes);
+            summarise_latency(meeting, i);
 }
 
 static bool batch(struct meeting *meeting, size_t index) {
