@@ -21,9 +21,10 @@ static int be_child(const char *what) {
     if (strcmp(what, "silent") == 0)
         return CHILD_CODE;
     if (strcmp(what, "large") == 0) {
-        volatile char *memory = malloc(CHILD_BYTES);
-        for (size_t i = 0; memory != NULL && i < CHILD_BYTES; i += 512)
-            memory[i] = 1;
+        char *memory = malloc(CHILD_BYTES);
+        for (volatile char *at = memory; memory != NULL && at < memory + CHILD_BYTES; at += 512)
+            *at = 1;
+        free(memory);
     }
     for (int i = 0; i < 100000; i++)
         fputs("more than a pipe holds\n", stdout);
