@@ -88,6 +88,7 @@ static bool format_of(enum heed_dtype dtype, int *precision, int *least) {
         return true;
     case HEED_I32:
     case HEED_I8:
+    case HEED_Q8_0:
     case HEED_DTYPE_NONE:
         break;
     }

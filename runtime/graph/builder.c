@@ -115,6 +115,8 @@ static enum heed_status add_leaf(struct heed_graph *graph, const char *name,
         return STICK(graph, HEED_ERROR_SHAPE,
                      "%s %s: type %d, rank %u or its dimensions are out of range", what, name,
                      (int)dtype, rank);
+    if (dtype == HEED_Q8_0)
+        return STICK(graph, HEED_ERROR_SHAPE, "%s %s: only constants may be q8_0", what, name);
     for (int32_t i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i].kind == kind && strcmp(graph->tensors[i].name, name) == 0)
             return STICK(graph, HEED_ERROR_INVALID_ARGUMENT, "%s %s exists already", what, name);

@@ -23,6 +23,18 @@ enum heed_status heed_graph_linear(struct heed_graph *graph, const char *name, h
     return heed_graph_add(graph, HEED_OP_MATMUL, name, inputs, 3, &attrs, y);
 }
 
+enum heed_status heed_graph_quantized_linear(struct heed_graph *graph, const char *name,
+                                             heed_tensor x, heed_tensor weight,
+                                             heed_tensor weight_scale, heed_tensor bias,
+                                             enum heed_activation activation, heed_tensor *y) {
+    const struct heed_matmul_attrs attrs = {.struct_size = sizeof attrs,
+                                            .transpose_b = 1,
+                                            .activation = (uint32_t)activation,
+                                            .a_quantization = HEED_QUANTIZE_ROWS};
+    const heed_tensor inputs[] = {x, weight, bias, weight_scale};
+    return heed_graph_add(graph, HEED_OP_MATMUL, name, inputs, 4, &attrs, y);
+}
+
 enum heed_status heed_graph_matmul(struct heed_graph *graph, const char *name, heed_tensor a,
                                    heed_tensor b, const struct heed_matmul_attrs *attrs,
                                    heed_tensor *y) {
@@ -81,9 +93,15 @@ enum heed_status heed_graph_scale(struct heed_graph *graph, const char *name, he
 
 enum heed_status heed_graph_embedding(struct heed_graph *graph, const char *name, heed_tensor table,
                                       heed_tensor ids, heed_tensor *y) {
+    return heed_graph_scaled_embedding(graph, name, table, HEED_NO_TENSOR, ids, y);
+}
+
+enum heed_status heed_graph_scaled_embedding(struct heed_graph *graph, const char *name,
+                                             heed_tensor table, heed_tensor table_scale,
+                                             heed_tensor ids, heed_tensor *y) {
     const struct heed_embedding_attrs attrs = {.struct_size = sizeof attrs};
-    const heed_tensor inputs[] = {table, ids};
-    return heed_graph_add(graph, HEED_OP_EMBEDDING, name, inputs, 2, &attrs, y);
+    const heed_tensor inputs[] = {table, ids, table_scale};
+    return heed_graph_add(graph, HEED_OP_EMBEDDING, name, inputs, 3, &attrs, y);
 }
 
 enum heed_status heed_graph_positions(struct heed_graph *graph, const char *name,

@@ -333,6 +333,8 @@ static enum heed_status add_tensor(struct reader *reader, const struct info *inf
     int64_t dims[HEED_MAX_RANK];
     for (uint32_t i = 0; i < info->rank; i++)
         dims[info->rank - 1 - i] = (int64_t)heedi_load_u64(info->dims + 8 * (size_t)i);
+    if (info->rank > 0) /* whole blocks, as tensor_bytes() has found */
+        dims[info->rank - 1] /= type->block_elems;
     const struct heed_tensor_desc desc = heed_desc(type->dtype, info->rank, dims);
     return heedi_weights_add(reader->context, reader->weights, reader->source, info->name, &desc,
                              reader->source->data + data_start + info->offset);

@@ -21,7 +21,7 @@ enum { HEEDI_GGUF_VERSION = 3, HEEDI_GGUF_DEFAULT_ALIGNMENT = 32 };
     X(3, "Q4_1", 32, 20, HEED_DTYPE_NONE)                                                          \
     X(6, "Q5_0", 32, 22, HEED_DTYPE_NONE)                                                          \
     X(7, "Q5_1", 32, 24, HEED_DTYPE_NONE)                                                          \
-    X(8, "Q8_0", 32, 34, HEED_DTYPE_NONE)                                                          \
+    X(8, "Q8_0", 32, 34, HEED_Q8_0)                                                                \
     X(9, "Q8_1", 32, 36, HEED_DTYPE_NONE)                                                          \
     X(10, "Q2_K", 256, 84, HEED_DTYPE_NONE)                                                        \
     X(11, "Q3_K", 256, 110, HEED_DTYPE_NONE)                                                       \

@@ -75,6 +75,7 @@ static const char *type_name(enum heed_dtype dtype) {
         return "I32";
     case HEED_I8:
         return "I8";
+    case HEED_Q8_0: /* the format has no such type */
     case HEED_DTYPE_NONE:
         break;
     }
@@ -126,6 +127,11 @@ static enum heed_status write_sorted(struct heed_context *context, const char *p
         if (strcmp(sorted[i]->name, "__metadata__") == 0)
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                               "%s: the format does not allow a tensor named '__metadata__'", path);
+    for (size_t i = 0; i < count; i++)
+        if (sorted[i]->desc.dtype == HEED_Q8_0)
+            return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
+                              "%s: tensor '%.200s' is q8_0, which the format does not have", path,
+                              sorted[i]->name);
     for (size_t i = 1; i < count; i++)
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,

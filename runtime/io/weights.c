@@ -302,7 +302,9 @@ enum heed_status heedi_weights_add(struct heed_context *context, struct heedi_we
         return heedi_fail_memory(context, source->path, sizeof(struct heed_weight *));
     weights->items = items;
     struct heed_weight **weight = &items[weights->count];
-    const bool aligned = (uintptr_t)data % heed_dtype_bytes(desc->dtype) == 0;
+    const size_t alignment =
+        desc->dtype == HEED_Q8_0 ? sizeof(uint16_t) : heed_dtype_bytes(desc->dtype);
+    const bool aligned = (uintptr_t)data % alignment == 0;
     if (aligned && heed_desc_contiguous(desc)) {
         const struct heed_tensor_desc packed = heed_desc(desc->dtype, desc->rank, desc->dims);
         heedi_ref_retain(&source->references);

@@ -9,6 +9,8 @@ static enum heed_status infer(struct heedi_call *call) {
     const struct heed_cast_attrs *attrs = call->attrs;
     const struct heed_tensor_desc *x = call->inputs[0];
     const enum heed_dtype dtype = (enum heed_dtype)attrs->dtype;
+    if (dtype == HEED_Q8_0)
+        return heedi_op_fail(call, HEED_ERROR_UNSUPPORTED, "to q8_0 is not supported");
     if (heed_dtype_bytes(dtype) == 0)
         return heedi_op_fail(call, HEED_ERROR_INVALID_ARGUMENT, "unknown type %u", attrs->dtype);
     call->outputs[0] = heed_desc(dtype, x->rank, x->dims);

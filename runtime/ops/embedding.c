@@ -17,8 +17,9 @@ static enum heed_status infer(struct heedi_call *call) {
         status = heedi_expect_rank(call, 1, "ids", 0, HEED_MAX_RANK - 1);
     if (status != HEED_OK)
         return status;
-    if (!heedi_is_float(table->dtype) && table->dtype != HEED_I8)
-        return heedi_op_fail(call, HEED_ERROR_SHAPE, "table is %s, expected a float type or i8",
+    if (!heedi_is_float(table->dtype) && table->dtype != HEED_I8 && table->dtype != HEED_Q8_0)
+        return heedi_op_fail(call, HEED_ERROR_SHAPE,
+                             "table is %s, expected a float type, i8 or q8_0",
                              heed_dtype_name(table->dtype));
     if (scaled != (table->dtype == HEED_I8))
         return heedi_op_fail(call, HEED_ERROR_SHAPE, "a table of %s %s table_scale",
@@ -37,7 +38,8 @@ static enum heed_status infer(struct heedi_call *call) {
     int64_t dims[HEED_MAX_RANK] = {0};
     for (uint32_t i = 0; i < ids->rank; i++)
         dims[i] = ids->dims[i];
-    dims[ids->rank] = table->dims[1];
+    if (!heedi_mul_i64(table->dims[1], heed_dtype_values(table->dtype), &dims[ids->rank]))
+        return heedi_op_fail(call, HEED_ERROR_LIMIT, "the table's rows are too long");
     call->outputs[0] = heed_desc(
         attrs->out_dtype == 0 ? HEED_F32 : (enum heed_dtype)attrs->out_dtype, ids->rank + 1, dims);
     return HEED_OK;
@@ -47,17 +49,29 @@ static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
     const double elems = heedi_desc_elems(&call->outputs[0]);
     const bool scaled = call->inputs[0]->dtype == HEED_I8;
     cost->flops = scaled ? elems : 0;
-    cost->bytes = elems * (double)heed_dtype_bytes(call->inputs[0]->dtype) +
+    const enum heed_dtype dtype = call->inputs[0]->dtype;
+    cost->bytes = elems * (double)heed_dtype_bytes(dtype) / (double)heed_dtype_values(dtype) +
                   heedi_desc_bytes(call->inputs[1]) + heedi_desc_bytes(&call->outputs[0]);
     if (scaled)
         cost->bytes += heedi_desc_elems(call->inputs[1]) * (double)heed_dtype_bytes(HEED_F32);
+}
+
+/* Value i of row `id` of the table. */
+static double load(const struct heedi_reference *reference, int64_t id, int64_t i) {
+    const struct heed_tensor_desc *table = reference->call->inputs[0];
+    const int64_t values = heed_dtype_values(table->dtype);
+    const int64_t offset = id * table->strides[0] + i / values * table->strides[1];
+    if (table->dtype != HEED_Q8_0)
+        return heedi_load(reference->data[0], table->dtype, offset);
+    const struct heed_q8_0 *block = (const struct heed_q8_0 *)reference->data[0] + offset;
+    return (double)block->values[i % values] * (double)heed_f16_to_f32(block->scale);
 }
 
 static void reference(const struct heedi_reference *reference) {
     const struct heedi_call *call = reference->call;
     const struct heed_tensor_desc *table = call->inputs[0], *ids = call->inputs[1];
     const bool scaled = table->dtype == HEED_I8;
-    const int64_t width = table->dims[1];
+    const int64_t width = table->dims[1] * heed_dtype_values(table->dtype);
     int64_t index[HEED_MAX_RANK] = {0};
     double *y = reference->out[0], *magnitude = reference->magnitude[0];
     if (heed_desc_elems(ids) == 0)
@@ -69,9 +83,7 @@ static void reference(const struct heedi_reference *reference) {
         if (scaled && inside)
             factor = heedi_load(reference->data[2], HEED_F32, id * call->inputs[2]->strides[0]);
         for (int64_t i = 0; i < width; i++) {
-            *y = inside ? factor * heedi_load(reference->data[0], table->dtype,
-                                              id * table->strides[0] + i * table->strides[1])
-                        : 0;
+            *y = inside ? factor * load(reference, id, i) : 0;
             if (magnitude != NULL)
                 *magnitude++ = scaled ? fabs(*y) : 0;
             y++;
@@ -79,7 +91,7 @@ static void reference(const struct heedi_reference *reference) {
     } while (heedi_next_index(ids, index));
 }
 
-/* One rounding, of the scale's product. */
+/* One rounding, of the scale's product; a product with q8_0's f16 scale is exact. */
 static double depth(const struct heedi_call *call) {
     return call->inputs[0]->dtype == HEED_I8 ? 1 : 0;
 }

@@ -46,6 +46,13 @@ enum heed_status heedi_op_infer(struct heedi_call *call) {
         if (call->inputs[i] == NULL)
             return heedi_op_fail(call, HEED_ERROR_INVALID_ARGUMENT, "input %" PRIu32 " is missing",
                                  i);
+    for (uint32_t i = 0; i < call->input_count; i++)
+        if (call->inputs[i] != NULL && call->inputs[i]->dtype == HEED_Q8_0 &&
+            !(call->op == HEED_OP_MATMUL && i == 1) && !(call->op == HEED_OP_EMBEDDING && i == 0))
+            return heedi_op_fail(call, HEED_ERROR_SHAPE,
+                                 "input %" PRIu32 " ('%s') is q8_0, which only b of matmul and the "
+                                 "table of embedding may be",
+                                 i, call->input_names[i]);
     if (op->attrs_size > 0 && call->attrs == NULL)
         return heedi_op_fail(call, HEED_ERROR_INVALID_ARGUMENT, "attributes are missing");
     call->view_offset = 0;
@@ -99,6 +106,7 @@ double heedi_load(const void *data, enum heed_dtype dtype, int64_t offset_elems)
         return (double)((const int32_t *)data)[offset_elems];
     case HEED_I8:
         return (double)((const int8_t *)data)[offset_elems];
+    case HEED_Q8_0: /* its elements are no numbers */
     case HEED_DTYPE_NONE:
         break;
     }

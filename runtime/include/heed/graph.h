@@ -88,6 +88,13 @@ HEED_API void heed_graph_scope(struct heed_graph *graph, const char *prefix);
 HEED_API enum heed_status heed_graph_linear(struct heed_graph *graph, const char *name,
                                             heed_tensor x, heed_tensor weight, heed_tensor bias,
                                             enum heed_activation activation, heed_tensor *y);
+/** The same with the rows of x quantised on the fly (HEED_QUANTIZE_ROWS): weight i8 [n, k] with
+ * weight_scale f32 [n], or q8_0 [n, k / 32] without. */
+HEED_API enum heed_status heed_graph_quantized_linear(struct heed_graph *graph, const char *name,
+                                                      heed_tensor x, heed_tensor weight,
+                                                      heed_tensor weight_scale, heed_tensor bias,
+                                                      enum heed_activation activation,
+                                                      heed_tensor *y);
 HEED_API enum heed_status heed_graph_matmul(struct heed_graph *graph, const char *name,
                                             heed_tensor a, heed_tensor b,
                                             const struct heed_matmul_attrs *attrs, heed_tensor *y);
@@ -114,6 +121,10 @@ HEED_API enum heed_status heed_graph_scale(struct heed_graph *graph, const char 
                                            heed_tensor x, float factor, heed_tensor *y);
 HEED_API enum heed_status heed_graph_embedding(struct heed_graph *graph, const char *name,
                                                heed_tensor table, heed_tensor ids, heed_tensor *y);
+/** The same of an i8 table with its rows' scales. */
+HEED_API enum heed_status heed_graph_scaled_embedding(struct heed_graph *graph, const char *name,
+                                                      heed_tensor table, heed_tensor table_scale,
+                                                      heed_tensor ids, heed_tensor *y);
 HEED_API enum heed_status heed_graph_positions(struct heed_graph *graph, const char *name,
                                                heed_tensor positions,
                                                const struct heed_positions_attrs *attrs,

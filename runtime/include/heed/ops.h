@@ -15,6 +15,7 @@
 #define HEED_OPS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "heed/tensor.h"
 
@@ -36,7 +37,8 @@ extern "C" {
  *   matmul       a[..., m, k], b[..., k, n], bias?[n], b_scale?[n] -> y[..., m, n]
  *                y = act((a b) * b_scale + bias). transpose_a: a is [..., k, m]; transpose_b: b is
  *                [..., n, k] (the layout of trained weights). Leading dims broadcast against each
- *                other. b may be i8, then b_scale (f32) is required, else it must be absent.
+ *                other. b may be i8, then b_scale (f32) is required, else it must be absent; or a
+ *                q8_0 constant [n, k / 32] with transpose_b. See enum heed_quantization.
  *   attention    q[b,h,tq,d], k[bk,hk,tk,d], v[bk,hk,tk,dv], bias?, key_len?, q_start?, kv_row?,
  *                q_offsets?, kv_offsets? -> y[b,h,tq,dv], weights?
  *                see struct heed_attention_attrs
@@ -53,7 +55,7 @@ extern "C" {
  *                2018)
  *   embedding    table[v, n], ids[...], table_scale?[v] -> y[..., n], f32 unless out_dtype says
  *                otherwise; an id outside [0, v) gives zeros. table may be i8, then table_scale
- *                (f32) is required: y = table * scale.
+ *                (f32) is required: y = table * scale. Or it is q8_0, [v, n / 32].
  *   positions    pos i32[...] -> y[..., n]: sinusoidal position vectors; pos outside [0, max_len)
  *                gives zeros (Vaswani et al. 2017; see struct heed_positions_attrs)
  *   concat       x0, x1, ... -> joined along `axis`; same type and other dims; 1 to 8 inputs
@@ -139,6 +141,58 @@ enum heed_activation {
     HEED_ACTIVATION_SIGMOID = 6
 };
 
+/** How matmul treats a where b is i8 or q8_0.
+ *
+ * HEED_QUANTIZE_NONE: a product of real numbers, (sum_k a_k b_k) * b_scale[n]; i8 only.
+ *
+ * HEED_QUANTIZE_ROWS: each row of a (the k elements that meet one column of b) becomes i8 on the
+ * fly. The formula is fixed so that every backend has the same bits before the activation, whatever
+ * the order of its sums. All steps are in f32, each rounded once to nearest, ties to even, without
+ * contraction:
+ *
+ *   m       = max_k |a_k|
+ *   scale_a = m / 127, factor = 127 / m      (heed_quantize_scale() has the special cases)
+ *   q_k     = round(a_k * factor)            (heed_quantize(); |q_k| <= 127 by itself)
+ *
+ *   i8:     y = act((float)(sum_k q_k b[k,n]) * (scale_a * b_scale[n]) + bias[n])
+ *   q8_0:   t = (float)s_0 * d_0, then t = t + (float)s_j * d_j for the blocks j = 1, 2, ... of
+ *           column n in this order, s_j = sum over its 32 values q_k b[k,n], d_j its scale;
+ *           y = act(t * scale_a + bias[n])
+ *
+ * A maximum and a sum of integers do not depend on order, and everything else is one chain per
+ * element. Sums fit in i32: k is at most HEED_QUANTIZE_MAX_K, as 127 * 128 * 2^17 < 2^31. An absent
+ * bias adds nothing; k = 0 gives sums of 0. Outside the range of normal numbers (a product with a
+ * scale below 2^-126), hardware that flushes denormals may differ. */
+enum heed_quantization { HEED_QUANTIZE_NONE = 0, HEED_QUANTIZE_ROWS = 1 };
+
+/** Most rows of b with HEED_QUANTIZE_ROWS. */
+#define HEED_QUANTIZE_MAX_K 131072
+
+/** scale_a of a row whose greatest magnitude is `greatest`, and what its elements are multiplied
+ * with before rounding. A row without a value of 2^-100 or more becomes zeros with a scale of 0, so that
+ * both quotients are normal numbers. A row with a NaN or an infinity (`greatest` must then be
+ * either) becomes zeros with a scale of NaN, so that its results are NaN. */
+static inline float heed_quantize_scale(float greatest, float *factor) {
+    *factor = 0.0f;
+    if (!(greatest <= 3.402823466e+38f))
+        return greatest - greatest;  /* NaN */
+    if (greatest < 7.888609052e-31f) /* 2^-100 */
+        return 0.0f;
+    *factor = 127.0f / greatest;
+    return greatest / 127.0f;
+}
+
+/** round(value * factor), ties to even, from -127 to 127; 0 where factor is 0, whatever the value.
+ * Adding 1.5 * 2^23 leaves a sum whose last bit weighs 1, and so rounds. To be compiled without
+ * contraction, like all that takes part in this. */
+static inline int32_t heed_quantize(float value, float factor) {
+    const float product = value * factor;
+    const float sum = product + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    return factor == 0.0f ? 0 : bits - 0x4b400000;
+}
+
 /* Attribute blocks. Each starts with its own size; a field may be added at the end. All bytes that
  * are not fields are zero. */
 
@@ -146,8 +200,9 @@ struct heed_matmul_attrs {
     uint32_t struct_size;
     uint32_t transpose_a;
     uint32_t transpose_b;
-    uint32_t activation; /**< enum heed_activation */
-    uint32_t out_dtype;  /**< enum heed_dtype, float; 0: the type of a */
+    uint32_t activation;     /**< enum heed_activation */
+    uint32_t out_dtype;      /**< enum heed_dtype, float; 0: the type of a */
+    uint32_t a_quantization; /**< enum heed_quantization; not 0 only with an i8 or q8_0 b */
 };
 
 /** Inputs of attention, by index. */

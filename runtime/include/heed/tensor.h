@@ -19,13 +19,18 @@ extern "C" {
 /** Most dimensions a tensor may have. */
 #define HEED_MAX_RANK 4
 
-/** Every element type: X(NAME, value, name, bytes per element). Values never change. */
+/** Every element type: X(NAME, value, name, bytes per element). Values never change.
+ *
+ * An element of q8_0 is a block of 32 neighbouring values, struct heed_q8_0 (the format of that
+ * name in GGUF files). Sizes and strides count blocks, so [n, k] values are a tensor [n, k / 32].
+ * Constants alone have this type, and go straight to matmul and embedding. */
 #define HEED_DTYPE_LIST(X)                                                                         \
     X(F32, 1, "f32", 4)                                                                            \
     X(F16, 2, "f16", 2)                                                                            \
     X(BF16, 3, "bf16", 2)                                                                          \
     X(I32, 4, "i32", 4)                                                                            \
-    X(I8, 5, "i8", 1)
+    X(I8, 5, "i8", 1)                                                                              \
+    X(Q8_0, 6, "q8_0", 34)
 
 enum heed_dtype {
     HEED_DTYPE_NONE = 0,
@@ -46,6 +51,20 @@ static inline size_t heed_dtype_bytes(enum heed_dtype dtype) {
         break;
     }
     return 0;
+}
+
+/** Values of a q8_0 block. */
+#define HEED_Q8_0_VALUES 32
+
+/** A block of q8_0: value i is values[i] * scale. */
+struct heed_q8_0 {
+    uint16_t scale; /**< f16 */
+    int8_t values[HEED_Q8_0_VALUES];
+};
+
+/** Values in one element: 32 for q8_0, else 1. */
+static inline int64_t heed_dtype_values(enum heed_dtype dtype) {
+    return dtype == HEED_Q8_0 ? HEED_Q8_0_VALUES : 1;
 }
 
 /** Name of a type, "f32"; "?" for an unknown type. */
