@@ -44,6 +44,7 @@ const float *heedi_scalar_load(const struct scalar_operand *x, int64_t offset, i
         for (int64_t i = 0; i < count; i++)
             buffer[i] = (float)i8[offset + i * stride];
         break;
+    case HEED_Q8_0: /* its elements are no numbers */
     case HEED_DTYPE_NONE:
         break;
     }
@@ -82,6 +83,7 @@ void heedi_scalar_store(const struct scalar_operand *y, int64_t offset, int64_t 
         break;
     case HEED_I32: /* results of these types are never computed in f32 */
     case HEED_I8:
+    case HEED_Q8_0:
     case HEED_DTYPE_NONE:
         break;
     }

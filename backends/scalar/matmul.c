@@ -17,16 +17,16 @@
  * over ascending k in blocks of BLOCK_K, each block's sum then added to the one before. */
 #include <string.h>
 
-#include "scalar.h"
+#include "matmul.h"
 
 enum {
-    A = 0,
-    B = 1,
-    BIAS = 2,
-    B_SCALE = 3,
-    COLUMNS = 16, /* of a panel */
-    TILE = 4,     /* rows of the micro-kernel */
-    ROWS = 64,    /* rows of a piece of work */
+    A = SCALAR_MATMUL_A,
+    B = SCALAR_MATMUL_B,
+    BIAS = SCALAR_MATMUL_BIAS,
+    B_SCALE = SCALAR_MATMUL_B_SCALE,
+    COLUMNS = SCALAR_MATMUL_COLUMNS,
+    TILE = SCALAR_MATMUL_TILE,
+    ROWS = SCALAR_MATMUL_ROWS,
     BLOCK_K = SCALAR_BLOCK
 };
 
@@ -35,17 +35,6 @@ struct panels {
     const struct heed_host *host;
     int64_t n, k;
     float *data; /* [ceil(n / 16)][k][16] */
-};
-
-struct matmul {
-    const struct scalar_call *call;
-    int64_t m, n, k, batches;
-    int64_t a_row, a_k; /* strides */
-    int64_t b_k, b_n;   /* strides */
-    int64_t batch_dims[2];
-    int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
-    int64_t row_chunks, column_panels;
-    const float *packed; /* NULL: pack on the way */
 };
 
 /* ---- micro-kernels ---- */
@@ -85,21 +74,14 @@ static void tile_1x16(float tile[COLUMNS], const float *row, const float *panel,
 
 /* ---- one piece: up to ROWS rows of one panel ---- */
 
-/* What is added and multiplied in when a panel's results are stored. */
-struct finish {
-    int64_t first, columns; /* columns [first, first + columns) of the result */
-    bool scaled, biased;
-    float scale[COLUMNS], bias[COLUMNS];
-};
-
-static struct finish make_finish(const struct matmul *work, int64_t panel) {
+struct scalar_finish heedi_scalar_matmul_finish(const struct scalar_matmul *work, int64_t panel) {
     const struct scalar_operand *bias = &work->call->in[BIAS];
     const struct scalar_operand *scale = &work->call->in[B_SCALE];
     const int64_t first = panel * COLUMNS, left = work->n - first;
-    struct finish finish = {.first = first,
-                            .columns = left < COLUMNS ? left : COLUMNS,
-                            .scaled = scale->desc != NULL,
-                            .biased = bias->desc != NULL};
+    struct scalar_finish finish = {.first = first,
+                                   .columns = left < COLUMNS ? left : COLUMNS,
+                                   .scaled = scale->desc != NULL,
+                                   .biased = bias->desc != NULL};
     for (int64_t j = 0; j < finish.columns; j++) {
         if (finish.scaled)
             finish.scale[j] = heedi_scalar_load_one(scale, (first + j) * scale->desc->strides[0]);
@@ -109,12 +91,9 @@ static struct finish make_finish(const struct matmul *work, int64_t panel) {
     return finish;
 }
 
-static void store_row(const struct matmul *work, const struct finish *finish, int64_t row,
-                      float *sums) {
+void heedi_scalar_matmul_store(const struct scalar_matmul *work, const struct scalar_finish *finish,
+                               int64_t row, float *sums) {
     const struct scalar_node *node = work->call->node;
-    if (finish->scaled)
-        for (int64_t j = 0; j < finish->columns; j++)
-            sums[j] *= finish->scale[j];
     if (finish->biased)
         for (int64_t j = 0; j < finish->columns; j++)
             sums[j] += finish->bias[j];
@@ -123,9 +102,17 @@ static void store_row(const struct matmul *work, const struct finish *finish, in
     heedi_scalar_store(&work->call->out[0], row * work->n + finish->first, finish->columns, sums);
 }
 
+static void store_row(const struct scalar_matmul *work, const struct scalar_finish *finish,
+                      int64_t row, float *sums) {
+    if (finish->scaled)
+        for (int64_t j = 0; j < finish->columns; j++)
+            sums[j] *= finish->scale[j];
+    heedi_scalar_matmul_store(work, finish, row, sums);
+}
+
 /* Rows [p, p + count) of a panel of b, to `buffer`. */
-static void pack_on_the_way(const struct matmul *work, int64_t b_offset,
-                            const struct finish *finish, int64_t p, int64_t count,
+static void pack_on_the_way(const struct scalar_matmul *work, int64_t b_offset,
+                            const struct scalar_finish *finish, int64_t p, int64_t count,
                             float *restrict buffer) {
     const struct scalar_operand *b = &work->call->in[B];
     float line_buffer[BLOCK_K];
@@ -150,7 +137,7 @@ static void pack_on_the_way(const struct matmul *work, int64_t b_offset,
 
 /* Where a piece finds its operands. */
 struct piece {
-    struct finish finish;
+    struct scalar_finish finish;
     int64_t batch;
     int64_t a_offset, b_offset; /* of the batch */
     const float *packed;        /* the panel, or NULL */
@@ -159,7 +146,8 @@ struct piece {
 };
 
 /* `rows` (1 to TILE) rows of the result from `row` on. */
-static void compute_tile(const struct matmul *work, struct piece *piece, int64_t row, int rows) {
+static void compute_tile(const struct scalar_matmul *work, struct piece *piece, int64_t row,
+                         int rows) {
     float sums[TILE][COLUMNS] = {{0}}, tile[TILE][COLUMNS], row_buffers[TILE][BLOCK_K];
     for (int64_t p = 0; p < work->k; p += BLOCK_K) {
         const int64_t count = work->k - p < BLOCK_K ? work->k - p : BLOCK_K;
@@ -188,7 +176,7 @@ static void compute_tile(const struct matmul *work, struct piece *piece, int64_t
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
-    const struct matmul *work = arg;
+    const struct scalar_matmul *work = arg;
     float buffer[BLOCK_K * COLUMNS];
     for (int64_t item = begin; item < end; item++) {
         const int64_t panel = item % work->column_panels;
@@ -196,7 +184,7 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
         const int64_t batch = item / work->column_panels / work->row_chunks;
         const int64_t outer = batch / work->batch_dims[1], inner = batch % work->batch_dims[1];
         struct piece piece = {
-            .finish = make_finish(work, panel),
+            .finish = heedi_scalar_matmul_finish(work, panel),
             .batch = batch,
             .a_offset = outer * work->a_batch[0] + inner * work->a_batch[1],
             .b_offset = outer * work->b_batch[0] + inner * work->b_batch[1],
@@ -222,12 +210,12 @@ static void batch_strides(const struct heed_tensor_desc *y, const struct heed_te
     }
 }
 
-static struct matmul make_work(const struct scalar_call *call) {
+struct scalar_matmul heedi_scalar_matmul_work(const struct scalar_call *call) {
     const struct heed_matmul_attrs *attrs = &call->node->attrs.matmul;
     const struct heed_tensor_desc *a = call->in[A].desc, *b = call->in[B].desc;
     const struct heed_tensor_desc *y = call->out[0].desc;
     const uint32_t a_last = a->rank - 1, b_last = b->rank - 1;
-    struct matmul work = {
+    struct scalar_matmul work = {
         .call = call,
         .m = y->dims[y->rank - 2],
         .n = y->dims[y->rank - 1],
@@ -256,7 +244,7 @@ static struct matmul make_work(const struct scalar_call *call) {
 }
 
 static void run(const struct scalar_call *call, const float *packed) {
-    struct matmul work = make_work(call);
+    struct scalar_matmul work = heedi_scalar_matmul_work(call);
     work.packed = packed;
     const int64_t rows = work.m < ROWS ? work.m : ROWS;
     heedi_scalar_parallel(call, work.batches * work.row_chunks * work.column_panels,
@@ -354,6 +342,8 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     struct pack_request request = {.host = plugin->host};
     uint64_t weight_id = 0;
     void *object = NULL;
+    if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
+        return heedi_scalar_matmul_quantized_prepare(node, error);
     if (!packable(subgraph, node, &request.transposed, &weight_id))
         return HEED_OK;
     const enum heed_status status = plugin->host->prepared_acquire(
@@ -369,14 +359,21 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
 static const char *accept(struct scalar_node *node) {
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
     const bool quantised = node->in[B].desc.dtype == HEED_I8;
+    const bool blocks = node->in[B].desc.dtype == HEED_Q8_0;
     if (attrs->activation > HEED_ACTIVATION_SIGMOID)
         return "unknown activation";
     if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
         return "unknown way to transpose";
     if (!heedi_scalar_is_float(&node->in[A]) || !heedi_scalar_is_float(&node->out[0]))
         return "a and the result must be of a float type";
-    if (!quantised && !heedi_scalar_is_float(&node->in[B]))
-        return "b must be of a float type or i8";
+    if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
+        return "unknown way to quantise a";
+    if (!quantised && !blocks && !heedi_scalar_is_float(&node->in[B]))
+        return "b must be of a float type, i8 or q8_0";
+    if (attrs->a_quantization == HEED_QUANTIZE_ROWS ? !quantised && !blocks : blocks)
+        return "quantised rows of a need an i8 or q8_0 b, and q8_0 needs them";
+    if (blocks && (attrs->transpose_b != 1 || !heed_desc_contiguous(&node->in[B].desc)))
+        return "a q8_0 b must be contiguous and transposed";
     if (quantised != heedi_scalar_is_float(&node->in[B_SCALE]))
         return "b_scale must be given for an i8 b, and for no other";
     if (heedi_scalar_present(&node->in[BIAS]) && !heedi_scalar_is_float(&node->in[BIAS]))
@@ -384,6 +381,8 @@ static const char *accept(struct scalar_node *node) {
     if (node->in[A].desc.rank < 2 || node->in[B].desc.rank < 2 || node->out[0].desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
     node->kernel = SCALAR_MATMUL_STRIDED;
+    if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
+        node->kernel = blocks ? SCALAR_MATMUL_Q8_0 : SCALAR_MATMUL_I8;
     return NULL;
 }
 

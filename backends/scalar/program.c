@@ -64,6 +64,8 @@ static const char *accept_tensors(const struct heed_subgraph *subgraph, const in
         const char *reason = read_tensor(subgraph, indices[i], &tensor);
         if (reason != NULL)
             return reason;
+        if (tensor.desc.dtype == HEED_Q8_0 && tensor.role != HEED_ROLE_CONSTANT)
+            return "only constants may be q8_0";
         tensors[i].desc = tensor.desc;
         tensors[i].storage = tensor.storage;
         tensors[i].offset_bytes =
