@@ -5,7 +5,7 @@
 
 #include "runtime/io/bytes.h"
 #include "runtime/io/gguf.h"
-#include "runtime/io/output.h"
+#include "runtime/io/quantize.h"
 
 enum {
     /* Of tensors in the file: what vector units and buffer imports like, and so also in memory,
@@ -29,9 +29,12 @@ struct meta {
 
 struct tensor {
     const char *name;
+    char *own_name; /* what `name` is, where it was made here */
     struct heed_tensor_desc desc;
     const void *data;
     enum heed_dtype type; /* in the file */
+    bool quantized;       /* desc and data are of the matrix, this tensor is made of it: */
+    bool scales;          /* its rows' scales */
     uint64_t offset;
 };
 
@@ -58,6 +61,8 @@ void heedi_gguf_writer_destroy(struct heedi_gguf_writer *writer) {
     if (writer == NULL)
         return;
     const struct heedi_env *env = &writer->context->env;
+    for (size_t i = 0; i < writer->tensor_count; i++)
+        heedi_free(env, writer->tensors[i].own_name);
     heedi_free(env, writer->metas);
     heedi_free(env, writer->tensors);
     heedi_free(env, writer);
@@ -154,27 +159,58 @@ void heedi_gguf_put_bytes(struct heedi_gguf_writer *writer, const char *key, con
     put_meta(writer, &meta);
 }
 
+/* Takes tensor->own_name. */
+static void put_tensor(struct heedi_gguf_writer *writer, const struct tensor *tensor) {
+    void *array = writer->tensors;
+    if (writer->status == HEED_OK &&
+        (tensor->name[0] == '\0' || strlen(tensor->name) > MAX_NAME_BYTES))
+        fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", tensor->name,
+             "must have a name of 1 to 63 bytes");
+    if (writer->status == HEED_OK && !heed_desc_contiguous(&tensor->desc))
+        fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", tensor->name, "is not contiguous");
+    if (writer->status == HEED_OK &&
+        reserve(writer, &array, writer->tensor_count, &writer->tensor_capacity,
+                sizeof *writer->tensors, tensor->name)) {
+        writer->tensors = array;
+        writer->tensors[writer->tensor_count++] = *tensor;
+        return;
+    }
+    heedi_free(&writer->context->env, tensor->own_name);
+}
+
 void heedi_gguf_put_tensor(struct heedi_gguf_writer *writer, const char *name,
                            const struct heed_tensor_desc *desc, const void *data,
                            enum heed_dtype type) {
-    if (writer->status != HEED_OK)
-        return;
-    if (name[0] == '\0' || strlen(name) > MAX_NAME_BYTES) {
-        fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", name,
-             "must have a name of 1 to 63 bytes");
-    } else if (!heed_desc_contiguous(desc)) {
-        fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", name, "is not contiguous");
-    } else if (!heedi_output_can_convert(desc->dtype, type)) {
+    const struct tensor tensor = {.name = name, .desc = *desc, .data = data, .type = type};
+    if (!heedi_output_can_convert(desc->dtype, type))
         fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", name,
              "cannot be converted: only f32, f16 and bf16 change into each other");
-    } else {
-        void *array = writer->tensors;
-        if (reserve(writer, &array, writer->tensor_count, &writer->tensor_capacity,
-                    sizeof *writer->tensors, name)) {
-            writer->tensors = array;
-            writer->tensors[writer->tensor_count++] = (struct tensor){name, *desc, data, type, 0};
-        }
-    }
+    put_tensor(writer, &tensor);
+}
+
+void heedi_gguf_put_quantized(struct heedi_gguf_writer *writer, const char *name,
+                              const struct heed_tensor_desc *desc, const void *data,
+                              enum heed_dtype type) {
+    struct tensor tensor = {
+        .name = name, .desc = *desc, .data = data, .type = type, .quantized = true};
+    if (desc->rank != 2 || !heedi_output_can_convert(desc->dtype, HEED_F32) ||
+        (type != HEED_I8 && type != HEED_Q8_0))
+        fail(writer, HEED_ERROR_INVALID_ARGUMENT, "tensor", name,
+             "cannot be quantised: only float matrices are, to i8 or q8_0");
+    else if (desc->dims[1] % heed_dtype_values(type) != 0)
+        fail(writer, HEED_ERROR_UNSUPPORTED, "tensor", name,
+             "cannot be quantised to q8_0: its rows are not whole blocks of 32");
+    put_tensor(writer, &tensor);
+    if (type != HEED_I8 || writer->status != HEED_OK)
+        return;
+    tensor.type = HEED_F32;
+    tensor.scales = true;
+    tensor.name = tensor.own_name =
+        heedi_asprintf(&writer->context->env, "%s" HEEDI_SCALE_SUFFIX, name);
+    if (tensor.own_name == NULL)
+        fail(writer, HEED_ERROR_OUT_OF_MEMORY, "tensor", name, "cannot be added: out of memory");
+    else
+        put_tensor(writer, &tensor);
 }
 
 /* ---- writing ---- */
@@ -251,13 +287,46 @@ static uint32_t type_number(enum heed_dtype dtype) {
     return UINT32_MAX;
 }
 
+/* The tensor as the file has it; dims count values, not blocks. */
+static struct heed_tensor_desc desc_in_file(const struct tensor *tensor) {
+    struct heed_tensor_desc desc = tensor->desc;
+    desc.dtype = tensor->type;
+    if (tensor->scales)
+        desc.rank = 1;
+    else if (!tensor->quantized && desc.rank > 0)
+        desc.dims[desc.rank - 1] *= heed_dtype_values(desc.dtype);
+    return desc;
+}
+
+static uint64_t bytes_in_file(const struct tensor *tensor) {
+    const struct heed_tensor_desc desc = desc_in_file(tensor);
+    return (uint64_t)(heed_desc_elems(&desc) / heed_dtype_values(desc.dtype)) *
+           heed_dtype_bytes(desc.dtype);
+}
+
 static void write_info(struct heedi_output *output, const struct tensor *tensor) {
+    const struct heed_tensor_desc desc = desc_in_file(tensor);
     write_string(output, tensor->name, strlen(tensor->name));
-    heedi_output_u32(output, tensor->desc.rank);
-    for (uint32_t i = tensor->desc.rank; i-- > 0;)
-        heedi_output_u64(output, (uint64_t)tensor->desc.dims[i]);
-    heedi_output_u32(output, type_number(tensor->type));
+    heedi_output_u32(output, desc.rank);
+    for (uint32_t i = desc.rank; i-- > 0;)
+        heedi_output_u64(output, (uint64_t)desc.dims[i]);
+    heedi_output_u32(output, type_number(desc.dtype));
     heedi_output_u64(output, tensor->offset);
+}
+
+static void write_data(struct heedi_output *output, const struct tensor *tensor) {
+    const struct heed_tensor_desc *desc = &tensor->desc;
+    const struct heedi_float_matrix matrix = {tensor->name, tensor->data, desc->dtype,
+                                              desc->dims[0], desc->dims[1]};
+    if (tensor->scales)
+        heedi_output_i8_scales(output, &matrix);
+    else if (tensor->quantized && tensor->type == HEED_I8)
+        heedi_output_i8_values(output, &matrix);
+    else if (tensor->quantized)
+        heedi_output_q8_0(output, &matrix);
+    else
+        heedi_output_elements(output, tensor->data, (size_t)heed_desc_elems(desc), desc->dtype,
+                              tensor->type);
 }
 
 static void write_file(struct heedi_output *output, struct heedi_gguf_writer *writer) {
@@ -275,15 +344,13 @@ static void write_file(struct heedi_output *output, struct heedi_gguf_writer *wr
     for (size_t i = 0; i < writer->tensor_count; i++) {
         struct tensor *tensor = &writer->tensors[i];
         tensor->offset = offset;
-        offset += (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->type);
+        offset += bytes_in_file(tensor);
         offset = (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         write_info(output, tensor);
     }
     for (size_t i = 0; i < writer->tensor_count; i++) {
-        const struct tensor *tensor = &writer->tensors[i];
         heedi_output_pad(output, ALIGNMENT);
-        heedi_output_elements(output, tensor->data, (size_t)heed_desc_elems(&tensor->desc),
-                              tensor->desc.dtype, tensor->type);
+        write_data(output, &writer->tensors[i]);
     }
     heedi_output_pad(output, ALIGNMENT);
 }

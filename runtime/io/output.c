@@ -62,14 +62,15 @@ bool heedi_output_can_convert(enum heed_dtype from, enum heed_dtype to) {
     return heed_dtype_bytes(from) != 0 && (from == to || (is_float(from) && is_float(to)));
 }
 
-static float load_float(const unsigned char *data, enum heed_dtype dtype) {
+float heedi_output_load(const void *data, enum heed_dtype dtype, size_t index) {
+    const unsigned char *bytes = data;
     float single;
     uint16_t half;
     if (dtype == HEED_F32) {
-        memcpy(&single, data, sizeof single);
+        memcpy(&single, bytes + index * sizeof single, sizeof single);
         return single;
     }
-    memcpy(&half, data, sizeof half);
+    memcpy(&half, bytes + index * sizeof half, sizeof half);
     return dtype == HEED_F16 ? heed_f16_to_f32(half) : heed_bf16_to_f32(half);
 }
 
@@ -94,7 +95,7 @@ void heedi_output_elements(struct heedi_output *output, const void *data, size_t
     while (elems > 0 && output->status == HEED_OK) {
         const size_t count = elems < BLOCK_ELEMS ? elems : BLOCK_ELEMS;
         for (size_t i = 0; i < count; i++)
-            store_float(block + i * to_bytes, to, load_float(source + i * from_bytes, from));
+            store_float(block + i * to_bytes, to, heedi_output_load(source, from, i));
         heedi_output_write(output, block, count * to_bytes);
         source += count * from_bytes;
         elems -= count;

@@ -30,6 +30,9 @@ void heedi_output_elements(struct heedi_output *output, const void *data, size_t
 /* Makes the file appear under its name, or removes what was written of it. */
 enum heed_status heedi_output_finish(struct heedi_output *output);
 
+/* Element `index` of a float type. */
+float heedi_output_load(const void *data, enum heed_dtype dtype, size_t index);
+
 /* Can heedi_output_elements convert this? */
 bool heedi_output_can_convert(enum heed_dtype from, enum heed_dtype to);
 

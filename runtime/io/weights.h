@@ -117,6 +117,12 @@ void heedi_gguf_put_bytes(struct heedi_gguf_writer *writer, const char *key, con
 void heedi_gguf_put_tensor(struct heedi_gguf_writer *writer, const char *name,
                            const struct heed_tensor_desc *desc, const void *data,
                            enum heed_dtype type);
+/* Adds a contiguous matrix of a float type as `type`, HEED_I8 or HEED_Q8_0 (quantize.h). i8 has its
+ * scales beside it, an f32 vector of this name with HEEDI_SCALE_SUFFIX. */
+#define HEEDI_SCALE_SUFFIX ".scale"
+void heedi_gguf_put_quantized(struct heedi_gguf_writer *writer, const char *name,
+                              const struct heed_tensor_desc *desc, const void *data,
+                              enum heed_dtype type);
 enum heed_status heedi_gguf_write(struct heedi_gguf_writer *writer, const char *path);
 
 enum heed_status heedi_safetensors_write(struct heed_context *context, const char *path,
