@@ -10,6 +10,9 @@
 /* general.file_type of GGUF files. */
 #define FILE_TYPE_ALL_F32 0u
 #define FILE_TYPE_MOSTLY_F16 1u
+#define FILE_TYPE_MOSTLY_Q8_0 7u
+/* Of the block formats, as files that hold one must say. */
+#define QUANTIZATION_VERSION 2u
 
 void heed_model_describe(const struct heed_model *model, heed_model_field_fn field,
                          heed_model_tensor_fn tensor, void *user) {
@@ -38,6 +41,17 @@ static char *model_name(const struct heed_context *context, const struct heed_mo
     return heedi_asprintf(&context->env, "%.*s", (int)(end - start), model->path + start);
 }
 
+/* The format has no number for files of i8. */
+static void put_file_type(struct heedi_gguf_writer *writer, enum heed_dtype type) {
+    if (type != HEED_I8)
+        heedi_gguf_put_u32(writer, "general.file_type",
+                           type == HEED_F32    ? FILE_TYPE_ALL_F32
+                           : type == HEED_Q8_0 ? FILE_TYPE_MOSTLY_Q8_0
+                                               : FILE_TYPE_MOSTLY_F16);
+    if (type == HEED_Q8_0)
+        heedi_gguf_put_u32(writer, "general.quantization_version", QUANTIZATION_VERSION);
+}
+
 enum heed_status heed_model_convert(struct heed_context *context, const struct heed_model *model,
                                     const char *path, const struct heed_convert_options *given) {
     struct heed_convert_options options;
@@ -49,9 +63,10 @@ enum heed_status heed_model_convert(struct heed_context *context, const struct h
         return status;
     if (options.type == HEED_DTYPE_NONE)
         options.type = HEED_F16;
-    if (options.type != HEED_F32 && options.type != HEED_F16)
+    if (options.type != HEED_F32 && options.type != HEED_F16 && options.type != HEED_I8 &&
+        options.type != HEED_Q8_0)
         return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
-                          "convert: expected type f32 or f16, found %s",
+                          "convert: expected type f32, f16, i8 or q8_0, found %s",
                           heed_dtype_name(options.type));
     name = model_name(context, model);
     if (!name) {
@@ -64,8 +79,7 @@ enum heed_status heed_model_convert(struct heed_context *context, const struct h
     heedi_gguf_put_string(writer, "general.architecture", model->network->name);
     heedi_gguf_put_string(writer, "general.type", "model");
     heedi_gguf_put_string(writer, "general.name", name);
-    heedi_gguf_put_u32(writer, "general.file_type",
-                       options.type == HEED_F32 ? FILE_TYPE_ALL_F32 : FILE_TYPE_MOSTLY_F16);
+    put_file_type(writer, options.type);
     status = model->network->package(context, model, writer, options.type);
     if (status == HEED_OK)
         status = heedi_gguf_write(writer, path);

@@ -32,8 +32,9 @@ static bool add_tensor(cJSON *tensors, const char *name, const struct heed_tenso
 
 static void take_tensor(void *user, const char *name, const struct heed_tensor_desc *desc) {
     struct report *report = user;
-    const double elems = (double)heed_desc_elems(desc);
-    const double bytes = elems * (double)heed_dtype_bytes(desc->dtype);
+    const double stored = (double)heed_desc_elems(desc);
+    const double bytes = stored * (double)heed_dtype_bytes(desc->dtype);
+    const double elems = stored * (double)heed_dtype_values(desc->dtype);
     struct heedi_tool_size size;
     report->tensor_count++;
     report->elems += elems;

@@ -34,7 +34,9 @@ static const struct option table[] = {
      "write to FILE instead of standard output; it is called FILE.part\n"
      "until it is complete"},
     {TOOL_FORMAT, "format", 0, "text|json", "form of the output (default: text)"},
-    {TOOL_TYPE, "type", 0, "f32|f16", "type of stored matrices (default: f16)"},
+    {TOOL_TYPE, "type", 0, "f32|f16|int8|q8_0",
+     "type of stored matrices (default: f16); with int8 (a scale per row)\n"
+     "and q8_0 (a scale per 32 values) products are computed in 8 bits"},
     {TOOL_PROFILE, "profile", 0, "FILE", "write a Chrome trace (JSON) of what ran where and when"},
     {TOOL_OP, "op", 0, "A,B", "operators to measure; 'all': every one"},
     {TOOL_SHAPE, "shape", 0, "SHAPE", "shape, such as 32x512x2048:relu; may be repeated"},
@@ -201,10 +203,23 @@ static bool set_bench_option(const struct option *option, const char *value,
     return true;
 }
 
+static bool parse_type(const struct option *option, const char *value, enum heed_dtype *type) {
+    static const struct {
+        const char *name;
+        enum heed_dtype type;
+    } types[] = {{"f32", HEED_F32}, {"f16", HEED_F16}, {"int8", HEED_I8}, {"q8_0", HEED_Q8_0}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(value, types[i].name) == 0) {
+            *type = types[i].type;
+            return true;
+        }
+    heedi_tool_message("--%s: expected f32, f16, int8 or q8_0, got '%s'", option->name, value);
+    return false;
+}
+
 static bool set_option(const struct option *option, const char *value,
                        struct heedi_tool_options *options) {
     uint32_t beam = 1;
-    bool second = false;
     if (value != NULL && *value == '\0') {
         heedi_tool_message("--%s: the value is empty", option->name);
         return false;
@@ -236,10 +251,7 @@ static bool set_option(const struct option *option, const char *value,
     case TOOL_FORMAT:
         return parse_choice(option, value, "text", "json", &options->json);
     case TOOL_TYPE:
-        if (!parse_choice(option, value, "f32", "f16", &second))
-            return false;
-        options->type = second ? HEED_F16 : HEED_F32;
-        break;
+        return parse_type(option, value, &options->type);
     case TOOL_PROFILE:
         options->profile = value;
         break;

@@ -26,8 +26,7 @@ struct quantized {
     float *scales; /* [batches * m] */
 };
 
-/* ---- quantising ---------------------------------------------------------------------------------
- */
+/* ---- quantising ---- */
 
 static void quantize_row(const struct quantized *quantized, int64_t number, int64_t offset) {
     const struct scalar_matmul *work = &quantized->work;
@@ -61,8 +60,7 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-/* ---- micro-kernels ------------------------------------------------------------------------------
- */
+/* ---- micro-kernels ---- */
 
 /* sums[r] += sum over p of rows[r * stride + p] * b[p] for 4 rows. */
 static void dot_4x1(int32_t sums[TILE], const int16_t *rows, int64_t stride, const int8_t *b,
@@ -90,8 +88,7 @@ static void dot_1x1(int32_t *sum, const int16_t *row, const int8_t *b, int64_t k
     *sum += s;
 }
 
-/* ---- one piece: up to ROWS rows of one panel ----------------------------------------------------
- */
+/* ---- one piece: up to ROWS rows of one panel ---- */
 
 struct piece {
     const struct quantized *quantized;

@@ -152,7 +152,7 @@ enum heed_status heedi_marian_decoder_graph(struct heed_context *context,
         input(&step, "source_offsets", (int64_t)bucket->sentences + 1, (int64_t)bucket->tokens + 1);
     heed_graph_scope(step.graph, "decoder.");
     heed_tensor x =
-        heedi_marian_embed(step.graph, config, marian->target_embedding, token, step.position);
+        heedi_marian_embed(step.graph, config, &marian->target_embedding, token, step.position);
     for (int32_t i = 0; i < config->decoder_layers; i++)
         x = decoder_layer(&step, &marian->decoder[i], i, x);
     choose(&step, marian, x);

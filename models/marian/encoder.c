@@ -71,7 +71,7 @@ enum heed_status heedi_marian_encoder_graph(struct heed_context *context,
                      &positions);
     heed_graph_input(graph, "offsets", HEED_I32, 1, &bounds, tokens + 1, &offsets);
     heed_graph_scope(graph, "encoder.");
-    heed_tensor x = heedi_marian_embed(graph, config, marian->source_embedding, ids, positions);
+    heed_tensor x = heedi_marian_embed(graph, config, &marian->source_embedding, ids, positions);
     for (int32_t i = 0; i < config->encoder_layers; i++) {
         const struct heedi_marian_layer *layer = &marian->encoder[i];
         char scope[32];

@@ -56,7 +56,7 @@ heed_tensor heedi_marian_ffn(struct heed_graph *graph, const struct heedi_marian
                              const struct heedi_marian_layer *layer, heed_tensor x);
 /* table[tokens] * sqrt(d_model) + sinusoid(positions): [n, d_model] of [n] */
 heed_tensor heedi_marian_embed(struct heed_graph *graph, const struct heedi_marian_config *config,
-                               struct heed_weight *table, heed_tensor tokens,
+                               const struct heedi_marian_matrix *table, heed_tensor tokens,
                                heed_tensor positions);
 /* [n, t, d] -> [n, heads, t, d / heads], a view */
 heed_tensor heedi_marian_split_heads(struct heed_graph *graph, heed_tensor x, int64_t n, int64_t t,

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "models/marian/graphs.h"
+#include "runtime/base/weight.h"
 
 const char *heedi_marian_name(struct heedi_marian_name *name, const char *what, int32_t layer) {
     snprintf(name->text, sizeof name->text, "%s.%d", what, layer);
@@ -18,12 +19,25 @@ static heed_tensor constant(struct heed_graph *graph, struct heed_weight *weight
     return tensor;
 }
 
+static heed_tensor scales(struct heed_graph *graph, const struct heedi_marian_matrix *matrix) {
+    return matrix->scale ? constant(graph, matrix->scale) : HEED_NO_TENSOR;
+}
+
+bool heedi_marian_is_quantized(const struct heed_weight *weight) {
+    return weight->desc.dtype == HEED_I8 || weight->desc.dtype == HEED_Q8_0;
+}
+
 heed_tensor heedi_marian_linear(struct heed_graph *graph, const char *name,
                                 const struct heedi_marian_linear *linear,
                                 enum heed_activation activation, heed_tensor x) {
     heed_tensor y = HEED_NO_TENSOR;
-    heed_graph_linear(graph, name, x, constant(graph, linear->weight),
-                      constant(graph, linear->bias), activation, &y);
+    const heed_tensor weight = constant(graph, linear->matrix.weight);
+    const heed_tensor bias = constant(graph, linear->bias);
+    if (heedi_marian_is_quantized(linear->matrix.weight))
+        heed_graph_quantized_linear(graph, name, x, weight, scales(graph, &linear->matrix), bias,
+                                    activation, &y);
+    else
+        heed_graph_linear(graph, name, x, weight, bias, activation, &y);
     return y;
 }
 
@@ -46,7 +60,7 @@ heed_tensor heedi_marian_ffn(struct heed_graph *graph, const struct heedi_marian
 }
 
 heed_tensor heedi_marian_embed(struct heed_graph *graph, const struct heedi_marian_config *config,
-                               struct heed_weight *table, heed_tensor tokens,
+                               const struct heedi_marian_matrix *table, heed_tensor tokens,
                                heed_tensor positions) {
     const struct heed_positions_attrs attrs = {.struct_size = sizeof attrs,
                                                .form = HEED_POSITIONS_HALVES,
@@ -54,7 +68,8 @@ heed_tensor heedi_marian_embed(struct heed_graph *graph, const struct heedi_mari
                                                .max_len =
                                                    (uint32_t)config->max_position_embeddings};
     heed_tensor words = HEED_NO_TENSOR, places = HEED_NO_TENSOR, sum = HEED_NO_TENSOR;
-    heed_graph_embedding(graph, "embed_tokens", constant(graph, table), tokens, &words);
+    heed_graph_scaled_embedding(graph, "embed_tokens", constant(graph, table->weight),
+                                scales(graph, table), tokens, &words);
     if (config->scale_embedding)
         heed_graph_scale(graph, "embed_scale", words, sqrtf((float)config->d_model), &words);
     heed_graph_positions(graph, "embed_positions", positions, &attrs, &places);

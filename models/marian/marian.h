@@ -80,9 +80,14 @@ enum heed_status heedi_marian_config_parse(struct heed_context *context, const c
                                            struct heedi_marian_config *config);
 
 /* Weights by their place in the network; references are borrowed from the files, but for
- * `output_bias`. Matrices are [out, in]. */
+ * `output_bias`. Matrices are [out, in]; i8 ones have a scale per row beside them. */
+struct heedi_marian_matrix {
+    struct heed_weight *weight;
+    struct heed_weight *scale; /* f32 [out]; NULL unless the weight is i8 */
+};
 struct heedi_marian_linear {
-    struct heed_weight *weight, *bias;
+    struct heedi_marian_matrix matrix;
+    struct heed_weight *bias;
 };
 struct heedi_marian_norm {
     struct heed_weight *gamma, *beta;
@@ -100,10 +105,10 @@ struct heedi_marian_layer {
 /* The network's part of a model. */
 struct heedi_marian {
     struct heedi_marian_config config;
-    struct heed_weight *source_embedding;      /* [vocab_size, d_model] */
-    struct heed_weight *target_embedding;      /* [decoder_vocab_size, d_model] */
-    struct heed_weight *output;                /* [decoder_vocab_size, d_model] */
-    struct heed_weight *logits_bias;           /* final_logits_bias as stored, [1, V] or [V] */
+    struct heedi_marian_matrix source_embedding; /* [vocab_size, d_model] */
+    struct heedi_marian_matrix target_embedding; /* [decoder_vocab_size, d_model] */
+    struct heedi_marian_matrix output;           /* [decoder_vocab_size, d_model] */
+    struct heed_weight *logits_bias;             /* final_logits_bias as stored, [1, V] or [V] */
     struct heed_weight *output_bias;           /* [V] f32, -inf at suppressed tokens; a reference */
     struct heed_weight *zero;                  /* [1] i32; a reference */
     struct heedi_marian_layer *encoder;        /* [encoder_layers] */
@@ -125,8 +130,12 @@ enum heed_status heedi_marian_create(struct heed_context *context, struct heed_m
  * `config_file` is where the latter comes from, for messages. */
 enum heed_status heedi_marian_bind_weights(struct heed_context *context, struct heed_model *model,
                                            const char *config_file);
-/* Calls fn with every weight that the network uses, under the name that it is written with. */
-typedef void (*heedi_marian_weight_fn)(void *user, const char *name, struct heed_weight *weight);
+/* i8 or q8_0: products with it quantise the other operand as well. */
+bool heedi_marian_is_quantized(const struct heed_weight *weight);
+/* Calls fn with every weight that the network uses, under the name that it is written with. `scale`
+ * is that of an i8 weight, else NULL. */
+typedef void (*heedi_marian_weight_fn)(void *user, const char *name, struct heed_weight *weight,
+                                       struct heed_weight *scale);
 void heedi_marian_each_weight(const struct heedi_marian *marian, heedi_marian_weight_fn fn,
                               void *user);
 /* Makes the tokenizer from the .spm bytes in model->data and the vocabularies that are already in

@@ -15,11 +15,19 @@ struct tensors {
 };
 
 /* Matrices in the wanted type; vectors, and the bias stored as [1, V], stay f32. */
-static void put_tensor(void *user, const char *name, struct heed_weight *weight) {
+static void put_tensor(void *user, const char *name, struct heed_weight *weight,
+                       struct heed_weight *scale) {
     const struct tensors *tensors = user;
-    const bool matrix = weight->desc.rank == 2 && weight->desc.dims[0] > 1;
-    heedi_gguf_put_tensor(tensors->writer, name, &weight->desc, weight->data,
-                          matrix ? tensors->matrices : HEED_F32);
+    const struct heed_tensor_desc *desc = &weight->desc;
+    const enum heed_dtype wanted = tensors->matrices;
+    const bool matrix = desc->rank == 2 && desc->dims[0] > 1;
+    if (matrix && desc->dtype != wanted && (wanted == HEED_I8 || wanted == HEED_Q8_0))
+        heedi_gguf_put_quantized(tensors->writer, name, desc, weight->data, wanted);
+    else
+        heedi_gguf_put_tensor(tensors->writer, name, desc, weight->data,
+                              matrix ? wanted : HEED_F32);
+    if (scale)
+        heedi_gguf_put_scales(tensors->writer, name, &scale->desc, scale->data);
 }
 
 static void put_config(struct heedi_gguf_writer *writer, const struct heedi_marian_config *config) {

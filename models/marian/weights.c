@@ -36,39 +36,42 @@ static void leave(struct binder *binder, size_t before) {
     binder->name[before] = 0;
 }
 
-/* Checks that a tensor has float elements and dims [rows, columns], or [columns] where rows is 0.
- * `why` says where the expected sizes come from. */
+/* Checks that a tensor has elements of a float type (or `quantized`, where that may be) and dims
+ * [rows, columns], or [columns] where rows is 0. `why` says where the expected sizes come from. */
 static void check(struct binder *binder, const struct heed_weight *weight, int32_t rows,
-                  int32_t columns, const char *why) {
+                  int32_t columns, bool quantized, const char *why) {
     const struct heed_tensor_desc *desc = &weight->desc;
-    const bool is_float =
-        desc->dtype == HEED_F32 || desc->dtype == HEED_F16 || desc->dtype == HEED_BF16;
-    const bool fits = rows ? desc->rank == 2 && desc->dims[0] == rows && desc->dims[1] == columns
+    const bool typed = desc->dtype == HEED_F32 || desc->dtype == HEED_F16 ||
+                       desc->dtype == HEED_BF16 || (quantized && heedi_marian_is_quantized(weight));
+    const int64_t values = heed_dtype_values(desc->dtype);
+    const bool fits = rows ? desc->rank == 2 && desc->dims[0] == rows && columns % values == 0 &&
+                                 desc->dims[1] == columns / values
                            : desc->rank == 1 && desc->dims[0] == columns;
     struct heedi_shape_text found;
     char expected[32];
-    if (is_float && fits)
+    if (typed && fits)
         return;
     if (rows)
         snprintf(expected, sizeof expected, "[%d, %d]", rows, columns);
     else
         snprintf(expected, sizeof expected, "[%d]", columns);
-    binder->status = heedi_fail(binder->context, HEED_ERROR_SHAPE,
-                                "%s: tensor \"%s\": expected float %s (%s of %s), found %s",
-                                binder->model->path, weight->name, expected, why,
-                                binder->config_file, heedi_shape_print(&found, desc));
+    binder->status =
+        heedi_fail(binder->context, HEED_ERROR_SHAPE,
+                   "%s: tensor \"%s\": expected float%s %s (%s of %s), found %s",
+                   binder->model->path, weight->name, quantized ? ", i8 or q8_0" : "", expected,
+                   why, binder->config_file, heedi_shape_print(&found, desc));
 }
 
 /* The tensor `part` of the present place, NULL after a failure. */
-static struct heed_weight *get(struct binder *binder, const char *part, int32_t rows,
-                               int32_t columns, const char *why) {
+static struct heed_weight *find(struct binder *binder, const char *part, int32_t rows,
+                                int32_t columns, bool quantized, const char *why) {
     if (binder->status != HEED_OK)
         return NULL;
     const size_t before = enter(binder, part);
     struct heed_weight *weight = heedi_weights_find(binder->model->weights, binder->name);
     const char *reason = heedi_weights_unsupported(binder->model->weights, binder->name);
     if (weight)
-        check(binder, weight, rows, columns, why);
+        check(binder, weight, rows, columns, quantized, why);
     else if (reason)
         binder->status = heedi_fail(binder->context, HEED_ERROR_UNSUPPORTED,
                                     "%s: tensor \"%s\" cannot be used: %s", binder->model->path,
@@ -81,10 +84,28 @@ static struct heed_weight *get(struct binder *binder, const char *part, int32_t 
     return weight;
 }
 
+/* The same of a float type. */
+static struct heed_weight *get(struct binder *binder, const char *part, int32_t rows,
+                               int32_t columns, const char *why) {
+    return find(binder, part, rows, columns, false, why);
+}
+
+/* A matrix of any type, and the scales that an i8 one has beside it. */
+static struct heedi_marian_matrix get_matrix(struct binder *binder, const char *part, int32_t rows,
+                                             int32_t columns, const char *why) {
+    struct heedi_marian_matrix matrix = {find(binder, part, rows, columns, true, why), NULL};
+    if (matrix.weight && matrix.weight->desc.dtype == HEED_I8) {
+        const size_t before = enter(binder, part);
+        matrix.scale = get(binder, "scale", 0, rows, why);
+        leave(binder, before);
+    }
+    return matrix;
+}
+
 static void bind_linear(struct binder *binder, const char *part, int32_t out, int32_t in,
                         const char *why, struct heedi_marian_linear *linear) {
     const size_t before = enter(binder, part);
-    linear->weight = get(binder, "weight", out, in, why);
+    linear->matrix = get_matrix(binder, "weight", out, in, why);
     linear->bias = get(binder, "bias", 0, out, why);
     leave(binder, before);
 }
@@ -131,12 +152,12 @@ static void bind_layers(struct binder *binder, bool decoder, int32_t count, int3
 
 /* The first of `names` (NULL-terminated) that is there: of tensors that share memory, files keep
  * one, and not always the same. */
-static struct heed_weight *get_first(struct binder *binder, const char *const *names, int32_t rows,
-                                     int32_t columns, const char *why) {
+static struct heedi_marian_matrix get_first(struct binder *binder, const char *const *names,
+                                            int32_t rows, int32_t columns, const char *why) {
     for (size_t i = 0; names[i]; i++)
         if (heedi_weights_find(binder->model->weights, names[i]))
-            return get(binder, names[i], rows, columns, why);
-    return get(binder, names[0], rows, columns, why);
+            return get_matrix(binder, names[i], rows, columns, why);
+    return get_matrix(binder, names[0], rows, columns, why);
 }
 
 static void bind_embeddings(struct binder *binder, struct heedi_marian *marian) {
@@ -166,8 +187,8 @@ static void bind_embeddings(struct binder *binder, struct heedi_marian *marian) 
                       "decoder_vocab_size, d_model");
     }
     marian->output = tied ? marian->target_embedding
-                          : get(binder, "lm_head.weight", config->decoder_vocab_size,
-                                config->d_model, "decoder_vocab_size, d_model");
+                          : get_matrix(binder, "lm_head.weight", config->decoder_vocab_size,
+                                       config->d_model, "decoder_vocab_size, d_model");
 }
 
 /* ---- constants that are made ---- */
@@ -248,45 +269,55 @@ enum heed_status heedi_marian_bind_weights(struct heed_context *context, struct 
 
 /* ---- listing ---- */
 
+static void each_of_linear(const struct heedi_marian_linear *linear, heedi_marian_weight_fn fn,
+                           void *user) {
+    fn(user, linear->matrix.weight->name, linear->matrix.weight, linear->matrix.scale);
+    fn(user, linear->bias->name, linear->bias, NULL);
+}
+
+static void each_of_norm(const struct heedi_marian_norm *norm, heedi_marian_weight_fn fn,
+                         void *user) {
+    fn(user, norm->gamma->name, norm->gamma, NULL);
+    fn(user, norm->beta->name, norm->beta, NULL);
+}
+
 static void each_of_attention(const struct heedi_marian_attention *attention,
                               heedi_marian_weight_fn fn, void *user) {
     const struct heedi_marian_linear *const linears[] = {&attention->k, &attention->v,
                                                          &attention->q, &attention->out};
-    for (int i = 0; i < 4; i++) {
-        fn(user, linears[i]->weight->name, linears[i]->weight);
-        fn(user, linears[i]->bias->name, linears[i]->bias);
-    }
-    fn(user, attention->norm.gamma->name, attention->norm.gamma);
-    fn(user, attention->norm.beta->name, attention->norm.beta);
+    for (int i = 0; i < 4; i++)
+        each_of_linear(linears[i], fn, user);
+    each_of_norm(&attention->norm, fn, user);
 }
 
 static void each_of_layers(const struct heedi_marian_layer *layers, int32_t count, bool decoder,
                            heedi_marian_weight_fn fn, void *user) {
     for (int32_t i = 0; i < count; i++) {
         const struct heedi_marian_layer *layer = &layers[i];
-        struct heed_weight *const rest[] = {layer->fc1.weight, layer->fc1.bias,   layer->fc2.weight,
-                                            layer->fc2.bias,   layer->norm.gamma, layer->norm.beta};
         each_of_attention(&layer->self, fn, user);
         if (decoder)
             each_of_attention(&layer->cross, fn, user);
-        for (size_t w = 0; w < sizeof rest / sizeof rest[0]; w++)
-            fn(user, rest[w]->name, rest[w]);
+        each_of_linear(&layer->fc1, fn, user);
+        each_of_linear(&layer->fc2, fn, user);
+        each_of_norm(&layer->norm, fn, user);
     }
 }
 
 void heedi_marian_each_weight(const struct heedi_marian *marian, heedi_marian_weight_fn fn,
                               void *user) {
     const struct heedi_marian_config *config = &marian->config;
+    const struct heedi_marian_matrix *source = &marian->source_embedding;
+    const struct heedi_marian_matrix *target = &marian->target_embedding;
     /* Named by its use, whatever alias the file had. */
     if (config->share_encoder_decoder_embeddings) {
-        fn(user, "model.shared.weight", marian->source_embedding);
+        fn(user, "model.shared.weight", source->weight, source->scale);
     } else {
-        fn(user, "model.encoder.embed_tokens.weight", marian->source_embedding);
-        fn(user, "model.decoder.embed_tokens.weight", marian->target_embedding);
+        fn(user, "model.encoder.embed_tokens.weight", source->weight, source->scale);
+        fn(user, "model.decoder.embed_tokens.weight", target->weight, target->scale);
     }
     if (!config->tie_word_embeddings)
-        fn(user, "lm_head.weight", marian->output);
-    fn(user, "final_logits_bias", marian->logits_bias);
+        fn(user, "lm_head.weight", marian->output.weight, marian->output.scale);
+    fn(user, "final_logits_bias", marian->logits_bias, NULL);
     each_of_layers(marian->encoder, config->encoder_layers, false, fn, user);
     each_of_layers(marian->decoder, config->decoder_layers, true, fn, user);
 }

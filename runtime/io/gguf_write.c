@@ -188,6 +188,20 @@ void heedi_gguf_put_tensor(struct heedi_gguf_writer *writer, const char *name,
     put_tensor(writer, &tensor);
 }
 
+/* Adds a tensor under its name with the suffix of scales. */
+static void put_scales(struct heedi_gguf_writer *writer, struct tensor *tensor) {
+    if (writer->status != HEED_OK)
+        return;
+    tensor->own_name = heedi_asprintf(&writer->context->env, "%s" HEEDI_SCALE_SUFFIX, tensor->name);
+    if (tensor->own_name == NULL) {
+        fail(writer, HEED_ERROR_OUT_OF_MEMORY, "tensor", tensor->name,
+             "cannot be added: out of memory");
+        return;
+    }
+    tensor->name = tensor->own_name;
+    put_tensor(writer, tensor);
+}
+
 void heedi_gguf_put_quantized(struct heedi_gguf_writer *writer, const char *name,
                               const struct heed_tensor_desc *desc, const void *data,
                               enum heed_dtype type) {
@@ -201,16 +215,16 @@ void heedi_gguf_put_quantized(struct heedi_gguf_writer *writer, const char *name
         fail(writer, HEED_ERROR_UNSUPPORTED, "tensor", name,
              "cannot be quantised to q8_0: its rows are not whole blocks of 32");
     put_tensor(writer, &tensor);
-    if (type != HEED_I8 || writer->status != HEED_OK)
-        return;
     tensor.type = HEED_F32;
     tensor.scales = true;
-    tensor.name = tensor.own_name =
-        heedi_asprintf(&writer->context->env, "%s" HEEDI_SCALE_SUFFIX, name);
-    if (tensor.own_name == NULL)
-        fail(writer, HEED_ERROR_OUT_OF_MEMORY, "tensor", name, "cannot be added: out of memory");
-    else
-        put_tensor(writer, &tensor);
+    if (type == HEED_I8)
+        put_scales(writer, &tensor);
+}
+
+void heedi_gguf_put_scales(struct heedi_gguf_writer *writer, const char *name,
+                           const struct heed_tensor_desc *desc, const void *data) {
+    struct tensor tensor = {.name = name, .desc = *desc, .data = data, .type = HEED_F32};
+    put_scales(writer, &tensor);
 }
 
 /* ---- writing ---- */

@@ -123,6 +123,9 @@ void heedi_gguf_put_tensor(struct heedi_gguf_writer *writer, const char *name,
 void heedi_gguf_put_quantized(struct heedi_gguf_writer *writer, const char *name,
                               const struct heed_tensor_desc *desc, const void *data,
                               enum heed_dtype type);
+/* Adds the scales of a tensor that is i8 already. */
+void heedi_gguf_put_scales(struct heedi_gguf_writer *writer, const char *name,
+                           const struct heed_tensor_desc *desc, const void *data);
 enum heed_status heedi_gguf_write(struct heedi_gguf_writer *writer, const char *path);
 
 enum heed_status heedi_safetensors_write(struct heed_context *context, const char *path,
