@@ -58,7 +58,9 @@ static void draw_matmul(struct agree_case *it) {
     b[b_lead] = attrs.transpose_b ? n : k;
     b[b_lead + 1] = attrs.transpose_b ? k : n;
     const enum agree_values values = agree_any_values(random);
-    const bool quantised = agree_chance(random, 20);
+    const bool quantised = agree_chance(random, 25);
+    if (quantised && agree_chance(random, 60))
+        attrs.a_quantization = HEED_QUANTIZE_ROWS;
     agree_float(it, agree_float_type(random), a_lead + 2, a, values);
     if (quantised)
         agree_integer(it, HEED_I8, b_lead + 2, b, -127, 127);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A row of a batch has the bits that it has alone: what a sentence is translated to does not depend
- * on its neighbours. Checked on matmul, layer_norm and attention in one graph. */
+ * on its neighbours. Checked on matmul (real and with quantised rows), layer_norm and attention in
+ * one graph. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,9 @@ enum { MOST_ROWS = 20, K = 900, N = 70, HEADS = 2, KEYS = 90, D = N / HEADS };
 struct data {
     float x[MOST_ROWS][K], keys[MOST_ROWS][HEADS][KEYS][D], values[MOST_ROWS][HEADS][KEYS][D];
     float weight[N][K], bias[N], gamma[N], beta[N];
+    int8_t i8[N][K];
+    float scale[N];
+    bool quantized; /* i8 is the weight */
     int32_t lengths[MOST_ROWS];
 };
 
@@ -25,8 +29,9 @@ static void fill(struct agree_random *random, float *values, size_t bytes) {
 }
 
 static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
-                            uint32_t rank, const int64_t *dims, const float *data) {
-    const struct heed_tensor_desc desc = heed_desc(HEED_F32, rank, dims);
+                            enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                            const void *data) {
+    const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
     struct heed_weight *weight = NULL;
     heed_tensor tensor = HEED_NO_TENSOR;
     assert_int_equal(heed_weight_create(suite->context, name, &desc, data, NULL, NULL, &weight),
@@ -56,11 +61,19 @@ static void run_rows(struct agree_suite *suite, const struct data *data, int64_t
     heed_graph_input(graph, "k", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_K]);
     heed_graph_input(graph, "v", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_V]);
     heed_graph_input(graph, "len", HEED_I32, 1, &rows, 0, &inputs[HEED_ATTENTION_KEY_LEN]);
-    heed_graph_linear(graph, NULL, x,
-                      constant(suite, graph, "w", 2, weight_dims, &data->weight[0][0]),
-                      constant(suite, graph, "b", 1, &n, data->bias), HEED_ACTIVATION_SILU, &x);
-    heed_graph_layer_norm(graph, NULL, x, constant(suite, graph, "gamma", 1, &n, data->gamma),
-                          constant(suite, graph, "beta", 1, &n, data->beta), 1e-5f, &x);
+    const heed_tensor bias = constant(suite, graph, "b", HEED_F32, 1, &n, data->bias);
+    if (data->quantized)
+        heed_graph_quantized_linear(graph, NULL, x,
+                                    constant(suite, graph, "w", HEED_I8, 2, weight_dims, data->i8),
+                                    constant(suite, graph, "s", HEED_F32, 1, &n, data->scale), bias,
+                                    HEED_ACTIVATION_SILU, &x);
+    else
+        heed_graph_linear(graph, NULL, x,
+                          constant(suite, graph, "w", HEED_F32, 2, weight_dims, data->weight), bias,
+                          HEED_ACTIVATION_SILU, &x);
+    heed_graph_layer_norm(graph, NULL, x,
+                          constant(suite, graph, "gamma", HEED_F32, 1, &n, data->gamma),
+                          constant(suite, graph, "beta", HEED_F32, 1, &n, data->beta), 1e-5f, &x);
     heed_graph_reshape(graph, NULL, x, 4, q_dims, &inputs[HEED_ATTENTION_Q]);
     heed_graph_attention(graph, NULL, inputs, &attrs, &x, NULL);
     heed_graph_output(graph, "y", x);
@@ -83,10 +96,9 @@ static void run_rows(struct agree_suite *suite, const struct data *data, int64_t
     heed_graph_release(graph);
 }
 
-static void test_batch_equals_rows(void **state) {
+static void check_rows(struct agree_suite *suite, bool quantized) {
     static struct data data;
     static float whole[MOST_ROWS][N], alone[N];
-    struct agree_suite *suite = *state;
     struct agree_random random = {suite->seed};
     fill(&random, &data.x[0][0], sizeof data.x);
     fill(&random, &data.keys[0][0][0][0], sizeof data.keys);
@@ -95,6 +107,12 @@ static void test_batch_equals_rows(void **state) {
     fill(&random, data.bias, sizeof data.bias);
     fill(&random, data.gamma, sizeof data.gamma);
     fill(&random, data.beta, sizeof data.beta);
+    data.quantized = quantized;
+    for (int i = 0; i < N; i++) {
+        data.scale[i] = 0.01f * (float)agree_range(&random, 1, 9);
+        for (int j = 0; j < K; j++)
+            data.i8[i][j] = (int8_t)agree_range(&random, -127, 127);
+    }
     for (int i = 0; i < MOST_ROWS; i++)
         data.lengths[i] = (int32_t)agree_range(&random, 1, KEYS);
     for (int64_t rows = 1; rows <= MOST_ROWS; rows++) {
@@ -104,6 +122,14 @@ static void test_batch_equals_rows(void **state) {
             assert_memory_equal(whole[i], alone, sizeof alone);
         }
     }
+}
+
+static void test_batch_equals_rows(void **state) {
+    check_rows(*state, false);
+}
+
+static void test_quantized_batch_equals_rows(void **state) {
+    check_rows(*state, true);
 }
 
 /* attention of queries [first, first + count) of one sequence to all its keys, or causal to those
@@ -169,6 +195,7 @@ static void test_queries_equal_one(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_batch_equals_rows),
+                                       cmocka_unit_test(test_quantized_batch_equals_rows),
                                        cmocka_unit_test(test_queries_equal_one)};
     return agree_main(tests, sizeof tests / sizeof *tests);
 }
