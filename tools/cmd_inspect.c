@@ -19,11 +19,11 @@ static void take_field(void *user, const char *key, const char *value) {
 }
 
 static bool add_tensor(cJSON *tensors, const char *name, const struct heed_tensor_desc *desc,
-                       double bytes) {
+                       const int64_t *dims, double bytes) {
     cJSON *object = cJSON_CreateObject();
     if (heedi_tool_json_string(object, "name", name) &&
         heedi_tool_json_string(object, "type", heed_dtype_name(desc->dtype)) &&
-        heedi_tool_json_i64s(object, "dims", desc->dims, desc->rank) &&
+        heedi_tool_json_i64s(object, "dims", dims, desc->rank) &&
         heedi_tool_json_number(object, "bytes", bytes) && cJSON_AddItemToArray(tensors, object))
         return true;
     cJSON_Delete(object);
@@ -35,19 +35,22 @@ static void take_tensor(void *user, const char *name, const struct heed_tensor_d
     const double stored = (double)heed_desc_elems(desc);
     const double bytes = stored * (double)heed_dtype_bytes(desc->dtype);
     const double elems = stored * (double)heed_dtype_values(desc->dtype);
+    int64_t dims[HEED_MAX_RANK]; /* of values, not of blocks */
     struct heedi_tool_size size;
+    for (uint32_t i = 0; i < desc->rank; i++)
+        dims[i] = desc->dims[i] * (i + 1 == desc->rank ? heed_dtype_values(desc->dtype) : 1);
     report->tensor_count++;
     report->elems += elems;
     report->bytes += bytes;
     if (report->tensors != NULL) {
-        if (!add_tensor(report->tensors, name, desc, bytes))
+        if (!add_tensor(report->tensors, name, desc, dims, bytes))
             report->out_of_memory = true;
         return;
     }
     printf("  %-52s %-4s %10s  [", name, heed_dtype_name(desc->dtype),
            heedi_tool_print_size(&size, bytes));
     for (uint32_t i = 0; i < desc->rank; i++)
-        printf("%s%lld", i > 0 ? ", " : "", (long long)desc->dims[i]);
+        printf("%s%lld", i > 0 ? ", " : "", (long long)dims[i]);
     puts("]");
 }
 

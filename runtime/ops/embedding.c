@@ -48,7 +48,7 @@ static enum heed_status infer(struct heedi_call *call) {
 static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
     const double elems = heedi_desc_elems(&call->outputs[0]);
     const bool scaled = call->inputs[0]->dtype == HEED_I8;
-    cost->flops = scaled ? elems : 0;
+    cost->flops = scaled || call->inputs[0]->dtype == HEED_Q8_0 ? elems : 0;
     const enum heed_dtype dtype = call->inputs[0]->dtype;
     cost->bytes = elems * (double)heed_dtype_bytes(dtype) / (double)heed_dtype_values(dtype) +
                   heedi_desc_bytes(call->inputs[1]) + heedi_desc_bytes(&call->outputs[0]);

@@ -17,6 +17,31 @@ for type in f16 f32; do
 done
 [ "$(wc -c <"$work/f32.gguf")" -gt "$(wc -c <"$work/f16.gguf")" ] || wrong "f32 is not larger"
 
+# quantised: smaller still, and running in 8 bits
+for type in int8 q8_0; do
+    stored=$type
+    [ $type = int8 ] && stored=i8
+    expect 0 "$HEED" convert "$model" -o "$work/$type.gguf" --type $type
+    says_nothing
+    [ "$(wc -c <"$work/$type.gguf")" -lt "$(wc -c <"$work/f16.gguf")" ] ||
+        wrong "$type is not smaller than f16"
+    expect 0 "$HEED" translate --model "$work/$type.gguf" "$text"
+    gives 'Ein Mann fährt auf einem Fahrrad vor zwei roten Haus.
+'
+    expect 0 "$HEED" inspect --format json "$work/$type.gguf"
+    grep -q "\"type\":[[:space:]]*\"$stored\"" "$work/out" || wrong "no tensor is $stored"
+    tr -d '\n\t ' <"$work/out" |
+        grep -q "\"model.shared.weight\",\"type\":\"$stored\",\"dims\":\[4001,128\]" ||
+        wrong "the embedding is not $stored [4001, 128]"
+    # what is lost cannot come back; the same type is a copy
+    expect 70 "$HEED" convert "$work/$type.gguf" -o "$work/back.gguf" --type f16
+    says 'model.shared.weight' 'only f32, f16 and bf16 change into each other'
+    absent "$work/back.gguf"
+    expect 0 "$HEED" convert "$work/$type.gguf" -o "$work/same.gguf" --type $type
+    same "$work/same.gguf" "$work/$type.gguf"
+done
+grep -q '"model.shared.weight.scale"' "$work/out" && wrong "q8_0 has scales of its own"
+
 # packaging is repeatable to the bit, and replaces an old file
 echo old >"$work/again.gguf"
 expect 0 "$HEED" convert "$work/f16.gguf" -o "$work/again.gguf"

@@ -58,7 +58,7 @@ says 'an argument is missing'
 expect 2 "$HEED" convert x z -o y
 says "unexpected argument 'z'"
 expect 2 "$HEED" convert x -o y --type q8
-says "--type: expected f32 or f16, got 'q8'"
+says "--type: expected f32, f16, int8 or q8_0, got 'q8'"
 expect 2 "$HEED" devices x
 says "unexpected argument 'x'"
 

@@ -169,8 +169,8 @@ enum heed_quantization { HEED_QUANTIZE_NONE = 0, HEED_QUANTIZE_ROWS = 1 };
 #define HEED_QUANTIZE_MAX_K 131072
 
 /** scale_a of a row whose greatest magnitude is `greatest`, and what its elements are multiplied
- * with before rounding. A row without a value of 2^-100 or more becomes zeros with a scale of 0, so that
- * both quotients are normal numbers. A row with a NaN or an infinity (`greatest` must then be
+ * with before rounding. A row without a value of 2^-100 or more becomes zeros with a scale of 0, so
+ * that both quotients are normal numbers. A row with a NaN or an infinity (`greatest` must then be
  * either) becomes zeros with a scale of NaN, so that its results are NaN. */
 static inline float heed_quantize_scale(float greatest, float *factor) {
     *factor = 0.0f;

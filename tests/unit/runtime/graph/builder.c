@@ -57,7 +57,9 @@ static void test_leaves(void **unused) {
         assert_refused(leaf(state, "x", HEED_F32, DIMS(1), NULL), invalid, needs);
         assert_refused(leaf(state, "x", HEED_F32, 1, NULL, &x), invalid, needs);
         assert_refused(leaf(state, "x", 0, DIMS(1), &x), shape, range);
-        assert_refused(leaf(state, "x", 6, DIMS(1), &x), shape, range);
+        assert_refused(leaf(state, "x", 7, DIMS(1), &x), shape, range);
+        assert_refused(leaf(state, "x", HEED_Q8_0, DIMS(1), &x), shape,
+                       "x: only constants may be q8_0");
         assert_refused(leaf(state, "x", -1, DIMS(1), &x), shape, range);
         assert_refused(leaf(state, "x", HEED_F32, DIMS(1, 1, 1, 1, 1), &x), shape, range);
         assert_refused(leaf(state, "x", HEED_F32, DIMS(2, -1), &x), shape, range);

@@ -63,9 +63,16 @@ static void test_errors(void **state) {
     struct op_case c;
     struct heed_cast_attrs attrs;
     (void)state;
-    cast(&c, &attrs, 6);
+    cast(&c, &attrs, 7);
     op_describe(&c, 0, HEED_F32, DIMS(2));
-    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "unknown type 6");
+    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "unknown type 7");
+    cast(&c, &attrs, HEED_Q8_0);
+    op_describe(&c, 0, HEED_F32, DIMS(2));
+    op_fails(&c, HEED_ERROR_UNSUPPORTED, "to q8_0 is not supported");
+    cast(&c, &attrs, HEED_F32);
+    op_describe(&c, 0, HEED_Q8_0, DIMS(2));
+    op_fails(&c, HEED_ERROR_SHAPE,
+             "input 0 ('in0') is q8_0, which only b of matmul and the table of embedding may be");
     cast(&c, &attrs, 0);
     op_describe(&c, 0, HEED_F32, DIMS(2));
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "unknown type 0");

@@ -109,6 +109,42 @@ static void test_views(void **state) {
     op_end(&c);
 }
 
+/* Blocks widen exactly. */
+static void test_q8_0(void **state) {
+    const struct heed_embedding_attrs attrs = into(0);
+    struct op_case c;
+    (void)state;
+    op_begin(&c, HEED_OP_EMBEDDING, &attrs);
+    op_describe(&c, 0, HEED_Q8_0, DIMS(2, 2));
+    struct heed_q8_0 *blocks = malloc(4 * sizeof *blocks);
+    assert_non_null(blocks);
+    c.data[0] = blocks;
+    double expected[3 * 64] = {0};
+    for (int block = 0; block < 4; block++) {
+        blocks[block].scale = heed_f32_to_f16(0.1f * (float)(block + 1));
+        for (int i = 0; i < 32; i++) {
+            blocks[block].values[i] = (int8_t)(block * 32 + i - 70);
+            if (block >= 2)
+                expected[(block - 2) * 32 + i] =
+                    (double)heed_f16_to_f32(blocks[block].scale) * (block * 32 + i - 70);
+        }
+    }
+    memcpy(expected + 128, expected, 64 * sizeof *expected);
+    op_give(&c, 1, HEED_I32, DIMS(3), V(1, 2, 1));
+    op_run(&c);
+    op_is(&c, 0, HEED_F32, DIMS(3, 64));
+    op_expect(&c, 0, 192, expected);
+    assert_true(c.magnitude[0][0] == 0);
+    op_costs(&c, 192, 3 * 2 * 34 + 3 * 4 + 192 * 4);
+    op_describe(&c, 2, HEED_F32, DIMS(2));
+    op_fails(&c, HEED_ERROR_SHAPE, "a table of q8_0 takes no table_scale");
+    c.call.inputs[2] = NULL;
+    op_describe(&c, 0, HEED_Q8_0, DIMS(1, INT64_MAX / 34));
+    op_describe(&c, 1, HEED_I32, DIMS(1));
+    op_fails(&c, HEED_ERROR_LIMIT, "large");
+    op_end(&c);
+}
+
 /* The rows read, not the table, count. */
 static void test_cost(void **state) {
     const struct heed_embedding_attrs attrs = into(HEED_F16);
@@ -138,7 +174,7 @@ static void test_errors(void **state) {
     op_fails(&c, HEED_ERROR_SHAPE, "ids ('in1') must have rank 0 to 3, but is i32 [1, 1, 1, 1]");
     op_describe(&c, 1, HEED_I32, DIMS(2));
     op_describe(&c, 0, HEED_I32, DIMS(2, 3));
-    op_fails(&c, HEED_ERROR_SHAPE, "table is i32, expected a float type or i8");
+    op_fails(&c, HEED_ERROR_SHAPE, "table is i32, expected a float type, i8 or q8_0");
     op_describe(&c, 0, HEED_I8, DIMS(2, 3));
     op_fails(&c, HEED_ERROR_SHAPE, "a table of i8 needs a table_scale");
     op_describe(&c, 2, HEED_F32, DIMS(3));
@@ -166,7 +202,7 @@ int main(void) {
         cmocka_unit_test(test_rows),   cmocka_unit_test(test_outside),
         cmocka_unit_test(test_scaled), cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_views),  cmocka_unit_test(test_cost),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_q8_0),   cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

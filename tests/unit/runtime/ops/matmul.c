@@ -269,8 +269,8 @@ static void test_wrong_attributes(void **state) {
     attrs = plain();
     attrs.out_dtype = HEED_I8;
     op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "out_dtype is 5, expected a float type");
-    attrs.out_dtype = 6;
-    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "out_dtype is 6, expected a float type");
+    attrs.out_dtype = 7;
+    op_fails(&c, HEED_ERROR_INVALID_ARGUMENT, "out_dtype is 7, expected a float type");
 }
 
 static void test_wrong_operands(void **state) {
