@@ -41,6 +41,16 @@ static char *model_name(const struct heed_context *context, const struct heed_mo
     return heedi_asprintf(&context->env, "%.*s", (int)(end - start), model->path + start);
 }
 
+/* HEED_I8 or HEED_Q8_0 where a tensor is that, else HEED_DTYPE_NONE. */
+static enum heed_dtype quantized_type(const struct heed_model *model) {
+    for (size_t i = 0; i < heedi_weights_count(model->weights); i++) {
+        const enum heed_dtype dtype = heedi_weights_at(model->weights, i)->desc.dtype;
+        if (dtype == HEED_I8 || dtype == HEED_Q8_0)
+            return dtype;
+    }
+    return HEED_DTYPE_NONE;
+}
+
 /* The format has no number for files of i8. */
 static void put_file_type(struct heedi_gguf_writer *writer, enum heed_dtype type) {
     if (type != HEED_I8)
@@ -61,13 +71,19 @@ enum heed_status heed_model_convert(struct heed_context *context, const struct h
         heedi_read_options(context, "heed_convert_options", given, &options, sizeof options);
     if (status != HEED_OK)
         return status;
+    const enum heed_dtype quantized = quantized_type(model);
     if (options.type == HEED_DTYPE_NONE)
-        options.type = HEED_F16;
+        options.type = quantized != HEED_DTYPE_NONE ? quantized : HEED_F16;
     if (options.type != HEED_F32 && options.type != HEED_F16 && options.type != HEED_I8 &&
         options.type != HEED_Q8_0)
         return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
                           "convert: expected type f32, f16, i8 or q8_0, found %s",
                           heed_dtype_name(options.type));
+    if (quantized != HEED_DTYPE_NONE && options.type != quantized)
+        return heedi_fail(context, HEED_ERROR_UNSUPPORTED,
+                          "convert: %s is quantised to %s, and what that has lost does not come "
+                          "back as %s: convert the model that it was made from",
+                          model->path, heed_dtype_name(quantized), heed_dtype_name(options.type));
     name = model_name(context, model);
     if (!name) {
         status = heedi_fail_memory(context, "a model's name", strlen(model->path));
