@@ -81,8 +81,7 @@ static void unmake(struct problem *it) {
     free(it->q8_0);
 }
 
-/* ---- the formula --------------------------------------------------------------------------------
- */
+/* ---- the formula ---- */
 
 static int32_t rounded(float x, float greatest) {
     const volatile float factor = 127.0f / greatest;
@@ -123,8 +122,7 @@ static float element(const struct problem *it, const float *x, int64_t column) {
     return it->relu && y < 0.0f ? 0.0f : y;
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
                             enum heed_dtype dtype, uint32_t rank, const int64_t *dims,

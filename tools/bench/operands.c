@@ -149,7 +149,8 @@ static void matmul(struct builder *b, heed_tensor *y) {
         inputs[2] = weight(b, HEED_F32, 1, &n, -1);
         count = 3;
     }
-    if (b->dtype == HEED_I8) {
+    if (b->dtype == HEED_I8) { /* as models in 8 bits compute */
+        attrs.a_quantization = HEED_QUANTIZE_ROWS;
         inputs[3] = weight(b, HEED_F32, 1, &n, -1);
         count = 4;
     }
