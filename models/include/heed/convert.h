@@ -23,8 +23,9 @@ HEED_API void heed_model_describe(const struct heed_model *model, heed_model_fie
 
 struct heed_convert_options {
     uint32_t struct_size;
-    /** HEED_F32, HEED_F16, HEED_I8 or HEED_Q8_0 of matrices; vectors stay f32. A model that is i8 or
-     * q8_0 already can only be written as such. 0: HEED_F16, or what the model is quantised to. */
+    /** HEED_F32, HEED_F16, HEED_I8 or HEED_Q8_0 of matrices; vectors stay f32. A model that is i8
+     * or q8_0 already can only be written as such. 0: HEED_F16, or what the model is quantised to.
+     */
     enum heed_dtype type;
 };
 

@@ -211,8 +211,9 @@ static void refuses_wrong_tensors(void **state) {
     (void)state;
     expect_weights_refused(drop_one, HEED_ERROR_FORMAT,
                            "tensor \"model.decoder.layers.1.fc2.bias\" is missing");
-    expect_weights_refused(misshape_one, HEED_ERROR_SHAPE,
-                           "\"model.encoder.layers.1.fc1.weight\": expected float, i8 or q8_0 [12, 8]");
+    expect_weights_refused(
+        misshape_one, HEED_ERROR_SHAPE,
+        "\"model.encoder.layers.1.fc1.weight\": expected float, i8 or q8_0 [12, 8]");
     expect_weights_refused(retype_one, HEED_ERROR_SHAPE,
                            "\"model.encoder.layers.0.fc1.bias\": expected float [12]");
 }
