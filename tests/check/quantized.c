@@ -234,5 +234,5 @@ static void test_longest(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_i8), cmocka_unit_test(test_q8_0),
                                        cmocka_unit_test(test_longest)};
-    return cmocka_run_group_tests(tests, agree_setup, agree_teardown);
+    return agree_main(tests, sizeof tests / sizeof *tests);
 }
