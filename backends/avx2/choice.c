@@ -11,6 +11,27 @@
 
 enum { ARGMAX = 0, TOP_K = 2 };
 
+/* The first index at which the log-probability is that of the greatest logit: others may be rounded
+ * to it. */
+static int32_t find_log(const struct softmax *logits, int64_t index, const struct top_k_row *row,
+                        float greatest) {
+    const __m256 max = _mm256_set1_ps(row->max), log_sum = _mm256_set1_ps(row->log_sum);
+    const __m256 best = _mm256_sub_ps(_mm256_sub_ps(_mm256_set1_ps(greatest), max), log_sum);
+    float buffer[AVX2_BLOCK];
+    for (int64_t i = 0; i < logits->n; i += AVX2_BLOCK) {
+        const int64_t count = logits->n - i < AVX2_BLOCK ? logits->n - i : AVX2_BLOCK;
+        const float *x = softmax_load(logits, index, i, count, buffer);
+        for (int64_t j = 0; j < count; j += 8) {
+            const __m256 value = vector_select(count - j, vector_load(x + j, count - j), NAN);
+            const __m256 log = _mm256_sub_ps(_mm256_sub_ps(value, max), log_sum);
+            const int hits = _mm256_movemask_ps(_mm256_cmp_ps(log, best, _CMP_EQ_OQ));
+            if (hits != 0)
+                return (int32_t)(i + j) + __builtin_ctz((unsigned)hits);
+        }
+    }
+    return 0; /* all are NaN */
+}
+
 struct choice {
     struct softmax logits;
     int64_t k;
@@ -34,7 +55,10 @@ static void choice_range(void *arg, int64_t begin, int64_t end) {
                                       .log_sum = logf(softmax_sum(&work->logits, i, max, NULL))};
         int32_t *indices = work->indices + i * work->k;
         next[i] = (int32_t)softmax_find(&work->logits, i, greatest);
-        heedi_avx2_top_k_row(&row, work->k, indices);
+        if (work->k == 1)
+            indices[0] = find_log(&work->logits, i, &row, greatest);
+        else
+            heedi_avx2_top_k_row(&row, work->k, indices);
         for (int64_t j = 0; j < work->k; j++)
             work->values[i * work->k + j] = heedi_avx2_top_k_value(&row, indices[j]);
     }

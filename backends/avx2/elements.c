@@ -138,7 +138,7 @@ int64_t heedi_avx2_rows(const struct heed_tensor_desc *desc) {
 
 void heedi_avx2_parallel(const struct avx2_call *call, int64_t count, int64_t cost,
                          heed_range_fn fn, void *arg) {
-    enum { PIECE_CYCLES = 16384 }; /* some five microseconds */
+    enum { PIECE_CYCLES = 32768 }; /* some ten microseconds, to wake a thread takes less */
     const int64_t grain = cost < PIECE_CYCLES ? PIECE_CYCLES / (cost > 0 ? cost : 1) : 1;
     if (count > 0)
         call->host->parallel_for(call->host->handle, count, grain, fn, arg);

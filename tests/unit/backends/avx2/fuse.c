@@ -13,7 +13,7 @@
 
 #include "heed/heed.h"
 
-enum { ROWS = 5, D = 40, VOCABULARY = 700, BEST = 3, OUTPUTS = 7 };
+enum { ROWS = 5, D = 40, VOCABULARY = 700, MOST_BEST = 3, OUTPUTS = 7 };
 
 struct suite {
     struct heed_context *context;
@@ -65,7 +65,7 @@ static heed_tensor weight(const struct suite *suite, struct heed_graph *graph, u
 
 /* Three products of x; their sum with x and its norm; the choice of a token from it. `open` makes
  * outputs of what lies between. */
-static struct heed_graph *build(const struct suite *suite, bool open) {
+static struct heed_graph *build(const struct suite *suite, uint32_t best_count, bool open) {
     static const int64_t x_dims[] = {ROWS, D};
     static const char *const names[] = {"q", "k", "v"};
     struct heed_graph *graph = NULL;
@@ -85,7 +85,7 @@ static struct heed_graph *build(const struct suite *suite, bool open) {
                       HEED_ACTIVATION_NONE, &logits);
     heed_graph_unary(graph, HEED_OP_ARGMAX, NULL, logits, &next);
     heed_graph_unary(graph, HEED_OP_LOG_SOFTMAX, NULL, logits, &logs);
-    heed_graph_top_k(graph, NULL, logs, BEST, &best, &index);
+    heed_graph_top_k(graph, NULL, logs, best_count, &best, &index);
     heed_graph_output(graph, "norm", norm);
     heed_graph_output(graph, "next", next);
     heed_graph_output(graph, "best", best);
@@ -120,12 +120,13 @@ static void count(void *user, const char *backend, const char *op, uint64_t runs
 }
 
 struct results {
-    float products[3][ROWS * D], norm[ROWS * D], best[ROWS * BEST];
-    int32_t next[ROWS], index[ROWS * BEST];
+    float products[3][ROWS * D], norm[ROWS * D], best[ROWS * MOST_BEST];
+    int32_t next[ROWS], index[ROWS * MOST_BEST];
 };
 
-static struct counts run(const struct suite *suite, bool open, struct results *results) {
-    struct heed_graph *graph = build(suite, open);
+static struct counts run(const struct suite *suite, uint32_t best_count, bool open,
+                         struct results *results) {
+    struct heed_graph *graph = build(suite, best_count, open);
     struct heed_program *program = NULL;
     struct heed_instance *instance = NULL;
     struct heed_profile *profile = NULL;
@@ -146,8 +147,8 @@ static struct counts run(const struct suite *suite, bool open, struct results *r
                           {"v", results->products[2], sizeof results->products[2]},
                           {"norm", results->norm, sizeof results->norm},
                           {"next", results->next, sizeof results->next},
-                          {"best", results->best, sizeof results->best},
-                          {"index", results->index, sizeof results->index}};
+                          {"best", results->best, ROWS * best_count * sizeof *results->best},
+                          {"index", results->index, ROWS * best_count * sizeof *results->index}};
     for (int i = 0; i < OUTPUTS; i++)
         memcpy(outputs[i].to, heed_instance_output(instance, outputs[i].name, NULL),
                outputs[i].bytes);
@@ -159,12 +160,12 @@ static struct counts run(const struct suite *suite, bool open, struct results *r
     return counts;
 }
 
-static void test_fused_bits(void **state) {
+static void check(const struct suite *suite, uint32_t best_count) {
     static struct results fused, alone;
-    const struct suite *suite = *state;
-    if (suite->executor == NULL)
-        skip();
-    const struct counts few = run(suite, false, &fused), many = run(suite, true, &alone);
+    memset(&fused, 0, sizeof fused);
+    memset(&alone, 0, sizeof alone);
+    const struct counts few = run(suite, best_count, false, &fused);
+    const struct counts many = run(suite, best_count, true, &alone);
     assert_int_equal(few.matmul, 2); /* three together, and the logits */
     assert_int_equal(few.add, 0);
     assert_int_equal(few.layer_norm, 1);
@@ -175,8 +176,16 @@ static void test_fused_bits(void **state) {
     assert_int_equal(many.argmax, 1);
     assert_int_equal(many.log_softmax, 1);
     assert_memory_equal(&fused, &alone, sizeof fused);
-    for (int i = 0; i < ROWS; i++)
-        assert_int_equal(fused.next[i], fused.index[i * BEST]);
+    for (uint32_t i = 0; i < ROWS; i++)
+        assert_int_equal(fused.next[i], fused.index[i * best_count]);
+}
+
+static void test_fused_bits(void **state) {
+    const struct suite *suite = *state;
+    if (suite->executor == NULL)
+        skip();
+    check(suite, 1);
+    check(suite, MOST_BEST);
 }
 
 int main(void) {
