@@ -66,18 +66,21 @@ static const struct heedi_tool_verb verbs[] = {
                 "a piece of work is max(flops / peak, bytes / bandwidth of the level that the\n"
                 "operands lie in); 'ideal' in the tables is its share of the measured time, and\n"
                 "is given for backends that compute on the processor.\n"
-                "Operands are taken in turn from sets that together exceed the last cache twice,\n"
-                "as the weights of a model do, unless --warm-cache is given. Backends take turns\n"
-                "by slices of milliseconds, so that a drifting machine harms none. Sampling ends\n"
-                "when the 95 % interval of every median is no wider than 2 % of it, or when the\n"
-                "time is up ('~' marks such a median). 'prepare' is what compiling the operator\n"
-                "and packing its weights takes, once.\n\n"
+                "Operands are taken in turn from sets that together are three times the last\n"
+                "cache (256 sets at most), as the weights of a model are not in the cache when\n"
+                "their turn comes, unless --warm-cache is given. Backends take turns by slices of\n"
+                "milliseconds, so that a drifting machine harms none. A run includes what brings\n"
+                "operands to a device and results back. Sampling ends when the 95 % interval of\n"
+                "every median is no wider than 2 % of it, or when the time is up ('~' marks such\n"
+                "a median). 'prepare' is what compiling the operator and packing its weights\n"
+                "takes, once.\n\n"
                 "--translate gives words of the source and tokens of the translation per second,\n"
                 "one line at a time and all lines at once; latency of single lines; the time to\n"
                 "open the model; the time from the start of the program to its first line; and\n"
                 "the peak memory. The last two are those of heed translate in a process of its\n"
-                "own. A backend is helped out by scalar where it cannot run an operator. BLEU is\n"
-                "computed as sacreBLEU does (13a, mixed case, exponential smoothing).\n",
+                "own. A backend is helped out by scalar where it cannot run an operator. The\n"
+                "ideal counts the work that the programs contain, padding of buckets included.\n"
+                "BLEU is computed as sacreBLEU does (13a, mixed case, exponential smoothing).\n",
         .options = TOOL_OP | TOOL_SHAPE | TOOL_TEXT | TOOL_REFERENCE | TOOL_MODEL | TOOL_BACKENDS |
                    TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_SECONDS |
                    TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE | TOOL_REPORT | TOOL_VERBOSE,

@@ -46,9 +46,9 @@ static const struct option table[] = {
     {TOOL_BACKENDS, "backends", 0, "A,B,C",
      "backends to compare: names, name:device, or paths of plugin files;\n"
      "A+B: together, A first (default: all that can be used here)"},
-    {TOOL_DTYPE, "dtype", 0, "f32|f16|bf16|i8",
-     "type of weights, of keys and values, or of all operands where\n"
-     "there are neither (default: f32)"},
+    {TOOL_DTYPE, "dtype", 0, "TYPE",
+     "f32, f16, bf16 or i8: type of weights, of keys and values, or of\n"
+     "all operands where there are neither (default: f32)"},
     {TOOL_WARM_CACHE, "warm-cache", 0, NULL, "one set of operands, again and again"},
     {TOOL_SECONDS, "seconds", 0, "N", "most time for one backend in one measurement (default: 2)"},
     {TOOL_SEED, "seed", 0, "N", "of the operands' values (default: 1)"},
@@ -157,7 +157,7 @@ static bool parse_dtype(const struct option *option, const char *value, enum hee
             *dtype = types[i];
             return true;
         }
-    heedi_tool_message("--%s: expected %s, got '%s'", option->name, option->argument, value);
+    heedi_tool_message("--%s: expected f32, f16, bf16 or i8, got '%s'", option->name, value);
     return false;
 }
 

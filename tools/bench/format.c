@@ -6,12 +6,17 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/commit.h"
 
-#if defined(__clang__)
-const char heedi_bench_compiler[] = "clang " __clang_version__;
-#elif defined(__GNUC__)
-const char heedi_bench_compiler[] = "gcc " __VERSION__;
+#if defined(__OPTIMIZE__)
+#define OPTIMISED ""
 #else
-const char heedi_bench_compiler[] = "unknown compiler";
+#define OPTIMISED ", without optimisation"
+#endif
+#if defined(__clang__)
+const char heedi_bench_compiler[] = "clang " __clang_version__ OPTIMISED;
+#elif defined(__GNUC__)
+const char heedi_bench_compiler[] = "gcc " __VERSION__ OPTIMISED;
+#else
+const char heedi_bench_compiler[] = "unknown compiler" OPTIMISED;
 #endif
 const char heedi_bench_commit[] = HEEDI_COMMIT;
 

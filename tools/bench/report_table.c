@@ -8,10 +8,10 @@ static void print_head(const struct heedi_bench *bench, FILE *stream) {
     const struct heedi_bench_roofline *roofline = &bench->roofline;
     struct heedi_bench_number number;
     struct heedi_tool_size size;
-    fprintf(stream, "heed %s%s%s, %s, %u of %u processors, seed %llu\n", heed_version(),
-            heedi_bench_commit[0] != '\0' ? " " : "", heedi_bench_commit, bench->machine.processor,
-            (unsigned)roofline->threads, (unsigned)bench->machine.processors,
-            (unsigned long long)bench->seed);
+    fprintf(stream, "heed %s%s%s, %s, %s, %u threads on %u processors, seed %llu\n", heed_version(),
+            heedi_bench_commit[0] != '\0' ? " " : "", heedi_bench_commit, heedi_bench_compiler,
+            bench->machine.processor, (unsigned)roofline->threads,
+            (unsigned)bench->machine.processors, (unsigned long long)bench->seed);
     fprintf(stream, "limits: %s (%s)",
             heedi_bench_print_rate(&number, roofline->flops_per_s, "FLOP/s"), roofline->kernel);
     for (size_t i = 0; i < roofline->level_count; i++) {
