@@ -123,12 +123,12 @@ static int measure(struct heedi_bench *bench) {
     heedi_bench_progress(bench, "the machine's limits");
     if (!heedi_bench_roofline_measure(bench->pool, &caches, &bench->roofline))
         return out_of_memory();
-    for (size_t i = 0; code == TOOL_OK && i < bench->case_count; i++) {
+    for (size_t i = 0; i < bench->case_count; i++) {
         heedi_bench_progress(bench, "%zu of %zu: %s", i + 1, bench->case_count,
                              heedi_bench_case_name(&bench->cases[i], name));
-        code = heedi_bench_run_case(bench, &bench->cases[i]);
+        heedi_bench_run_case(bench, &bench->cases[i]);
     }
-    if (code == TOOL_OK && bench->text.count > 0)
+    if (bench->text.count > 0)
         code = heedi_bench_translate(bench);
     heedi_tool_progress_hide();
     return code;
@@ -225,6 +225,19 @@ static int write_file(const struct heedi_bench *bench, const char *path,
     return code != TOOL_OK ? code : closed;
 }
 
+/* Reports that nothing could be run are written too, but are no success. */
+static int outcome(const struct heedi_bench *bench) {
+    bool measured = false;
+    for (size_t b = 0; b < bench->backend_count; b++) {
+        measured = measured || bench->translations[b].measured;
+        for (size_t i = 0; i < bench->case_count; i++)
+            measured = measured || bench->cases[i].results[b].measured;
+    }
+    if (!measured)
+        heedi_tool_message("nothing could be run on these backends");
+    return measured ? TOOL_OK : TOOL_NO_BACKEND;
+}
+
 static int report(const struct heedi_bench *bench) {
     const struct heedi_tool_options *options = bench->options;
     int code = TOOL_OK;
@@ -301,6 +314,8 @@ int heedi_tool_bench(const struct heedi_tool_options *options) {
     bench->elapsed_s = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
     if (code == TOOL_OK)
         code = report(bench);
+    if (code == TOOL_OK)
+        code = outcome(bench);
     heedi_bench_text_free(&bench->text);
     heed_pool_release(bench->pool);
     heed_context_destroy(bench->context);

@@ -26,8 +26,6 @@ expect 2 "$HEED" bench --reference "$work/none"
 says --translate
 expect 2 "$HEED" bench --op add --backends 'scalar,,scalar'
 says --backends
-expect 2 "$HEED" bench --op softmax --shape 2x3 --dtype i8 --backends scalar
-says softmax
 expect 6 "$HEED" bench --op add --backends nonsense
 says nonsense
 expect 3 "$HEED" bench --translate "$work/none"
@@ -69,6 +67,16 @@ says_nothing
 [ "$(wc -l <"$work/out")" -eq 2 ] || wrong "CSV has not two lines"
 awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' "$work/out" || wrong "CSV lines differ in fields"
 grep -q '^add,4x8,f32,scalar,1,1,' "$work/out" || wrong "CSV begins otherwise"
+
+# what no operator takes is named, in the table too; nothing at all is no success
+# shellcheck disable=SC2086
+expect 6 "$HEED" bench $small --op softmax --shape 2x3 --dtype i8 --backends scalar
+says 'softmax 2x3 i8' 'nothing could be run'
+grep -q 'softmax 2x3 i8' "$work/out" || wrong "the case is not in the table"
+# shellcheck disable=SC2086
+expect 0 "$HEED" bench $small --op cast,relu --shape 2x3 --dtype i8 --backends scalar --csv
+says 'relu 2x3 i8'
+awk -F, 'NR == 1 { n = NF } NF < n { exit 1 }' "$work/out" || wrong "CSV lines differ in fields"
 
 # a plugin that runs nothing takes part, and says so
 nothing=$(dirname -- "$HEED")/../tests/plugins/heed-backend-good.so

@@ -120,9 +120,8 @@ void heedi_bench_reason(const struct heedi_bench *bench, enum heed_status status
                         char reason[HEEDI_BENCH_REASON]);
 
 /* ---- runner.c ---- */
-/* Measures a case on every backend, taking turns. Returns an exit code; a backend that cannot run
- * the case has a reason in its result. */
-int heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it);
+/* Measures a case on every backend, taking turns. What cannot be run has a reason in its result. */
+void heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it);
 
 /* ---- translate.c ---- */
 /* What needs a process of its own; before anything large is allocated. */

@@ -277,6 +277,7 @@ static enum heed_status prepare(struct race *race) {
     const struct heedi_bench_caches caches = {bench->machine.l1, bench->machine.l2,
                                               bench->machine.l3};
     it->sets = 1;
+    it->level = heedi_bench_level_of(&bench->roofline, 0);
     race->graphs = calloc(MOST_SETS, sizeof *race->graphs);
     enum heed_status status = race->graphs != NULL ? build(race, 0) : HEED_ERROR_OUT_OF_MEMORY;
     if (status != HEED_OK)
@@ -294,27 +295,30 @@ static enum heed_status prepare(struct race *race) {
     return status;
 }
 
-int heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it) {
-    struct race race = {.bench = bench, .it = it};
+/* The case is no case: its operator does not take the type, or there is not the memory. */
+static void refuse(struct race *race, enum heed_status status) {
     char reason[HEEDI_BENCH_REASON], name[96];
-    int code = TOOL_OK;
+    heedi_bench_reason(race->bench, status, reason);
+    heedi_tool_message("%s: %s", heedi_bench_case_name(race->it, name), reason);
+    for (size_t i = 0; i < race->bench->backend_count; i++)
+        snprintf(race->it->results[i].reason, HEEDI_BENCH_REASON, "%s", reason);
+}
+
+void heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it) {
+    struct race race = {.bench = bench, .it = it};
     const enum heed_status status = prepare(&race);
-    if (status != HEED_OK) {
-        heedi_bench_reason(bench, status, reason);
-        heedi_tool_message("%s: %s", heedi_bench_case_name(it, name), reason);
-        code = status == HEED_ERROR_OUT_OF_MEMORY ? TOOL_INTERNAL : TOOL_USAGE;
-    }
-    for (size_t i = 0; code == TOOL_OK && i < bench->backend_count; i++)
-        if (open_lane(&race, i))
-            warm_up(&race, i);
-    if (code == TOOL_OK)
+    if (status == HEED_OK) {
+        for (size_t i = 0; i < bench->backend_count; i++)
+            if (open_lane(&race, i))
+                warm_up(&race, i);
         take_turns(&race);
-    if (code == TOOL_OK)
         it->ideal_s = heedi_bench_ideal_s(&bench->roofline, it->level, it->flops, it->bytes);
+    } else {
+        refuse(&race, status);
+    }
     for (size_t i = 0; i < bench->backend_count; i++)
         close_lane(&race, &race.lanes[i]);
     for (uint32_t i = 0; i < race.graph_count; i++)
         heedi_bench_graph_free(&race.graphs[i]);
     free(race.graphs);
-    return code;
 }
