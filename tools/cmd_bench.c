@@ -128,6 +128,14 @@ static int measure(struct heedi_bench *bench) {
                              heedi_bench_case_name(&bench->cases[i], name));
         heedi_bench_run_case(bench, &bench->cases[i]);
     }
+    if (bench->case_count > 0) {
+        heedi_bench_progress(bench, "the machine's limits again");
+        heedi_bench_roofline_refine(bench->pool, &bench->roofline);
+    }
+    for (size_t i = 0; i < bench->case_count; i++) {
+        struct heedi_bench_case *it = &bench->cases[i];
+        it->ideal_s = heedi_bench_ideal_s(&bench->roofline, it->level, it->flops, it->bytes);
+    }
     if (bench->text.count > 0)
         code = heedi_bench_translate(bench);
     heedi_tool_progress_hide();

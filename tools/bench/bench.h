@@ -120,7 +120,8 @@ void heedi_bench_reason(const struct heedi_bench *bench, enum heed_status status
                         char reason[HEEDI_BENCH_REASON]);
 
 /* ---- runner.c ---- */
-/* Measures a case on every backend, taking turns. What cannot be run has a reason in its result. */
+/* Measures a case on every backend, taking turns. What cannot be run has a reason in its result.
+ * The ideal is left to be computed when the machine's limits are known for good. */
 void heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it);
 
 /* ---- translate.c ---- */

@@ -30,7 +30,7 @@ double heedi_bench_ideal_s(const struct heedi_bench_roofline *roofline,
 
 /* Each test is made in several short passes, far apart, so that a machine that others use has a
  * chance to show what it can do. */
-enum { ROUNDS = 4 };
+enum { ROUNDS = 3 };
 static const double PASS_S = 0.08;
 
 static double seconds_since(uint64_t begin_ns) {
@@ -163,10 +163,6 @@ bool heedi_bench_roofline_measure(struct heed_pool *pool, const struct heedi_ben
     /* Four times the last cache, so that hardly anything of it is left from the pass before. */
     const size_t last = (size_t)heedi_bench_last_cache(caches);
     const size_t most = 4 * last > (size_t)64 << 20 ? 4 * last : (size_t)64 << 20;
-    char *memory = malloc(most);
-    if (memory == NULL)
-        return false;
-    memset(memory, 1, most);
     const struct {
         const char *name;
         uint64_t bytes;
@@ -178,6 +174,15 @@ bool heedi_bench_roofline_measure(struct heed_pool *pool, const struct heedi_ben
             /* half of a cache: the rest is for what else lives there */
             add_level(roofline, inner[i].name, (double)inner[i].bytes, (double)inner[i].bytes / 2);
     add_level(roofline, "memory", 0, (double)most);
+    return heedi_bench_roofline_refine(pool, roofline);
+}
+
+bool heedi_bench_roofline_refine(struct heed_pool *pool, struct heedi_bench_roofline *roofline) {
+    const size_t most = (size_t)roofline->levels[roofline->level_count - 1].read_bytes;
+    char *memory = malloc(most);
+    if (memory == NULL)
+        return false;
+    memset(memory, 1, most);
     for (int round = 0; round < ROUNDS; round++) {
         measure_arithmetic(pool, roofline);
         for (size_t i = 0; i < roofline->level_count; i++)

@@ -40,6 +40,9 @@ uint64_t heedi_bench_last_cache(const struct heedi_bench_caches *caches);
  * when memory is out. */
 bool heedi_bench_roofline_measure(struct heed_pool *pool, const struct heedi_bench_caches *caches,
                                   struct heedi_bench_roofline *roofline);
+/* Measures again, later; the greater figures count. A machine that others use may have been held up
+ * the first time. */
+bool heedi_bench_roofline_refine(struct heed_pool *pool, struct heedi_bench_roofline *roofline);
 
 /* The level that a working set lies in. */
 const struct heedi_bench_level *heedi_bench_level_of(const struct heedi_bench_roofline *roofline,

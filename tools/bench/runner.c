@@ -312,7 +312,6 @@ void heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it
             if (open_lane(&race, i))
                 warm_up(&race, i);
         take_turns(&race);
-        it->ideal_s = heedi_bench_ideal_s(&bench->roofline, it->level, it->flops, it->bytes);
     } else {
         refuse(&race, status);
     }

@@ -104,6 +104,14 @@ static void measuring_fills_everything(void **state) {
     assert_string_equal(roofline.levels[2].name, "memory");
     for (size_t i = 0; i < roofline.level_count; i++)
         assert_true(roofline.levels[i].bytes_per_s > 0);
+    /* what was measured greater before stays */
+    const struct heedi_bench_roofline before = roofline;
+    roofline.levels[1].bytes_per_s = 1e18;
+    assert_true(heedi_bench_roofline_refine(pool, &roofline));
+    assert_int_equal(roofline.level_count, 3);
+    assert_true(roofline.flops_per_s >= before.flops_per_s);
+    assert_true(roofline.levels[0].bytes_per_s >= before.levels[0].bytes_per_s);
+    assert_true(roofline.levels[1].bytes_per_s == 1e18);
     heed_pool_release(pool);
     heed_context_destroy(context);
 }
