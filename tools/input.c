@@ -35,7 +35,7 @@ static int out_of_memory(void) {
 }
 
 static bool reserve(struct heedi_tool_input *input, size_t capacity) {
-    if (capacity <= input->capacity)
+    if (input->buffer != NULL && capacity <= input->capacity)
         return true;
     char *buffer = realloc(input->buffer, capacity);
     if (buffer == NULL)

@@ -41,7 +41,7 @@ static void reference(const struct heedi_reference *reference) {
             sum += e;
             spread += e > 0 ? e * (peak - y[i]) : 0;
         }
-        const double log_sum = log(sum);
+        const double log_sum = sum > 0 ? log(sum) : NAN; /* a row of -inf */
         for (int64_t i = 0; i < rows.length; i++) {
             const double distance = peak - y[i];
             y[i] = -distance - log_sum;

@@ -5,9 +5,8 @@
 static enum heed_status infer(struct heedi_call *call) {
     const struct heed_transpose_attrs *attrs = call->attrs;
     const struct heed_tensor_desc *x = call->inputs[0];
-    struct heed_tensor_desc y = heed_desc(x->dtype, 0, NULL);
+    struct heed_tensor_desc y = *x;
     uint32_t seen = 0;
-    y.rank = x->rank;
     for (uint32_t i = 0; i < x->rank; i++) {
         const uint32_t from = attrs->perm[i];
         if (from >= x->rank || (seen >> from & 1u))

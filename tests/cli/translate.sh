@@ -94,7 +94,7 @@ expect 0 "$HEED" translate --max-length 2 "$dogs"
 expect 0 "$HEED" translate --verbose "$dogs"
 gives "$hunde
 "
-says scalar memory
+says ' on ' memory
 expect 0 "$HEED" translate --profile "$work/trace.json" "$dogs"
 grep -q 'traceEvents\|^\[' "$work/trace.json" || wrong "--profile: no trace"
 expect 5 "$HEED" translate --profile "$work/missing/trace.json" "$dogs"

@@ -7,7 +7,9 @@ command -v cppcheck >/dev/null 2>&1 || {
     exit 77
 }
 cd "$1"
+find runtime models backends tools -name '*.c' >"${TMPDIR:-/tmp}/heed-cppcheck.$$"
+trap 'rm -f "${TMPDIR:-/tmp}/heed-cppcheck.$$"' EXIT
 cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
     --suppress=missingInclude --error-exitcode=1 -j "$(nproc 2>/dev/null || echo 2)" \
     -D_POSIX_C_SOURCE=200809L -D__GNUC__=12 -I . -I runtime/include -I models/include \
-    runtime models/*.c models/text models/marian models/decode backends tools
+    --file-list="${TMPDIR:-/tmp}/heed-cppcheck.$$"

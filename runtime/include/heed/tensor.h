@@ -101,11 +101,14 @@ static inline struct heed_tensor_desc heed_desc(enum heed_dtype dtype, uint32_t 
     desc.dtype = dtype;
     desc.rank = rank;
     int64_t stride = 1;
-    for (uint32_t i = HEED_MAX_RANK; i-- > 0;) {
-        desc.dims[i] = i < rank ? dims[i] : 1;
-        desc.strides[i] = i < rank ? stride : 0;
-        if (i < rank)
-            stride = (int64_t)((uint64_t)stride * (uint64_t)dims[i]);
+    for (uint32_t i = rank; i < HEED_MAX_RANK; i++) {
+        desc.dims[i] = 1;
+        desc.strides[i] = 0;
+    }
+    for (uint32_t i = rank; i-- > 0;) {
+        desc.dims[i] = dims[i];
+        desc.strides[i] = stride;
+        stride = (int64_t)((uint64_t)stride * (uint64_t)dims[i]);
     }
     return desc;
 }
