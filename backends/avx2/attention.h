@@ -61,10 +61,11 @@ struct attention_panels {
 void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels);
 
-/* q . k for `rows` queries q [rows][d] and all keys of a tile, to scores [rows][64]: from panels,
- * or for one query from the keys where they lie. An element's bits are the same either way. */
+/* q . k for `rows` queries q [rows][d] and the first `keys` of a tile, to scores [rows][64]: from
+ * panels, or for one query from the keys where they lie. An element's bits are the same either way.
+ */
 void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels *panels,
-                       int64_t rows, float *scores);
+                       int64_t keys, int64_t rows, float *scores);
 void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
                                 const struct attention_keys *keys, float *scores);
 

@@ -181,7 +181,7 @@ static void tile(const struct attention *work, const struct attention_run *run, 
     const bool packed = run->rows > ATTENTION_FEW_ROWS;
     if (packed) {
         heedi_avx2_pack_keys(work, keys, &panels);
-        heedi_avx2_scores(at->q, work->d, &panels, run->rows, at->scores);
+        heedi_avx2_scores(at->q, work->d, &panels, keys->count, run->rows, at->scores);
     } else {
         for (int64_t r = 0; r < run->rows; r++)
             heedi_avx2_scores_in_place(work, at->q + r * work->d, keys,

@@ -36,7 +36,8 @@ static bool even_keys(const struct attention *work, const struct attention_keys 
 static void pack_keys(const struct attention *work, const struct attention_keys *keys,
                       float *target) {
     const int64_t d = work->d;
-    for (int64_t j = 0; j < ATTENTION_KEYS; j += 8) {
+    const int64_t count = (keys->count + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS;
+    for (int64_t j = 0; j < count; j += 8) {
         float *panel = target + j / TILE_COLUMNS * d * TILE_COLUMNS + j % TILE_COLUMNS;
         if (even_keys(work, keys, j)) {
             transpose_lines_f32((const float *)work->k->data + keys->k[j],
@@ -98,7 +99,7 @@ void heedi_avx2_pack_keys(const struct attention *work, const struct attention_k
     static void tile_##rows(const struct tile_operands *given) {                                   \
         struct tile_operands it = *given;                                                          \
         it.a_k = 1;                                                                                \
-        tile_multiply(&it, rows, 1, HEED_F32, it.b_k, 0);                                          \
+        tile_multiply(&it, rows, 1, HEED_F32, it.b_k, false);                                      \
     }
 ROWS(1)
 ROWS(2)
@@ -111,14 +112,14 @@ static void (*const tiles[TILE_ROWS])(const struct tile_operands *) = {tile_1, t
 static void tile_1x4(const struct tile_operands *given) {
     struct tile_operands it = *given;
     it.a_k = 1;
-    tile_multiply(&it, 1, 4, HEED_F32, it.b_k, 0);
+    tile_multiply(&it, 1, 4, HEED_F32, it.b_k, false);
 }
 
 void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels *panels,
-                       int64_t rows, float *scores) {
+                       int64_t keys, int64_t rows, float *scores) {
     struct tile_operands it = {
         .a_row = d, .c_row = ATTENTION_KEYS, .k = d, .first = true, .b_k = TILE_COLUMNS};
-    for (int64_t panel = 0; panel < ATTENTION_KEYS / TILE_COLUMNS; panel++) {
+    for (int64_t panel = 0; panel * TILE_COLUMNS < keys; panel++) {
         it.b = panels->k + panel * d * TILE_COLUMNS;
         for (int64_t r = 0; r < rows; r += TILE_ROWS) {
             it.a = q + r * d;

@@ -98,6 +98,18 @@ struct tile {
     int64_t row, rows, panel, panels, p;
 };
 
+/* The first rows of a piece bring its panels, one after another, and ask for what comes next in
+ * them; the second rows find the panel in a cache and ask for the same lines of the next. */
+static int64_t ahead_of(const struct matmul *work, const struct piece *piece,
+                        const struct tile *tile) {
+    enum { LINES = 4096 };
+    const int64_t rows = tile->row - piece->first_row;
+    if (rows == 0)
+        return LINES;
+    return rows == work->plan->tile_rows ? work->plan->k * TILE_COLUMNS * (int64_t)work->panel_bytes
+                                         : 0;
+}
+
 static void compute_tile(const struct matmul *work, const struct piece *piece,
                          const struct tile *tile) {
     const struct plan *plan = work->plan;
@@ -111,6 +123,7 @@ static void compute_tile(const struct matmul *work, const struct piece *piece,
 
     struct tile_operands it = {.c = buffer, .c_row = width, .k = count, .first = first};
     it.b_panel = plan->k * TILE_COLUMNS;
+    it.ahead = ahead_of(work, piece, tile);
     it.b =
         piece->b + (size_t)((tile->panel * plan->k + tile->p) * TILE_COLUMNS) * work->panel_bytes;
     if (!buffered) {
@@ -359,7 +372,7 @@ static void cut(struct plan *plan) {
     plan->block_k = blocks > 1 ? (plan->k + blocks - 1) / blocks : BLOCK_K;
     plan->tile_rows = TILE_ROWS;
     plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
-    if (plan->m <= TILE_ROWS) /* a weight is read once, the longer its stretches the better */
+    if (plan->m <= SKINNY_ROWS) /* a weight is read once, the longer its stretches the better */
         plan->block_k = plan->k > 0 ? plan->k : 1;
     if (plan->m <= SKINNY_ROWS) {
         plan->piece_rows = plan->m > 0 ? plan->m : 1;
@@ -418,10 +431,8 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
         fits = fits &&
                reserve(bytes, &plan->a_start, plan->batches, plan->strips * TILE_ROWS, plan->k);
     if (panels == NULL)
-        fits = fits &&
-               reserve(bytes, &plan->b_start, plan->b_shared ? 1 : plan->batches,
-                       plan->panels * TILE_COLUMNS, plan->k) &&
-               reserve(bytes, &(size_t){0}, 1, MATMUL_AHEAD / (int64_t)sizeof(float), 1);
+        fits = fits && reserve(bytes, &plan->b_start, plan->b_shared ? 1 : plan->batches,
+                               plan->panels * TILE_COLUMNS, plan->k);
     if (node->out[0].desc.dtype != HEED_F32 && plan->block_k < plan->k)
         fits = fits && reserve(bytes, &plan->sums_start, plan->batches, plan->m, plan->n);
     if (heedi_avx2_present(&node->in[MATMUL_BIAS]))

@@ -6,14 +6,7 @@
 #include "avx2.h"
 #include "tile.h"
 
-enum {
-    MATMUL_A = 0,
-    MATMUL_B = 1,
-    MATMUL_BIAS = 2,
-    MATMUL_B_SCALE = 3,
-    /* Bytes that kernels which stream a weight prefetch ahead; so many follow its last panel. */
-    MATMUL_AHEAD = 4096
-};
+enum { MATMUL_A = 0, MATMUL_B = 1, MATMUL_BIAS = 2, MATMUL_B_SCALE = 3 };
 
 /* A packed weight: panels of 16 columns, [ceil(n / 16)][k][16], zeros beyond n, in the type of the
  * weight. Owned by the host, shared by programs. */

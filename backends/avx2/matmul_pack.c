@@ -130,7 +130,7 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
     panels->n = desc->dims[work->transposed ? 0 : 1];
     panels->k = desc->dims[work->transposed ? 1 : 0];
     const int64_t count = (panels->n + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    elems = (size_t)count * TILE_COLUMNS * (size_t)panels->k + MATMUL_AHEAD / element_bytes;
+    elems = (size_t)count * TILE_COLUMNS * (size_t)panels->k;
     if (elems > SIZE_MAX / element_bytes)
         goto fail;
     panels->data = work->host->allocate(work->host->handle, elems * element_bytes, 64);

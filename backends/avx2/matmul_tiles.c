@@ -2,17 +2,15 @@
 /* The register tiles of matmul: specialisations of the micro-kernel in tile.h. */
 #include "matmul_tiles.h"
 
-/* Bytes to prefetch ahead: with four rows and more, loads do not reach far enough past the
- * arithmetic for the processor to find the next lines of a weight in memory by itself (119 MB of
- * weights at m = 4, 5 and 6: 1.5 times as fast; at m = 1 to 3 it only costs). */
-#define AHEAD(rows) ((rows) > 3 ? MATMUL_AHEAD : 0)
-
+/* With one panel, lines to come are asked for: loads alone do not reach far enough past the
+ * arithmetic for the processor to find them by itself (119 MB of weights at m = 4, 5 and 6: 1.5
+ * times as fast). With several, which is for fewer rows, it does, and asking only costs. */
 /* a where it lies: rows a_row apart, neighbours along k. */
 #define DIRECT(rows, panels, dtype, suffix)                                                        \
     static void direct_##rows##x##panels##_##suffix(const struct tile_operands *given) {           \
         struct tile_operands it = *given;                                                          \
         it.a_k = 1;                                                                                \
-        tile_multiply(&it, rows, panels, dtype, TILE_COLUMNS, AHEAD(rows));                        \
+        tile_multiply(&it, rows, panels, dtype, TILE_COLUMNS, (panels) == 1);                      \
     }
 /* a in strips [k][6]. */
 #define STRIP(rows, dtype, suffix)                                                                 \
@@ -20,7 +18,7 @@
         struct tile_operands it = *given;                                                          \
         it.a_row = 1;                                                                              \
         it.a_k = TILE_ROWS;                                                                        \
-        tile_multiply(&it, rows, 1, dtype, TILE_COLUMNS, AHEAD(rows));                             \
+        tile_multiply(&it, rows, 1, dtype, TILE_COLUMNS, true);                                    \
     }
 #define TYPE(dtype, suffix)                                                                        \
     DIRECT(1, 1, dtype, suffix)                                                                    \

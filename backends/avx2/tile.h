@@ -54,11 +54,13 @@ struct tile_operands {
     int64_t b_k, b_panel; /* distance of lines of a panel, and of panels */
     int64_t k;
     bool first; /* the chain starts at 0 */
+    /* Bytes from each line of b to one that is wanted in the second cache; it may lie beyond b. */
+    int64_t ahead;
 };
 
 TILE_INLINE void tile_multiply(const struct tile_operands *it, const int rows, const int panels,
                                const enum heed_dtype b_type, const int64_t b_k,
-                               const int64_t ahead) {
+                               const bool prefetch) {
     __m256 sums[TILE_ROWS][2 * TILE_PANELS];
     TILE_UNROLL
     for (int r = 0; r < rows; r++)
@@ -72,10 +74,8 @@ TILE_INLINE void tile_multiply(const struct tile_operands *it, const int rows, c
     const int64_t a_row = it->a_row, a_k = it->a_k, b_panel = it->b_panel * bytes;
     for (int64_t p = 0; p < it->k; p++) {
         __m256 line[2 * TILE_PANELS];
-        if (ahead > 0)
-            TILE_UNROLL
-        for (int j = 0; j < panels; j++)
-            _mm_prefetch(b + j * b_panel + ahead, _MM_HINT_T0);
+        if (prefetch)
+            _mm_prefetch((const char *)((uintptr_t)b + (uintptr_t)it->ahead), _MM_HINT_T1);
         TILE_UNROLL
         for (int j = 0; j < 2 * panels; j++)
             line[j] = tile_load(b + (j / 2) * b_panel, 8 * (j % 2), b_type);
