@@ -7,6 +7,7 @@
 
 #include "attention.h"
 #include "transpose.h"
+#include "vector.h"
 
 /* 8 elements of a line, or as many as there are and zeros. */
 TILE_INLINE __m256 load_line(const struct avx2_operand *x, int64_t offset, int64_t count) {
@@ -129,20 +130,53 @@ void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels 
     }
 }
 
+/* The chains of 8 keys, from `p` to d. */
+TILE_INLINE __m256 chain(const float *q, int64_t p, int64_t d, const __m256 rows[8], __m256 sums) {
+    if (d - p >= 8) {
+        TILE_UNROLL
+        for (int64_t i = 0; i < 8; i++)
+            sums = _mm256_fmadd_ps(_mm256_broadcast_ss(q + p + i), rows[i], sums);
+    } else {
+        for (int64_t i = 0; p + i < d; i++)
+            sums = _mm256_fmadd_ps(_mm256_broadcast_ss(q + p + i), rows[i], sums);
+    }
+    return sums;
+}
+
+/* Scores of 8 f32 keys in even steps. */
+static __m256 scores_of_even(const float *q, int64_t d, const float *keys, int64_t stride) {
+    __m256 sums = _mm256_setzero_ps();
+    int64_t p = 0;
+    for (; p + 8 <= d; p += 8) {
+        __m256 rows[8];
+        TILE_UNROLL
+        for (int64_t j = 0; j < 8; j++)
+            rows[j] = _mm256_loadu_ps(keys + j * stride + p);
+        transpose_8x8(rows);
+        sums = chain(q, p, d, rows, sums);
+    }
+    if (p < d) {
+        __m256 rows[8];
+        for (int64_t j = 0; j < 8; j++)
+            rows[j] = _mm256_maskload_ps(keys + j * stride + p, vector_mask(d - p));
+        transpose_8x8(rows);
+        sums = chain(q, p, d, rows, sums);
+    }
+    return sums;
+}
+
 void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
                                 const struct attention_keys *keys, float *scores) {
     for (int64_t j = 0; j < keys->count; j += 8) {
         __m256 sums = _mm256_setzero_ps();
-        for (int64_t p = 0; p < work->d; p += 8) {
-            __m256 rows[8];
-            load_keys(work, keys->k + j, keys->count - j, p, rows);
-            if (work->d - p >= 8) {
-                TILE_UNROLL
-                for (int64_t i = 0; i < 8; i++)
-                    sums = _mm256_fmadd_ps(_mm256_broadcast_ss(q + p + i), rows[i], sums);
-            } else {
-                for (int64_t i = 0; p + i < work->d; i++)
-                    sums = _mm256_fmadd_ps(_mm256_broadcast_ss(q + p + i), rows[i], sums);
+        if (even_keys(work, keys, j)) {
+            sums = scores_of_even(q, work->d, (const float *)work->k->data + keys->k[j],
+                                  work->k->desc->strides[2]);
+        } else {
+            for (int64_t p = 0; p < work->d; p += 8) {
+                __m256 rows[8];
+                load_keys(work, keys->k + j, keys->count - j, p, rows);
+                sums = chain(q, p, work->d, rows, sums);
             }
         }
         _mm256_storeu_ps(scores + j, sums);
