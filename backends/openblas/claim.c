@@ -53,9 +53,9 @@ static const char *read_node(const struct heed_subgraph *subgraph, uint32_t inde
     reading->name = node.name != NULL ? node.name : "";
     for (uint32_t i = 0; i < node.input_count; i++) {
         reading->present[i] = node.inputs[i] >= 0;
-        const char *reason = reading->present[i] ? heedi_openblas_tensor(subgraph, node.inputs[i],
-                                                                         &reading->in[i])
-                                                 : NULL;
+        const char *reason = reading->present[i]
+                                 ? heedi_openblas_tensor(subgraph, node.inputs[i], &reading->in[i])
+                                 : NULL;
         if (reason != NULL)
             return reason;
         if (reading->present[i] && reading->in[i].role == HEED_ROLE_STATE)
@@ -95,9 +95,8 @@ static const char *check(const struct reading *reading) {
 static struct openblas_operand operand_of(const struct heed_subgraph_tensor *tensor) {
     return (struct openblas_operand){.dtype = tensor->desc.dtype,
                                      .storage = tensor->storage,
-                                     .offset_bytes =
-                                         tensor->offset_elems *
-                                         (int64_t)heed_dtype_bytes(tensor->desc.dtype)};
+                                     .offset_bytes = tensor->offset_elems *
+                                                     (int64_t)heed_dtype_bytes(tensor->desc.dtype)};
 }
 
 /* The last two dimensions as the product sees them, and the strides of those of y in front, 0 where

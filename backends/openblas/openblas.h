@@ -139,6 +139,7 @@ enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc
                                         const void *data, void **object, size_t *bytes,
                                         struct heed_error *error);
 void heedi_openblas_converted_destroy(void *object);
+const float *heedi_openblas_converted_data(const void *object);
 /* What a run knows of a product: where its operands begin. */
 struct openblas_run {
     const struct openblas_product *product;

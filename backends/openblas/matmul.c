@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matmul: y = act(a b + bias), cut into rectangles of y, one call of CBLAS for each:
+ *
+ *     a: m x k             b: k x n               y: m x n
+ *     +--- k --->          +--[piece_columns]-+   +-----+-----+
+ *     [piece_rows]    x    k                  | = |piece|     |
+ *     |                    v                  |   +-----+-----+
+ *
+ * The size of a rectangle follows the shape of the product, so the calls are the same for any
+ * number of threads. */
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "openblas.h"
+
+#define SQRT_HALF 0.70710678118654752440f
+#define SQRT_TWO_OVER_PI 0.79788456080286535588f
+
+/* ---- pieces ---- */
+
+static int64_t pieces(int64_t count, int64_t size) {
+    return count > 0 ? (count - 1) / size + 1 : 0;
+}
+
+/* Each call packs its rows of a and its columns of b again, so a piece is as large as leaves
+ * enough of them to share: columns until PIECE multiplications are reached. */
+void heedi_openblas_cut(struct openblas_product *product) {
+    enum { ROWS = 256, STEP = 64, PIECE = 1 << 22 };
+    const int64_t rows = product->m < ROWS ? product->m : ROWS;
+    const double per_column =
+        (double)(rows > 0 ? rows : 1) * (double)(product->k > 0 ? product->k : 1);
+    const double columns = ceil(PIECE / per_column / STEP) * STEP;
+    product->piece_rows = ROWS;
+    product->piece_columns = columns < OPENBLAS_COLUMNS ? (int64_t)columns : OPENBLAS_COLUMNS;
+}
+
+/* ---- what follows a product ---- */
+
+/* factor / (1 + exp(-x)), where no exponential overflows; far out, where the exponential alone
+ * would be subnormal, by its square root, so that silu keeps what the factor can save. */
+static float logistic(float x, float factor) {
+    if (x < -80.0f) {
+        const float root = expf(0.5f * x);
+        return factor * root * root;
+    }
+    const float e = expf(-fabsf(x));
+    return x < 0.0f ? factor * e / (1.0f + e) : factor / (1.0f + e);
+}
+
+static void activate(enum heed_activation activation, float *y, int64_t count) {
+    switch (activation) {
+    case HEED_ACTIVATION_NONE:
+        break;
+    case HEED_ACTIVATION_RELU:
+        for (int64_t i = 0; i < count; i++)
+            y[i] = y[i] < 0.0f ? 0.0f : y[i];
+        break;
+    case HEED_ACTIVATION_GELU_ERF: /* Hendrycks and Gimpel 2016 */
+        for (int64_t i = 0; i < count; i++)
+            y[i] = 0.5f * y[i] * (1.0f + erff(y[i] * SQRT_HALF));
+        break;
+    case HEED_ACTIVATION_GELU_TANH:
+        for (int64_t i = 0; i < count; i++) {
+            const float cubic = y[i] + 0.044715f * y[i] * y[i] * y[i];
+            y[i] = 0.5f * y[i] * (1.0f + tanhf(SQRT_TWO_OVER_PI * cubic));
+        }
+        break;
+    case HEED_ACTIVATION_SILU: /* Elfwing et al. 2018 */
+        for (int64_t i = 0; i < count; i++)
+            y[i] = logistic(y[i], y[i]);
+        break;
+    case HEED_ACTIVATION_TANH:
+        for (int64_t i = 0; i < count; i++)
+            y[i] = tanhf(y[i]);
+        break;
+    case HEED_ACTIVATION_SIGMOID:
+        for (int64_t i = 0; i < count; i++)
+            y[i] = logistic(y[i], 1.0f);
+        break;
+    }
+}
+
+/* Elements [0, count) of `source`, `stride` apart, as f32. */
+static void convert(enum heed_dtype dtype, const void *source, int64_t stride, int64_t count,
+                    float *target) {
+    const float *f32 = source;
+    const uint16_t *bits = source;
+    switch (dtype) {
+    case HEED_F32:
+        for (int64_t i = 0; i < count; i++)
+            target[i] = f32[i * stride];
+        break;
+    case HEED_F16:
+        for (int64_t i = 0; i < count; i++)
+            target[i] = heed_f16_to_f32(bits[i * stride]);
+        break;
+    case HEED_BF16:
+        for (int64_t i = 0; i < count; i++)
+            target[i] = heed_bf16_to_f32(bits[i * stride]);
+        break;
+    default: /* claims name no other type */
+        break;
+    }
+}
+
+static void finish(const struct openblas_run *run, float *y, int64_t first_column, int64_t rows,
+                   int64_t columns) {
+    const struct openblas_product *product = run->product;
+    float bias[OPENBLAS_COLUMNS];
+    if (run->bias == NULL && product->activation == HEED_ACTIVATION_NONE)
+        return;
+    if (run->bias != NULL)
+        convert(product->bias.dtype,
+                (const char *)run->bias + first_column * product->bias_stride *
+                                              (int64_t)heed_dtype_bytes(product->bias.dtype),
+                product->bias_stride, columns, bias);
+    for (int64_t i = 0; i < rows; i++, y += product->n) {
+        if (run->bias != NULL)
+            for (int64_t j = 0; j < columns; j++)
+                y[j] += bias[j];
+        activate(product->activation, y, columns);
+    }
+}
+
+/* ---- one piece ---- */
+
+static void multiply(const struct openblas_product *product, const float *a, const float *b,
+                     float *y, int rows, int columns) {
+    const struct openblas_matrix *left = &product->a, *right = &product->b;
+    const int k = (int)product->k, ldb = (int)right->leading, ldy = (int)product->n;
+    if (k == 0) {
+        for (int i = 0; i < rows; i++)
+            memset(y + (int64_t)i * ldy, 0, (size_t)columns * sizeof *y);
+    } else if (product->m == 1) {
+        /* the row of a as a vector; b is packed by sgemm and only read by sgemv */
+        const int step = left->turned ? (int)left->leading : 1;
+        if (right->turned)
+            cblas_sgemv(CblasRowMajor, CblasNoTrans, columns, k, 1.0f, b, ldb, a, step, 0.0f, y, 1);
+        else
+            cblas_sgemv(CblasRowMajor, CblasTrans, k, columns, 1.0f, b, ldb, a, step, 0.0f, y, 1);
+    } else {
+        cblas_sgemm(CblasRowMajor, left->turned ? CblasTrans : CblasNoTrans,
+                    right->turned ? CblasTrans : CblasNoTrans, rows, columns, k, 1.0f, a,
+                    (int)left->leading, b, ldb, 0.0f, y, ldy);
+    }
+}
+
+static void matmul_range(void *arg, int64_t begin, int64_t end) {
+    const struct openblas_run *run = arg;
+    const struct openblas_product *product = run->product;
+    const struct openblas_matrix *a = &product->a, *b = &product->b;
+    const int64_t row_pieces = pieces(product->m, product->piece_rows);
+    const int64_t column_pieces = pieces(product->n, product->piece_columns);
+    for (int64_t item = begin; item < end; item++) {
+        const int64_t batch = item / column_pieces / row_pieces;
+        const int64_t outer = batch / product->batch_dims[1],
+                      inner = batch % product->batch_dims[1];
+        const int64_t row = item / column_pieces % row_pieces * product->piece_rows;
+        const int64_t column = item % column_pieces * product->piece_columns;
+        const int64_t rows_left = product->m - row, columns_left = product->n - column;
+        const int64_t rows = rows_left < product->piece_rows ? rows_left : product->piece_rows;
+        const int64_t columns =
+            columns_left < product->piece_columns ? columns_left : product->piece_columns;
+        float *y = run->y + (batch * product->m + row) * product->n + column;
+        multiply(product, run->a + outer * a->batch[0] + inner * a->batch[1] + row * a->row_stride,
+                 run->b + outer * b->batch[0] + inner * b->batch[1] + column * b->column_stride, y,
+                 (int)rows, (int)columns);
+        finish(run, y, column, rows, columns);
+    }
+}
+
+void heedi_openblas_matmul(const struct heed_host *host, const struct openblas_run *run) {
+    enum { STRETCH = 1 << 16 }; /* multiplications worth waking a thread for */
+    const struct openblas_product *product = run->product;
+    const int64_t rows = product->m < product->piece_rows ? product->m : product->piece_rows;
+    const int64_t columns =
+        product->n < product->piece_columns ? product->n : product->piece_columns;
+    const int64_t count = product->batch_dims[0] * product->batch_dims[1] *
+                          pieces(product->m, product->piece_rows) *
+                          pieces(product->n, product->piece_columns);
+    const double cost = (double)rows * (double)columns * (double)product->k + 1;
+    const int64_t grain = cost < STRETCH ? (int64_t)(STRETCH / cost) : 1;
+    if (count > 0)
+        host->parallel_for(host->handle, count, grain, matmul_range, (void *)(uintptr_t)run);
+}
+
+const char *heedi_openblas_kernel_name(const struct openblas_product *product) {
+    return product->m == 1 ? "cblas_sgemv" : "cblas_sgemm";
+}
+
+/* ---- weights of other types ---- */
+
+struct converted {
+    const struct heed_host *host;
+    float *data;
+};
+
+const float *heedi_openblas_converted_data(const void *object) {
+    return ((const struct converted *)object)->data;
+}
+
+enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc *desc,
+                                        const void *data, void **object, size_t *bytes,
+                                        struct heed_error *error) {
+    const struct heed_host *host = arg;
+    const int64_t count = heed_desc_elems(desc);
+    struct converted *made = heedi_openblas_calloc(host, 1, sizeof *made);
+    if (made == NULL)
+        goto fail;
+    made->host = host;
+    made->data = heedi_openblas_calloc(host, (size_t)count, sizeof *made->data);
+    if (made->data == NULL)
+        goto fail;
+    convert(desc->dtype, data, 1, count, made->data);
+    *object = made;
+    *bytes = (size_t)count * sizeof *made->data;
+    return HEED_OK;
+
+fail:
+    heedi_openblas_converted_destroy(made);
+    return heedi_openblas_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                               "openblas: out of memory for a converted weight of %lld elements",
+                               (long long)count);
+}
+
+void heedi_openblas_converted_destroy(void *object) {
+    struct converted *converted = object;
+    if (converted == NULL)
+        return;
+    const struct heed_host *host = converted->host;
+    heedi_openblas_free(host, converted->data);
+    heedi_openblas_free(host, converted);
+}
