@@ -20,7 +20,8 @@ static const struct option table[] = {
      "(default: the one that comes with heed, or HEED_DEFAULT_MODEL)"},
     {TOOL_BACKEND, "backend", 0, "A,B,C",
      "backends in order of preference: names, name:device, or paths of\n"
-     "plugin files; 'auto': all that are installed. With '?' at its end\n"
+     "plugin files; with options in parentheses where a plugin has any;\n"
+     "'auto': all that are installed. With '?' at its end\n"
      "a backend is opened only where those before it cannot do all the\n"
      "work; end the list with 'only' to allow no fallback to scalar\n"
      "(default: HEED_BACKEND, else the processor's backends, fastest first)"},

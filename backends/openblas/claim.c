@@ -162,19 +162,24 @@ static const char *convertible(const struct heed_subgraph *subgraph,
     return NULL;
 }
 
-/* Fewest rows, and fewest multiplications, from which on this is faster than the backends that
- * come after it: they have packed their weights beforehand, which CBLAS does at every call. */
-enum { GAINS_FROM_ROWS = 1, GAINS_FROM_WORK = 1 };
-
+/* A product of two results is always faster here. A weight, though, other backends have packed
+ * beforehand while CBLAS packs it at every call: that takes some rows to pay for. A single row is
+ * another routine, sgemv, which packs nothing and is faster while the weight stays in a cache.
+ * (Against compiled C that uses SSE2, with kernels for AVX, AVX2 and AVX-512.) */
 static const char *worth_it(const struct heed_plugin *plugin,
-                            const struct openblas_product *product) {
+                            const struct openblas_product *product, bool weight) {
+    enum { ENOUGH_ROWS = 8, CACHED_ELEMS = 1 << 20 };
     if (plugin->claim_all)
         return NULL;
-    if (product->m < GAINS_FROM_ROWS)
-        return "nothing is gained with few rows";
-    if ((double)product->m * (double)product->n * (double)product->k < GAINS_FROM_WORK)
-        return "nothing is gained on a small product";
-    return NULL;
+    if (plugin->slow_kernels)
+        return "OpenBLAS has no kernels here that are faster than plain C";
+    if (!weight || product->m >= ENOUGH_ROWS)
+        return NULL;
+    if (product->m != 1)
+        return "nothing is gained with a weight and fewer than 8 rows";
+    return (double)product->n * (double)product->k <= CACHED_ELEMS
+               ? NULL
+               : "nothing is gained with one row and a weight of more than 2^20 elements";
 }
 
 const char *heedi_openblas_accept(const struct heed_plugin *plugin,
@@ -207,7 +212,7 @@ const char *heedi_openblas_accept(const struct heed_plugin *plugin,
     merge_batches(product);
     if (product->n > INT32_MAX || product->k > INT32_MAX)
         return "a dimension is larger than this OpenBLAS can count";
-    reason = worth_it(plugin, product);
+    reason = worth_it(plugin, product, reading.in[B].role == HEED_ROLE_CONSTANT);
     if (reason == NULL && product->b.operand.dtype != HEED_F32)
         reason = convertible(subgraph, &reading.in[B], &product->weight_id);
     if (reason != NULL)

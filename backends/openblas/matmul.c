@@ -125,14 +125,17 @@ static void finish(const struct openblas_run *run, float *y, int64_t first_colum
 
 /* ---- one piece ---- */
 
+/* The sum of no products. */
+static void clear(const struct openblas_product *product, float *y, int64_t rows, int64_t columns) {
+    for (int64_t i = 0; i < rows; i++)
+        memset(y + i * product->n, 0, (size_t)columns * sizeof *y);
+}
+
 static void multiply(const struct openblas_product *product, const float *a, const float *b,
                      float *y, int rows, int columns) {
     const struct openblas_matrix *left = &product->a, *right = &product->b;
     const int k = (int)product->k, ldb = (int)right->leading, ldy = (int)product->n;
-    if (k == 0) {
-        for (int i = 0; i < rows; i++)
-            memset(y + (int64_t)i * ldy, 0, (size_t)columns * sizeof *y);
-    } else if (product->m == 1) {
+    if (product->m == 1) {
         /* the row of a as a vector; b is packed by sgemm and only read by sgemv */
         const int step = left->turned ? (int)left->leading : 1;
         if (right->turned)
@@ -163,9 +166,13 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
         const int64_t columns =
             columns_left < product->piece_columns ? columns_left : product->piece_columns;
         float *y = run->y + (batch * product->m + row) * product->n + column;
-        multiply(product, run->a + outer * a->batch[0] + inner * a->batch[1] + row * a->row_stride,
-                 run->b + outer * b->batch[0] + inner * b->batch[1] + column * b->column_stride, y,
-                 (int)rows, (int)columns);
+        if (product->k > 0)
+            multiply(product,
+                     run->a + outer * a->batch[0] + inner * a->batch[1] + row * a->row_stride,
+                     run->b + outer * b->batch[0] + inner * b->batch[1] + column * b->column_stride,
+                     y, (int)rows, (int)columns);
+        else
+            clear(product, y, rows, columns);
         finish(run, y, column, rows, columns);
     }
 }

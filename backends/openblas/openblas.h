@@ -52,7 +52,8 @@ struct openblas_product {
 /* A backend opened. */
 struct heed_plugin {
     const struct heed_host *host;
-    bool claim_all; /* also where nothing is gained */
+    bool claim_all;    /* also where nothing is gained */
+    bool slow_kernels; /* nothing is gained anywhere */
 };
 
 struct openblas_binding {
@@ -153,6 +154,8 @@ const char *heedi_openblas_kernel_name(const struct openblas_product *product);
 /* ---- library.c: all that is not a product ---- */
 /* NULL, or why this build of OpenBLAS cannot be used. */
 const char *heedi_openblas_unusable(void);
+/* True where OpenBLAS has chosen kernels that are no faster than compiled C. */
+bool heedi_openblas_slow_kernels(void);
 /* Keeps OpenBLAS from starting threads of its own. Its thread count belongs to the whole process,
  * and so does this: a program that uses OpenBLAS beside Heed gets one thread per call, until it
  * asks for more with openblas_set_num_threads, which hurts here only the speed and what is said

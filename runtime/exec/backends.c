@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The user's list of backends: "vulkan:1,avx2?,scalar", a path, "auto", "only". */
+/* The user's list of backends: "vulkan:1,avx2?,scalar", "name(options)", a path, "auto", "only". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +15,10 @@ struct opening {
     const char *plugin_path;
 };
 
-/* Opens device `index` of a backend; takes over `backend`. */
+/* Opens device `index` of a backend; takes over `backend`. `plugin_options` are for it to read. */
 static enum heed_status open_device(const struct opening *opening, struct heedi_backend *backend,
-                                    uint32_t index, struct heed_error *error) {
+                                    uint32_t index, const char *plugin_options,
+                                    struct heed_error *error) {
     const struct heedi_env *env = &opening->engine->env;
     struct heed_device_info *devices = heedi_calloc(env, HEEDI_MAX_DEVICES, sizeof *devices);
     uint32_t count = 0;
@@ -32,7 +33,8 @@ static enum heed_status open_device(const struct opening *opening, struct heedi_
         status = heedi_error(error, HEED_ERROR_NOT_FOUND, "there is no device %u, only %u of them",
                              index, count);
     if (status == HEED_OK)
-        status = heedi_engine_add(opening->engine, backend, index, &devices[index], error);
+        status = heedi_engine_add(opening->engine, backend, index, plugin_options, &devices[index],
+                                  error);
     else
         heedi_backend_clear(env, backend);
     heedi_free(env, devices);
@@ -159,7 +161,7 @@ static enum heed_status open_auto(const struct opening *opening) {
         char name[HEEDI_PLUGIN_NAME_BYTES];
         memcpy(name, candidate->backend.name, sizeof name);
         const enum heed_status opened =
-            open_device(opening, &candidate->backend, candidate->device, &error);
+            open_device(opening, &candidate->backend, candidate->device, "", &error);
         if (opened == HEED_ERROR_OUT_OF_MEMORY)
             status = opened;
         else if (opened != HEED_OK)
@@ -174,6 +176,16 @@ static enum heed_status open_auto(const struct opening *opening) {
 
 /* ---- the list ---- */
 
+/* Splits "(<options>)" off the end of an entry; "" where there are none. */
+static const char *split_options(char *entry) {
+    const size_t length = strlen(entry);
+    char *open = strchr(entry, '(');
+    if (open == NULL || entry[length - 1] != ')')
+        return "";
+    *open = entry[length - 1] = '\0';
+    return open + 1;
+}
+
 /* Splits ":<number>" off the end of an entry. */
 static uint32_t split_device(char *entry) {
     char *colon = strrchr(entry, ':');
@@ -185,13 +197,17 @@ static uint32_t split_device(char *entry) {
 }
 
 /* An entry of a list: [begin, last) without the white space around it; the list goes on after
- * `end`, a comma or its end. */
+ * `end`, a comma that no parentheses enclose or its end. */
 struct entry {
     char *begin, *last, *end;
 };
 
 static struct entry entry_at(char *list) {
-    struct entry entry = {.end = list + strcspn(list, ",")};
+    struct entry entry = {.end = list + strcspn(list, ",(")};
+    if (*entry.end == '(') {
+        const size_t inside = strcspn(entry.end, ")");
+        entry.end += inside + strcspn(entry.end + inside, ",");
+    }
     entry.begin = list + strspn(list, " \t");
     if (entry.begin > entry.end)
         entry.begin = entry.end;
@@ -209,6 +225,7 @@ static enum heed_status open_entry(const struct opening *opening, char *entry, b
         return open_auto(opening);
     struct heedi_backend backend;
     struct heed_error error = heedi_plugin_error();
+    const char *plugin_options = split_options(entry);
     const uint32_t index = split_device(entry);
     if (optional && heedi_engine_has(opening->engine, entry))
         return HEED_OK;
@@ -217,7 +234,7 @@ static enum heed_status open_entry(const struct opening *opening, char *entry, b
             ? heedi_plugin_open_path(env, entry, &backend, &error)
             : heedi_plugin_open(env, opening->plugin_path, entry, &backend, &error);
     if (status == HEED_OK)
-        status = open_device(opening, &backend, index, &error);
+        status = open_device(opening, &backend, index, plugin_options, &error);
     if (status == HEED_ERROR_OUT_OF_MEMORY)
         return heedi_fail(opening->context, status, "backend '%s': %s", entry, error.message);
     if (status != HEED_OK) {

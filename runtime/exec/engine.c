@@ -94,8 +94,8 @@ static void find_profile(struct heedi_device *device) {
 }
 
 enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_backend *backend,
-                                  uint32_t index, const struct heed_device_info *info,
-                                  struct heed_error *error) {
+                                  uint32_t index, const char *plugin_options,
+                                  const struct heed_device_info *info, struct heed_error *error) {
     struct heedi_device *device = heedi_calloc(&engine->env, 1, sizeof *device);
     if (device == NULL) {
         heedi_backend_clear(&engine->env, backend);
@@ -113,7 +113,7 @@ enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_back
                            HEEDI_MAX_ENGINE_DEVICES);
     }
     const struct heed_plugin_options options = {
-        .struct_size = (uint32_t)sizeof options, .device = index, .options = ""};
+        .struct_size = (uint32_t)sizeof options, .device = index, .options = plugin_options};
     *error = heedi_plugin_error();
     enum heed_status status = heedi_plugin_status(
         device->backend.table.create(&device->host, &options, &device->plugin, error), error);

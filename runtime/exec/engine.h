@@ -77,8 +77,8 @@ struct heedi_engine *heedi_engine_retain(struct heedi_engine *engine);
 void heedi_engine_release(struct heedi_engine *engine);
 /* Opens a device of a backend and appends it; takes over `backend` in any case. */
 enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_backend *backend,
-                                  uint32_t index, const struct heed_device_info *info,
-                                  struct heed_error *error);
+                                  uint32_t index, const char *plugin_options,
+                                  const struct heed_device_info *info, struct heed_error *error);
 /* How many devices are open by now. */
 uint32_t heedi_engine_devices(struct heedi_engine *engine);
 bool heedi_engine_has(const struct heedi_engine *engine, const char *backend);

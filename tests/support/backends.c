@@ -12,15 +12,30 @@ struct list {
     size_t count;
 };
 
+/* The list that makes a backend run all it can, where it leaves some of that to others: products
+ * in which OpenBLAS gains nothing are not claimed. */
+static const struct {
+    const char *name, *eager;
+} eager_lists[] = {{"openblas", "openblas(claim=all)"}};
+
+static void add(struct list *list, const char *name, const struct heed_device *device) {
+    if (list->count == SUPPORT_BACKENDS)
+        return;
+    struct support_backend *backend = &list->backends[list->count++];
+    (void)snprintf(backend->name, sizeof backend->name, "%s", name);
+    backend->numeric = device->info.numeric;
+}
+
 static void take(void *user, const struct heed_device *device, const char *reason) {
     struct list *list = user;
-    if (reason != NULL || device->info.type != HEED_DEVICE_CPU || list->count == SUPPORT_BACKENDS)
+    if (reason != NULL || device->info.type != HEED_DEVICE_CPU)
         return;
     if (list->only != NULL && strcmp(list->only, device->backend) != 0)
         return;
-    struct support_backend *backend = &list->backends[list->count++];
-    (void)snprintf(backend->name, sizeof backend->name, "%s", device->backend);
-    backend->numeric = device->info.numeric;
+    add(list, device->backend, device);
+    for (size_t i = 0; i < sizeof eager_lists / sizeof eager_lists[0]; i++)
+        if (strcmp(device->backend, eager_lists[i].name) == 0)
+            add(list, eager_lists[i].eager, device);
 }
 
 size_t support_backends(struct support_backend backends[SUPPORT_BACKENDS]) {

@@ -11,7 +11,7 @@
 enum { SUPPORT_BACKENDS = 8 };
 
 struct support_backend {
-    char name[32];
+    char name[32]; /* for a list of backends; one that leaves work to others comes twice */
     struct heed_numeric_profile numeric;
 };
 

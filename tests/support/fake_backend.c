@@ -451,7 +451,8 @@ static const void *extension(const struct fake_config *config, const char *name)
     static enum heed_status create_##letter(                                                       \
         const struct heed_host *host, const struct heed_plugin_options *options,                   \
         struct heed_plugin **plugin, struct heed_error *error) {                                   \
-        (void)options;                                                                             \
+        (void)snprintf(fake_##letter.options, sizeof fake_##letter.options, "%s",                  \
+                       options->options);                                                          \
         return create(&fake_##letter, host, plugin, error);                                        \
     }                                                                                              \
     static const void *extension_##letter(const char *name) {                                      \

@@ -29,6 +29,7 @@ struct fake_config {
     bool profiled; /* offers the profile extension */
     bool packs;    /* matmul packs a constant b through prepared_acquire */
     bool keep_source;
+    char options[32]; /* what the last create was given */
 
     atomic_int creates, queries, compiles, prepares, runs_done;
     atomic_int live; /* objects of any kind that exist */

@@ -61,7 +61,8 @@ struct heed_executor;
 struct heed_executor_options {
     uint32_t struct_size;
     /** Ordered list, "vulkan:1,avx2?,scalar". An entry is a name, name:device, or a path to a
-     * plugin file (contains '/'); nothing but what is named is opened. With '?' at its end an entry
+     * plugin file (contains '/'), each with options for the plugin in parentheses where it knows
+     * any, "openblas(claim=all)"; nothing but what is named is opened. With '?' at its end an entry
      * may be missing, and it is opened, as is what follows it, only when the backends before it
      * leave a node to nobody. "auto" stands for every installed backend: those with a discrete GPU
      * first, then with an integrated one, then the CPU's in the order of their own preference;

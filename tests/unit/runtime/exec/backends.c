@@ -42,6 +42,23 @@ static void order_is_kept(void **state) {
     assert_string_equal(logged.text, "");
 }
 
+static void options_reach_the_plugin(void **state) {
+    (void)state;
+    assert_string_equal(opened("fake_a(x=1,y=2):0,fake_b,only"), "");
+    assert_logged("'fake_a(x=1,y=2):0' is not the name of a backend");
+    test_log_clear(&logged);
+    assert_string_equal(opened(" fake_a:0(x=1,y=2) , fake_b ,only"), "fake_a fake_b");
+    assert_string_equal(fake_a.options, "x=1,y=2");
+    assert_string_equal(fake_b.options, "");
+    assert_string_equal(opened("fake_b(),fake_a(z)?,only"), "fake_b");
+    assert_string_equal(opened("fake_a(z)?,fake_b(a(b),only"), "fake_a fake_b");
+    assert_string_equal(fake_a.options, "z");
+    assert_string_equal(fake_b.options, "a(b");
+    assert_string_equal(logged.text, "");
+    assert_string_equal(opened("fake_a,fake_b(x,only"), "fake_a");
+    assert_logged("'fake_b(x,only' is not the name of a backend");
+}
+
 static void missing_ones_are_left_out(void **state) {
     (void)state;
     assert_string_equal(opened("absent,fake_a,only"), "fake_a");
@@ -231,6 +248,7 @@ static void options_are_checked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         exec_test(order_is_kept),
+        exec_test(options_reach_the_plugin),
         exec_test(missing_ones_are_left_out),
         exec_test(nothing_left_is_an_error),
         exec_test(auto_orders_by_device),
