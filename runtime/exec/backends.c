@@ -204,10 +204,8 @@ struct entry {
 
 static struct entry entry_at(char *list) {
     struct entry entry = {.end = list + strcspn(list, ",(")};
-    if (*entry.end == '(') {
-        const size_t inside = strcspn(entry.end, ")");
-        entry.end += inside + strcspn(entry.end + inside, ",");
-    }
+    char *close = *entry.end == '(' ? strchr(entry.end, ')') : NULL;
+    entry.end = close != NULL ? close + strcspn(close, ",") : list + strcspn(list, ",");
     entry.begin = list + strspn(list, " \t");
     if (entry.begin > entry.end)
         entry.begin = entry.end;

@@ -44,8 +44,8 @@ static void order_is_kept(void **state) {
 
 static void options_reach_the_plugin(void **state) {
     (void)state;
-    assert_string_equal(opened("fake_a(x=1,y=2):0,fake_b,only"), "");
-    assert_logged("'fake_a(x=1,y=2):0' is not the name of a backend");
+    assert_string_equal(opened("fake_a(x=1,y=2):0,fake_b,only"), "fake_b");
+    assert_logged("'fake_a(x=1,y=2)' is not the name of a backend");
     test_log_clear(&logged);
     assert_string_equal(opened(" fake_a:0(x=1,y=2) , fake_b ,only"), "fake_a fake_b");
     assert_string_equal(fake_a.options, "x=1,y=2");
@@ -56,7 +56,7 @@ static void options_reach_the_plugin(void **state) {
     assert_string_equal(fake_b.options, "a(b");
     assert_string_equal(logged.text, "");
     assert_string_equal(opened("fake_a,fake_b(x,only"), "fake_a");
-    assert_logged("'fake_b(x,only' is not the name of a backend");
+    assert_logged("'fake_b(x' is not the name of a backend");
 }
 
 static void missing_ones_are_left_out(void **state) {
