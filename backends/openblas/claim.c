@@ -169,11 +169,7 @@ static const char *convertible(const struct heed_subgraph *subgraph,
 static const char *worth_it(const struct heed_plugin *plugin,
                             const struct openblas_product *product, bool weight) {
     enum { ENOUGH_ROWS = 8, CACHED_ELEMS = 1 << 20 };
-    if (plugin->claim_all)
-        return NULL;
-    if (plugin->slow_kernels)
-        return "OpenBLAS has no kernels here that are faster than plain C";
-    if (!weight || product->m >= ENOUGH_ROWS)
+    if (plugin->claim_all || !weight || product->m >= ENOUGH_ROWS)
         return NULL;
     if (product->m != 1)
         return "nothing is gained with a weight and fewer than 8 rows";

@@ -52,8 +52,7 @@ struct openblas_product {
 /* A backend opened. */
 struct heed_plugin {
     const struct heed_host *host;
-    bool claim_all;    /* also where nothing is gained */
-    bool slow_kernels; /* nothing is gained anywhere */
+    bool claim_all; /* also where nothing is gained */
 };
 
 struct openblas_binding {
@@ -152,10 +151,8 @@ void heedi_openblas_matmul(const struct heed_host *host, const struct openblas_r
 const char *heedi_openblas_kernel_name(const struct openblas_product *product);
 
 /* ---- library.c: all that is not a product ---- */
-/* NULL, or why this build of OpenBLAS cannot be used. */
+/* NULL, or why this OpenBLAS is not used on this processor. */
 const char *heedi_openblas_unusable(void);
-/* True where OpenBLAS has chosen kernels that are no faster than compiled C. */
-bool heedi_openblas_slow_kernels(void);
 /* Keeps OpenBLAS from starting threads of its own. Its thread count belongs to the whole process,
  * and so does this: a program that uses OpenBLAS beside Heed gets one thread per call, until it
  * asks for more with openblas_set_num_threads, which hurts here only the speed and what is said

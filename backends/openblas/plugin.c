@@ -110,7 +110,6 @@ static enum heed_status create(const struct heed_host *host,
         return heedi_openblas_fail(error, HEED_ERROR_OUT_OF_MEMORY, "openblas: out of memory");
     (*plugin)->host = host;
     (*plugin)->claim_all = given[0] != '\0';
-    (*plugin)->slow_kernels = heedi_openblas_slow_kernels();
     heedi_openblas_single_thread();
     return HEED_OK;
 }
