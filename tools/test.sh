@@ -57,6 +57,7 @@ builds=$builds-test
 
 need_build_packages
 need libcmocka-dev has_library cmocka libcmocka-dev
+need libopenblas-dev has_library openblas libopenblas-dev # optional for a build, not for its tests
 if [ "$long" = yes ]; then
     need clang command -v clang
     need libclang-rt-dev has_clang_runtime
