@@ -20,7 +20,7 @@ enum { M = 300, K = 70, N = 600, THREADS = 4, LARGE = 1 << 20 };
 static struct test_memory memory;
 static struct test_log logged;
 static struct heed_context *context;
-static float zeros[LARGE + 64]; /* the weight of all graphs, in whatever type */
+static float zeros[LARGE + 1024]; /* the weight of all graphs, in whatever type */
 
 static void ok(enum heed_status status) {
     if (status != HEED_OK)
