@@ -36,6 +36,7 @@ static int setup(void **state) {
     suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
     *state = &suite;
     suite.numeric = backend->numeric;
+    suite.rows_vary = backend->rows_vary;
     if (heed_context_create(NULL, &suite.context) != HEED_OK)
         return -1;
     for (int i = 0; i < AGREE_EXECUTORS; i++) {

@@ -59,6 +59,7 @@ struct agree_suite {
     struct heed_pool *pools[AGREE_EXECUTORS];
     struct heed_executor *executors[AGREE_EXECUTORS];
     struct heed_numeric_profile numeric; /* of the backend */
+    bool rows_vary;                      /* of the backend: see struct support_backend */
     uint64_t seed;
     int64_t only_case; /* -1: all */
     int64_t cases;     /* run so far */

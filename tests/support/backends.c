@@ -12,18 +12,21 @@ struct list {
     size_t count;
 };
 
-/* The list that makes a backend run all it can, where it leaves some of that to others: products
- * in which OpenBLAS gains nothing are not claimed. */
-static const struct {
+/* What sets a backend apart. `eager`: the list that makes it run all it can, where by itself it
+ * leaves to others the products in which it gains nothing. */
+static const struct peculiarity {
     const char *name, *eager;
-} eager_lists[] = {{"openblas", "openblas(claim=all)"}};
+    bool rows_vary;
+} peculiarities[] = {{"openblas", "openblas(claim=all)", true}};
 
-static void add(struct list *list, const char *name, const struct heed_device *device) {
+static void add(struct list *list, const char *name, const struct heed_device *device,
+                bool rows_vary) {
     if (list->count == SUPPORT_BACKENDS)
         return;
     struct support_backend *backend = &list->backends[list->count++];
     (void)snprintf(backend->name, sizeof backend->name, "%s", name);
     backend->numeric = device->info.numeric;
+    backend->rows_vary = rows_vary;
 }
 
 static void take(void *user, const struct heed_device *device, const char *reason) {
@@ -32,10 +35,13 @@ static void take(void *user, const struct heed_device *device, const char *reaso
         return;
     if (list->only != NULL && strcmp(list->only, device->backend) != 0)
         return;
-    add(list, device->backend, device);
-    for (size_t i = 0; i < sizeof eager_lists / sizeof eager_lists[0]; i++)
-        if (strcmp(device->backend, eager_lists[i].name) == 0)
-            add(list, eager_lists[i].eager, device);
+    const struct peculiarity *found = NULL;
+    for (size_t i = 0; i < sizeof peculiarities / sizeof peculiarities[0]; i++)
+        if (strcmp(device->backend, peculiarities[i].name) == 0)
+            found = &peculiarities[i];
+    add(list, device->backend, device, found != NULL && found->rows_vary);
+    if (found != NULL)
+        add(list, found->eager, device, found->rows_vary);
 }
 
 size_t support_backends(struct support_backend backends[SUPPORT_BACKENDS]) {

@@ -4,6 +4,7 @@
 #ifndef HEEDI_TESTS_SUPPORT_BACKENDS_H
 #define HEEDI_TESTS_SUPPORT_BACKENDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "heed/heed.h"
@@ -13,6 +14,7 @@ enum { SUPPORT_BACKENDS = 8 };
 struct support_backend {
     char name[32]; /* for a list of backends; one that leaves work to others comes twice */
     struct heed_numeric_profile numeric;
+    bool rows_vary; /* a row's last bits may depend on how many rows it is computed with */
 };
 
 /* Fills `backends` with those that run on the CPU and returns how many there are. HEED_TEST_BACKEND
