@@ -38,6 +38,6 @@ void heedi_openblas_single_thread(void) {
 }
 
 void heedi_openblas_describe(char *text, size_t bytes) {
-    (void)snprintf(text, bytes, "kernels for %s; %s", openblas_get_corename(),
-                   openblas_get_config());
+    (void)snprintf(text, bytes, "kernels for %s (last bits depend on kernel and shape); %s",
+                   openblas_get_corename(), openblas_get_config());
 }
