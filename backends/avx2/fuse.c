@@ -85,7 +85,7 @@ static uint32_t count_products(const struct heed_plugin_program *program, uint32
     const struct avx2_node *nodes = &program->nodes[first];
     uint32_t count = 1;
     while (count < AVX2_MOST_FUSED && first + count < program->node_count &&
-           nodes[count].op == HEED_OP_MATMUL && nodes[count].packed != NULL &&
+           nodes[count].kernel == AVX2_MATMUL && nodes[count].packed != NULL &&
            same(&nodes[0].in[0], &nodes[count].in[0]) &&
            nodes[count].attrs.matmul.transpose_a == nodes[0].attrs.matmul.transpose_a &&
            !depends(program, first, first + count) && !harms(program, first, count + 1))
@@ -123,7 +123,7 @@ static bool is_choice(const struct heed_plugin_program *program, uint32_t first)
 
 struct avx2_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first) {
     struct avx2_step step = {.first = first, .count = 1, .kernel = program->nodes[first].kernel};
-    if (program->nodes[first].op == HEED_OP_MATMUL && program->nodes[first].packed != NULL)
+    if (program->nodes[first].kernel == AVX2_MATMUL && program->nodes[first].packed != NULL)
         step.count = count_products(program, first);
     if (step.count > 1) {
         step.kernel = AVX2_MATMUL_GROUP;

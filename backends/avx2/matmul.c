@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "functions.h"
+#include "matmul_i8.h"
 #include "matmul_tiles.h"
 #include "vector.h"
 
@@ -412,6 +413,8 @@ static bool reserve(size_t *bytes, size_t *start, int64_t rows, int64_t columns,
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct avx2_node *node, struct heed_error *error) {
+    if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
+        return heedi_avx2_prepare_i8(plugin, subgraph, node, error);
     const struct avx2_panels *panels = NULL;
     struct plan *plan = heedi_avx2_calloc(plugin->host, 1, sizeof *plan);
     if (plan == NULL)
@@ -451,13 +454,17 @@ static const char *accept(struct avx2_node *node) {
         return "unknown way to transpose";
     if (!heedi_avx2_is_float(&node->in[MATMUL_A]) || !heedi_avx2_is_float(&node->out[0]))
         return "a and the result must be of a float type";
-    if (!heedi_avx2_is_float(&node->in[MATMUL_B]) || heedi_avx2_present(&node->in[MATMUL_B_SCALE]))
-        return "b must be of a float type and have no scales";
     if (heedi_avx2_present(&node->in[MATMUL_BIAS]) && !heedi_avx2_is_float(&node->in[MATMUL_BIAS]))
         return "the bias must be of a float type";
     if (node->in[MATMUL_A].desc.rank < 2 || node->in[MATMUL_B].desc.rank < 2 ||
         node->out[0].desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
+    if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
+        return "unknown way to quantise a";
+    if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
+        return heedi_avx2_accept_i8(node);
+    if (!heedi_avx2_is_float(&node->in[MATMUL_B]) || heedi_avx2_present(&node->in[MATMUL_B_SCALE]))
+        return "b must be of a float type and have no scales";
     heedi_avx2_want_lines(node, MATMUL_BIAS);
     node->kernel = AVX2_MATMUL;
     return NULL;

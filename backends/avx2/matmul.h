@@ -17,6 +17,11 @@ struct avx2_panels {
     void *data;
 };
 
+/* Whether b is a whole constant of two dimensions; then how it lies in memory (transposed: the
+ * weight is [n, k]). */
+bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct avx2_node *node,
+                               bool *transposed, uint64_t *weight_id);
+
 /* Panels of a constant b as the host makes them on demand. NULL and HEED_OK where b is not a whole
  * constant of two dimensions. */
 enum heed_status

@@ -153,9 +153,8 @@ fail:
                            "avx2: out of memory for a packed weight of %zu elements", elems);
 }
 
-/* Whether b is a whole constant of two dimensions; then how it lies in memory. */
-static bool packable(const struct heed_subgraph *subgraph, const struct avx2_node *node,
-                     bool *transposed, uint64_t *weight_id) {
+bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct avx2_node *node,
+                               bool *transposed, uint64_t *weight_id) {
     const struct avx2_tensor *b = &node->in[MATMUL_B];
     const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
     const struct heed_tensor_desc *whole = &storage->desc;
@@ -185,7 +184,7 @@ heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct heed_subgraph
     uint64_t weight_id = 0;
     void *object = NULL;
     *panels = NULL;
-    if (!packable(subgraph, node, &work.transposed, &weight_id))
+    if (!heedi_avx2_whole_constant(subgraph, node, &work.transposed, &weight_id))
         return HEED_OK;
     const enum heed_status status = plugin->host->prepared_acquire(
         plugin->host->handle, weight_id, work.transposed ? "panel16_nk" : "panel16_kn", pack,

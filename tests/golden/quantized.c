@@ -3,6 +3,7 @@
  * implementation of the same formulas does (README.md here), on every backend that was built. */
 #include "golden.h"
 
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "heed/convert.h"
@@ -46,9 +47,8 @@ static void translate(enum heed_dtype type, const char *target_name) {
     assert_int_equal(heed_context_create(NULL, &context), HEED_OK);
     struct heed_model *model = quantize(context, type);
     for (size_t i = 0; i < count; i++) {
-        const struct heed_translator_options options = {.struct_size = sizeof options,
-                                                        .backends = backends[i].name,
-                                                        .max_length = MAX_LENGTH};
+        const struct heed_translator_options options = {
+            .struct_size = sizeof options, .backends = backends[i].name, .max_length = MAX_LENGTH};
         struct heed_translator *translator = NULL;
         if (heed_translator_create(context, model, &options, &translator) != HEED_OK ||
             heed_translate_many(translator, source.texts, NULL, source.count, compare, &target) !=

@@ -155,8 +155,8 @@ enum heed_activation {
  *   q_k     = round(a_k * factor)            (heed_quantize(); |q_k| <= 127 by itself)
  *
  *   i8:     y = act((float)(sum_k q_k b[k,n]) * (scale_a * b_scale[n]) + bias[n])
- *   q8_0:   t = (float)s_0 * d_0, then t = t + (float)s_j * d_j for the blocks j = 1, 2, ... of
- *           column n in this order, s_j = sum over its 32 values q_k b[k,n], d_j its scale;
+ *   q8_0:   t = 0, then t = t + (float)s_j * d_j for the blocks j = 0, 1, ... of column n in
+ *           this order, s_j = sum over its 32 values q_k b[k,n], d_j its scale;
  *           y = act(t * scale_a + bias[n])
  *
  * A maximum and a sum of integers do not depend on order, and everything else is one chain per
