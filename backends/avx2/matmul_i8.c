@@ -10,7 +10,7 @@
  *     | k 2, k 3   |                   q8_0: the same, and an f32 scale per column and 32 lines of
  *     | ...        |                   k, [k / 32][16]
  *
- * 6 x 16 sums of i8, or 3 x 16 sums of a block and as many in f32 of q8_0, stay in registers. A
+ * 4 x 16 sums of i8, or 3 x 16 sums of a block and as many in f32 of q8_0, stay in registers. A
  * constant b is packed once, any other on the way. After the exact sums every element takes the few
  * roundings that ops.h fixes, so the bits before the activation are those of any backend. */
 #include <string.h>
@@ -22,7 +22,7 @@
 enum {
     BLOCK_ROWS = 96,  /* rows of a piece */
     BLOCK_PANELS = 4, /* panels of a piece */
-    I8_ROWS = 6,      /* of a register tile */
+    I8_ROWS = 4,      /* of a register tile */
     Q8_0_ROWS = 3
 };
 
@@ -201,18 +201,18 @@ TILE_INLINE void tile_q8_0(const struct tile *it, const int rows) {
 }
 
 typedef void (*tile_fn)(const struct tile *it);
-#define I8(rows)                                                                                   \
-    static void i8_##rows(const struct tile *it) {                                                 \
-        tile_i8(it, rows);                                                                         \
+#define TILE(kind, rows)                                                                           \
+    static void kind##_##rows(const struct tile *it) {                                             \
+        tile_##kind(it, rows);                                                                     \
     }
-#define Q8_0(rows)                                                                                 \
-    static void q8_0_##rows(const struct tile *it) {                                               \
-        tile_q8_0(it, rows);                                                                       \
-    }
-I8(1)
-I8(2)
-I8(3) I8(4) I8(5) I8(6) Q8_0(1) Q8_0(2)
-    Q8_0(3) static const tile_fn i8_tiles[I8_ROWS] = {i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
+TILE(i8, 1)
+TILE(i8, 2)
+TILE(i8, 3)
+TILE(i8, 4)
+TILE(q8_0, 1)
+TILE(q8_0, 2)
+TILE(q8_0, 3)
+static const tile_fn i8_tiles[I8_ROWS] = {i8_1, i8_2, i8_3, i8_4};
 static const tile_fn q8_0_tiles[Q8_0_ROWS] = {q8_0_1, q8_0_2, q8_0_3};
 
 /* ---- running ---- */
@@ -284,7 +284,7 @@ static void run(const struct avx2_call *call) {
                         (rows < 4 ? 4 : rows) * BLOCK_PANELS * k / 2, matmul_range, &work);
 }
 
-void heed_i8_matmul_6x16__avx2(const struct avx2_call *call) {
+void heed_i8_matmul_4x16__avx2(const struct avx2_call *call) {
     run(call);
 }
 
