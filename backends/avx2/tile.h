@@ -73,18 +73,28 @@ TILE_INLINE void tile_multiply(const struct tile_operands *it, const int rows, c
     const int64_t bytes = b_type == HEED_F32 ? 4 : 2;
     const int64_t a_row = it->a_row, a_k = it->a_k, b_panel = it->b_panel * bytes;
     for (int64_t p = 0; p < it->k; p++) {
-        __m256 line[2 * TILE_PANELS];
         if (prefetch)
             _mm_prefetch((const char *)((uintptr_t)b + (uintptr_t)it->ahead), _MM_HINT_T1);
-        TILE_UNROLL
-        for (int j = 0; j < 2 * panels; j++)
-            line[j] = tile_load(b + (j / 2) * b_panel, 8 * (j % 2), b_type);
-        TILE_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const __m256 x = _mm256_broadcast_ss(a + r * a_row);
+        if (panels == 1) { /* b in two registers, rows of a pass by; else the other way round */
+            const __m256 low = tile_load(b, 0, b_type), high = tile_load(b, 8, b_type);
             TILE_UNROLL
-            for (int j = 0; j < 2 * panels; j++)
-                sums[r][j] = _mm256_fmadd_ps(x, line[j], sums[r][j]);
+            for (int r = 0; r < rows; r++) {
+                const __m256 x = _mm256_broadcast_ss(a + r * a_row);
+                sums[r][0] = _mm256_fmadd_ps(x, low, sums[r][0]);
+                sums[r][1] = _mm256_fmadd_ps(x, high, sums[r][1]);
+            }
+        } else {
+            __m256 x[TILE_ROWS];
+            TILE_UNROLL
+            for (int r = 0; r < rows; r++)
+                x[r] = _mm256_broadcast_ss(a + r * a_row);
+            TILE_UNROLL
+            for (int j = 0; j < 2 * panels; j++) {
+                const __m256 line = tile_load(b + (j / 2) * b_panel, 8 * (j % 2), b_type);
+                TILE_UNROLL
+                for (int r = 0; r < rows; r++)
+                    sums[r][j] = _mm256_fmadd_ps(x[r], line, sums[r][j]);
+            }
         }
         a += a_k;
         b += b_k * bytes;
