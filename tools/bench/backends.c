@@ -43,11 +43,11 @@ static int add(struct heedi_bench *bench, const char *label, size_t length) {
     return TOOL_OK;
 }
 
-/* 1 if `list` ("avx2,scalar:0") names the device. */
+/* 1 if `list` ("avx2,scalar:0", "openblas(claim=all)") names the device. */
 static bool names_device(const char *list, const struct heed_device *device) {
     const size_t length = strlen(device->backend);
     for (const char *entry = list; *entry != '\0';) {
-        const size_t entry_length = strcspn(entry, ",");
+        const size_t whole = strcspn(entry, ","), entry_length = strcspn(entry, ",(");
         char wanted[48];
         snprintf(wanted, sizeof wanted, "%s:%u", device->backend, (unsigned)device->index);
         if ((entry_length == strlen(wanted) && memcmp(entry, wanted, entry_length) == 0) ||
@@ -56,7 +56,7 @@ static bool names_device(const char *list, const struct heed_device *device) {
             (entry_length == strlen(device->path) &&
              memcmp(entry, device->path, entry_length) == 0 && device->index == 0))
             return true;
-        entry += entry_length + (entry[entry_length] == ',');
+        entry += whole + (entry[whole] == ',');
     }
     return false;
 }

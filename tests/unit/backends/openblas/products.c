@@ -15,12 +15,12 @@
 #include "runtime/base/os.h"
 #include "tests/support/memory.h"
 
-enum { M = 300, K = 70, N = 600, THREADS = 4, LARGE = 1 << 20 };
+enum { M = 300, K = 70, N = 600, THREADS = 4 };
 
 static struct test_memory memory;
 static struct test_log logged;
 static struct heed_context *context;
-static float zeros[LARGE + 1024]; /* the weight of all graphs, in whatever type */
+static float zeros[64 * 64]; /* the weight of all graphs, in whatever type */
 
 static void ok(enum heed_status status) {
     if (status != HEED_OK)
@@ -132,9 +132,8 @@ static void only_what_gains_is_claimed(void **state) {
         {{7, 64, 64, HEED_F32, HEED_F32, true, HEED_ACTIVATION_NONE}, "fewer than 8 rows"},
         {{2, 64, 64, HEED_F32, HEED_F32, true, HEED_ACTIVATION_NONE}, "fewer than 8 rows"},
         {{2, 64, 64, HEED_F32, HEED_F32, false, HEED_ACTIVATION_GELU_ERF}, NULL},
-        {{1, 1024, 1024, HEED_F32, HEED_F32, true, HEED_ACTIVATION_NONE}, NULL},
-        {{1, 1024, 1025, HEED_F32, HEED_F32, true, HEED_ACTIVATION_NONE}, "more than 2^20"},
-        {{1, 1024, 1025, HEED_F32, HEED_F32, false, HEED_ACTIVATION_SILU}, NULL},
+        {{1, 64, 64, HEED_F32, HEED_F32, true, HEED_ACTIVATION_NONE}, "fewer than 8 rows"},
+        {{1, 64, 64, HEED_F32, HEED_F32, false, HEED_ACTIVATION_SILU}, NULL},
     };
     if (*state == NULL)
         skip();
