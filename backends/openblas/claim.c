@@ -95,8 +95,7 @@ static const char *check(const struct reading *reading) {
 static struct openblas_operand operand_of(const struct heed_subgraph_tensor *tensor) {
     return (struct openblas_operand){.dtype = tensor->desc.dtype,
                                      .storage = tensor->storage,
-                                     .offset_bytes = tensor->offset_elems *
-                                                     (int64_t)heed_dtype_bytes(tensor->desc.dtype)};
+                                     .offset_elems = tensor->offset_elems};
 }
 
 /* The last two dimensions as the product sees them, and the strides of those of y in front, 0 where

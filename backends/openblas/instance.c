@@ -65,7 +65,9 @@ enum heed_status heedi_openblas_bind(struct heed_plugin_instance *instance, uint
 static void *locate(const struct heed_plugin_instance *instance,
                     const struct openblas_operand *operand) {
     char *memory = operand->storage < 0 ? NULL : instance->memory[operand->storage];
-    return memory != NULL ? memory + operand->offset_bytes : NULL;
+    return memory != NULL
+               ? memory + operand->offset_elems * (int64_t)heed_dtype_bytes(operand->dtype)
+               : NULL;
 }
 
 static void run_product(const struct heed_plugin_instance *instance,
@@ -75,9 +77,7 @@ static void run_product(const struct heed_plugin_instance *instance,
                                .a = locate(instance, &product->a.operand),
                                .bias = locate(instance, &product->bias),
                                .y = locate(instance, &product->y)};
-    run.b = product->converted != NULL
-                ? product->converted + b->offset_bytes / (int64_t)heed_dtype_bytes(b->dtype)
-                : locate(instance, b);
+    run.b = product->converted != NULL ? product->converted + b->offset_elems : locate(instance, b);
     heedi_openblas_matmul(instance->program->host, &run);
 }
 

@@ -20,7 +20,7 @@
 struct openblas_operand {
     enum heed_dtype dtype;
     int32_t storage;
-    int64_t offset_bytes;
+    int64_t offset_elems;
 };
 
 /* A matrix as CBLAS takes it, in row-major order: elements of a row lie side by side, or, where it
