@@ -33,6 +33,8 @@ void heedi_openblas_cut(struct openblas_product *product) {
     const double columns = ceil(PIECE / per_column / STEP) * STEP;
     product->piece_rows = ROWS;
     product->piece_columns = columns < OPENBLAS_COLUMNS ? (int64_t)columns : OPENBLAS_COLUMNS;
+    product->row_pieces = pieces(product->m, product->piece_rows);
+    product->column_pieces = pieces(product->n, product->piece_columns);
 }
 
 /* ---- what follows a product ---- */
@@ -153,14 +155,13 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
     const struct openblas_run *run = arg;
     const struct openblas_product *product = run->product;
     const struct openblas_matrix *a = &product->a, *b = &product->b;
-    const int64_t row_pieces = pieces(product->m, product->piece_rows);
-    const int64_t column_pieces = pieces(product->n, product->piece_columns);
     for (int64_t item = begin; item < end; item++) {
-        const int64_t batch = item / column_pieces / row_pieces;
+        const int64_t batch = item / product->column_pieces / product->row_pieces;
         const int64_t outer = batch / product->batch_dims[1],
                       inner = batch % product->batch_dims[1];
-        const int64_t row = item / column_pieces % row_pieces * product->piece_rows;
-        const int64_t column = item % column_pieces * product->piece_columns;
+        const int64_t row =
+            item / product->column_pieces % product->row_pieces * product->piece_rows;
+        const int64_t column = item % product->column_pieces * product->piece_columns;
         const int64_t rows_left = product->m - row, columns_left = product->n - column;
         const int64_t rows = rows_left < product->piece_rows ? rows_left : product->piece_rows;
         const int64_t columns =
@@ -183,9 +184,8 @@ void heedi_openblas_matmul(const struct heed_host *host, const struct openblas_r
     const int64_t rows = product->m < product->piece_rows ? product->m : product->piece_rows;
     const int64_t columns =
         product->n < product->piece_columns ? product->n : product->piece_columns;
-    const int64_t count = product->batch_dims[0] * product->batch_dims[1] *
-                          pieces(product->m, product->piece_rows) *
-                          pieces(product->n, product->piece_columns);
+    const int64_t count = product->batch_dims[0] * product->batch_dims[1] * product->row_pieces *
+                          product->column_pieces;
     const double cost = (double)rows * (double)columns * (double)product->k + 1;
     const int64_t grain = cost < STRETCH ? (int64_t)(STRETCH / cost) : 1;
     if (count > 0)

@@ -41,7 +41,8 @@ struct openblas_product {
     int64_t bias_stride;
     int64_t m, n, k;
     int64_t batch_dims[2];
-    int64_t piece_rows, piece_columns;
+    int64_t piece_rows, piece_columns; /* of a piece, the last of a row or column excepted */
+    int64_t row_pieces, column_pieces;
     enum heed_activation activation;
 
     uint64_t weight_id; /* b is a constant that has to be converted; else 0 */
