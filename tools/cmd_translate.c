@@ -75,7 +75,7 @@ static int take_result(void *user, size_t index, const struct heed_translation *
     if (result->status != HEED_OK) {
         heedi_tool_message("%s%sinput line %llu: %s", lines->source != NULL ? lines->source : "",
                            lines->source != NULL ? ": " : "",
-                           (unsigned long long)(lines->first_number + index), result->error);
+                           (unsigned long long)lines->first_number + index, result->error);
         run->failed++;
     }
     run->code = run->options->json

@@ -159,8 +159,8 @@ static void set_error(struct heed_error *error, enum heed_status status, const c
     memcpy(error->message, text, strlen(text) + 1);
 }
 
-enum heed_status heedi_fail(struct heed_context *context, enum heed_status status,
-                            const char *format, ...) {
+enum heed_status(heedi_fail)(struct heed_context *context, enum heed_status status,
+                             const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     set_error(context == NULL ? NULL : &context->error, status, format, arguments);
@@ -168,8 +168,8 @@ enum heed_status heedi_fail(struct heed_context *context, enum heed_status statu
     return status;
 }
 
-enum heed_status heedi_error(struct heed_error *error, enum heed_status status, const char *format,
-                             ...) {
+enum heed_status(heedi_error)(struct heed_error *error, enum heed_status status, const char *format,
+                              ...) {
     va_list arguments;
     va_start(arguments, format);
     set_error(error, status, format, arguments);
@@ -177,8 +177,8 @@ enum heed_status heedi_error(struct heed_error *error, enum heed_status status, 
     return status;
 }
 
-enum heed_status heedi_fail_within(struct heed_context *context, enum heed_status status,
-                                   const char *format, ...) {
+enum heed_status(heedi_fail_within)(struct heed_context *context, enum heed_status status,
+                                    const char *format, ...) {
     if (context == NULL)
         return status;
     char prefix[sizeof context->error.message];
@@ -189,7 +189,7 @@ enum heed_status heedi_fail_within(struct heed_context *context, enum heed_statu
     return heedi_fail(context, status, "%s: %s", prefix, context->error.message);
 }
 
-enum heed_status heedi_fail_memory(struct heed_context *context, const char *what, size_t bytes) {
+enum heed_status(heedi_fail_memory)(struct heed_context *context, const char *what, size_t bytes) {
     return heedi_fail(context, HEED_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for %s", bytes,
                       what);
 }

@@ -39,6 +39,24 @@ enum heed_status heedi_fail_within(struct heed_context *context, enum heed_statu
 /* Out of memory while allocating `bytes` for `what`. */
 enum heed_status heedi_fail_memory(struct heed_context *context, const char *what, size_t bytes);
 
+#ifdef __clang_analyzer__
+/* The analyser does not look into other files: it is told that the status comes back as given. */
+static inline enum heed_status heedi_given(enum heed_status returned, enum heed_status status) {
+    (void)returned;
+    return status;
+}
+#define heedi_fail(context, status, ...)                                                           \
+    heedi_given((heedi_fail)(context, status, __VA_ARGS__), status)
+#define heedi_error(error, status, ...)                                                            \
+    heedi_given((heedi_error)(error, status, __VA_ARGS__), status)
+#define heedi_fail_within(context, status, ...)                                                    \
+    heedi_given((heedi_fail_within)(context, status, __VA_ARGS__), status)
+#define heedi_fail_memory(context, what, bytes)                                                    \
+    heedi_given((heedi_fail_memory)(context, what, bytes), HEED_ERROR_OUT_OF_MEMORY)
+#define heedi_op_fail(call, status, ...)                                                           \
+    heedi_given((heedi_op_fail)(call, status, __VA_ARGS__), status)
+#endif
+
 /* Reads a versioned struct as heed/backend.h states: copies min(its struct_size, known) bytes into
  * the zeroed `to`; HEED_ERROR_UNSUPPORTED where it is larger and the unknown tail is not zero.
  * `what` names it in the message; error may be NULL. */

@@ -108,6 +108,8 @@ static struct entry *evict(struct heedi_cache *cache) {
     for (struct entry *entry = cache->first; entry != NULL; entry = entry->next)
         if (entry->program != NULL)
             oldest = entry;
+    if (oldest == NULL)
+        return NULL;
     unlink_entry(cache, oldest);
     cache->count--;
     return oldest;

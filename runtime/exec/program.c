@@ -10,7 +10,7 @@
 /* ---- compiling the parts ---- */
 
 static void destroy_parts(struct heed_program *program) {
-    for (uint32_t p = 0; p < program->part_count; p++) {
+    for (uint32_t p = 0; program->parts != NULL && p < program->part_count; p++) {
         struct heedi_compiled *part = &program->parts[p];
         if (part->program != NULL)
             part->device->backend.table.program_destroy(part->program);

@@ -114,9 +114,12 @@ static void add_own_folders(struct places *places) {
     if (heedi_os_own_folder(own, sizeof own)) {
         add_place(places, PLACE_FOLDER, heedi_asprintf(places->env, "%s/heed", own));
         char up[64] = "";
-        for (const char *c = HEEDI_BINDIR; *c != '\0' && strlen(up) + 4 < sizeof up; c++)
-            if (c[0] != '/' && (c[1] == '/' || c[1] == '\0'))
-                strcat(up, "/..");
+        size_t used = 0;
+        for (const char *c = HEEDI_BINDIR; *c != '\0' && used + sizeof "/.." <= sizeof up; c++)
+            if (c[0] != '/' && (c[1] == '/' || c[1] == '\0')) {
+                memcpy(up + used, "/..", sizeof "/..");
+                used += sizeof "/.." - 1;
+            }
         if (HEEDI_BINDIR[0] != '/' && HEEDI_PLUGIN_DIR[0] != '/')
             add_place(places, PLACE_FOLDER,
                       heedi_asprintf(places->env, "%s%s/%s", own, up, HEEDI_PLUGIN_DIR));

@@ -22,8 +22,8 @@ const struct heedi_op *heedi_op_find(enum heed_op op) {
     return NULL;
 }
 
-enum heed_status heedi_op_fail(struct heedi_call *call, enum heed_status status, const char *format,
-                               ...) {
+enum heed_status(heedi_op_fail)(struct heedi_call *call, enum heed_status status,
+                                const char *format, ...) {
     char text[768];
     va_list arguments;
     va_start(arguments, format);

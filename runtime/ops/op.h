@@ -79,8 +79,8 @@ const struct heedi_op *heedi_op_find(enum heed_op op);
 enum heed_status heedi_op_infer(struct heedi_call *call);
 
 /* Helpers shared by the operator files (runtime/ops/op.c). Each fails with a full message. */
-enum heed_status heedi_op_fail(struct heedi_call *call, enum heed_status status, const char *format,
-                               ...) HEEDI_PRINTF(3, 4);
+enum heed_status(heedi_op_fail)(struct heedi_call *call, enum heed_status status,
+                                const char *format, ...) HEEDI_PRINTF(3, 4);
 bool heedi_is_float(enum heed_dtype dtype);
 /* Right-aligned broadcasting of two shapes; HEED_ERROR_SHAPE if they do not fit. */
 enum heed_status heedi_broadcast_shapes(struct heedi_call *call, const struct heed_tensor_desc *a,

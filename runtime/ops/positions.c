@@ -44,8 +44,8 @@ static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
 static double element(const struct heed_positions_attrs *attrs, double position, uint32_t column) {
     const uint32_t half = attrs->width / 2;
     const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
-    const uint32_t i = interleaved ? column / 2 : column % half;
     const bool cosine = interleaved ? column % 2 == 1 : column >= half;
+    const uint32_t i = interleaved ? column / 2 : cosine ? column - half : column;
     const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
                                 ? (double)i / (double)(half - 1)
                                 : 2.0 * (double)i / (double)attrs->width;
