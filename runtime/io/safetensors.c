@@ -103,7 +103,7 @@ static enum heed_status read_entry(struct header *header, const cJSON *item) {
         return malformed(header, entry.name, "'dtype' is missing");
     if (!cJSON_IsArray(entry.shape))
         return malformed(header, entry.name, "'shape' is missing or not an array");
-    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
+    if (offsets == NULL || !cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
         !read_whole(offsets->child, &entry.begin) ||
         !read_whole(offsets->child->next, &entry.end) || entry.begin > entry.end)
         return malformed(header, entry.name,
@@ -178,7 +178,7 @@ static enum heed_status add_tensor(const struct header *header, const struct ent
     if (type->dtype == HEED_DTYPE_NONE)
         return heedi_weights_add_unsupported(header->context, header->weights, header->source, name,
                                              "its type %s is not supported", type->name);
-    int64_t dims[HEED_MAX_RANK];
+    int64_t dims[HEED_MAX_RANK] = {0};
     size_t count = 0;
     for (const cJSON *item = entry->shape->child; item != NULL; item = item->next)
         (void)read_whole(item, &dims[count++]);

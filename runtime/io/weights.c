@@ -304,7 +304,7 @@ enum heed_status heedi_weights_add(struct heed_context *context, struct heedi_we
     struct heed_weight **weight = &items[weights->count];
     const size_t alignment =
         desc->dtype == HEED_Q8_0 ? sizeof(uint16_t) : heed_dtype_bytes(desc->dtype);
-    const bool aligned = (uintptr_t)data % alignment == 0;
+    const bool aligned = alignment > 0 && (uintptr_t)data % alignment == 0;
     if (aligned && heed_desc_contiguous(desc)) {
         const struct heed_tensor_desc packed = heed_desc(desc->dtype, desc->rank, desc->dims);
         heedi_ref_retain(&source->references);

@@ -16,7 +16,7 @@ static enum heed_status infer(struct heedi_call *call) {
         status = heedi_expect_float(call, STATE, names[STATE]);
     if (status == HEED_OK)
         status = heedi_expect_float(call, X, names[X]);
-    for (uint32_t i = POSITION; i < call->input_count && status == HEED_OK; i++) {
+    for (uint32_t i = POSITION; i <= ROW && i < call->input_count && status == HEED_OK; i++) {
         if (call->inputs[i] == NULL)
             continue;
         status = heedi_expect_i32(call, i, names[i]);

@@ -280,8 +280,9 @@ static double depth(const struct heedi_call *call) {
     const enum heed_dtype dtype = call->inputs[B]->dtype;
     const double after = (optional(call, BIAS) != NULL ? 1 : 0) +
                          heedi_activation_depth((enum heed_activation)attrs->activation);
+    const int64_t blocks = left.columns / HEED_Q8_0_VALUES;
     if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
-        return after + (dtype == HEED_Q8_0 ? (double)(left.columns / HEED_Q8_0_VALUES) + 1 : 3);
+        return after + (dtype == HEED_Q8_0 ? (double)blocks + 1 : 3);
     return after + (double)left.columns + (optional(call, SCALE) != NULL ? 1 : 0);
 }
 
