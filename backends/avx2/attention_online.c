@@ -219,8 +219,9 @@ void heedi_avx2_attend(const struct attention *work, const struct attention_run 
         const float sum = total(&at, r);
         if (sum == 0.0f)
             continue; /* the result is zero already */
+        const __m256 factor = _mm256_set1_ps(1.0f / sum);
         for (int64_t i = 0; i < at.width; i += 8)
-            _mm256_storeu_ps(y + i, _mm256_div_ps(_mm256_loadu_ps(y + i), _mm256_set1_ps(sum)));
+            _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_loadu_ps(y + i), factor));
         heedi_avx2_store(&work->call->out[0], (run->item + r) * work->dv, work->dv, y);
     }
     if (work->call->out[1].desc == NULL)

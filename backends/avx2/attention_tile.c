@@ -122,10 +122,11 @@ void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels 
         .a_row = d, .c_row = ATTENTION_KEYS, .k = d, .first = true, .b_k = TILE_COLUMNS};
     for (int64_t panel = 0; panel * TILE_COLUMNS < keys; panel++) {
         it.b = panels->k + panel * d * TILE_COLUMNS;
-        for (int64_t r = 0; r < rows; r += TILE_ROWS) {
+        for (int64_t r = 0, count = 0; r < rows; r += count) {
+            count = tile_height(rows - r);
             it.a = q + r * d;
             it.c = scores + r * ATTENTION_KEYS + panel * TILE_COLUMNS;
-            tiles[(rows - r < TILE_ROWS ? rows - r : TILE_ROWS) - 1](&it);
+            tiles[count - 1](&it);
         }
     }
 }
@@ -208,8 +209,8 @@ void heedi_avx2_add_values(int64_t dv, const struct attention_panels *panels, in
                            const float *weights, const int64_t *begin, const int64_t *end,
                            float *y) {
     const int64_t width = (dv + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS;
-    for (int64_t first = 0; first < rows; first += TILE_ROWS) {
-        const int64_t count = rows - first < TILE_ROWS ? rows - first : TILE_ROWS;
+    for (int64_t first = 0, count = 0; first < rows; first += count) {
+        count = tile_height(rows - first);
         int64_t low = 0, high = ATTENTION_KEYS; /* keys that every row sees */
         for (int64_t r = first; r < first + count; r++) {
             low = begin[r] > low ? begin[r] : low;

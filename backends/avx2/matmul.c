@@ -38,7 +38,7 @@ struct plan {
     int64_t batch_dims[2];
     int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
     int64_t panels, strips;
-    int64_t tile_rows, tile_panels; /* of a register tile */
+    int64_t tile_panels; /* of a register tile */
     int64_t piece_rows, piece_panels, row_pieces, panel_pieces;
     int64_t block_k;
     bool a_direct, b_shared;
@@ -107,8 +107,7 @@ static int64_t ahead_of(const struct matmul *work, const struct piece *piece,
     const int64_t rows = tile->row - piece->first_row;
     if (rows == 0)
         return LINES;
-    return rows == work->plan->tile_rows ? work->plan->k * TILE_COLUMNS * (int64_t)work->panel_bytes
-                                         : 0;
+    return rows <= TILE_ROWS ? work->plan->k * TILE_COLUMNS * (int64_t)work->panel_bytes : 0;
 }
 
 static void compute_tile(const struct matmul *work, const struct piece *piece,
@@ -163,10 +162,9 @@ static void compute_piece(const struct matmul *work, const struct piece *piece) 
             tile.panels = plan->tile_panels;
             if (tile.panel + tile.panels > piece->last_panel)
                 tile.panels = 1;
-            for (tile.row = piece->first_row; tile.row < piece->last_row;
-                 tile.row += plan->tile_rows) {
+            for (tile.row = piece->first_row; tile.row < piece->last_row; tile.row += tile.rows) {
                 const int64_t rest = piece->last_row - tile.row;
-                tile.rows = rest < plan->tile_rows ? rest : plan->tile_rows;
+                tile.rows = plan->a_direct ? tile_height(rest) : least(rest, TILE_ROWS);
                 compute_tile(work, piece, &tile);
             }
         }
@@ -367,36 +365,43 @@ static void read_shapes(const struct avx2_node *node, struct plan *plan) {
     plan->strips = (plan->m + TILE_ROWS - 1) / TILE_ROWS;
 }
 
-/* How the work is cut. */
-static void cut(struct plan *plan) {
-    const int64_t blocks = (plan->k + BLOCK_K - 1) / BLOCK_K;
-    plan->block_k = blocks > 1 ? (plan->k + blocks - 1) / blocks : BLOCK_K;
-    plan->tile_rows = TILE_ROWS;
-    plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
-    if (plan->m <= SKINNY_ROWS) /* a weight is read once, the longer its stretches the better */
-        plan->block_k = plan->k > 0 ? plan->k : 1;
-    if (plan->m <= SKINNY_ROWS) {
-        plan->piece_rows = plan->m > 0 ? plan->m : 1;
-        plan->piece_panels = plan->tile_panels < 3 ? 4 : 2 * plan->tile_panels;
-        if (plan->a_direct && plan->m > 0) /* tiles of about one height: 8 as 4 + 4 */
-            plan->tile_rows = (plan->m + plan->strips - 1) / plan->strips;
-    } else {
-        plan->piece_rows = BLOCK_ROWS;
-        plan->piece_panels = BLOCK_PANELS;
-    }
-    for (;;) {
-        plan->row_pieces = (plan->m + plan->piece_rows - 1) / plan->piece_rows;
-        plan->panel_pieces = (plan->panels + plan->piece_panels - 1) / plan->piece_panels;
-        if (plan->m <= SKINNY_ROWS ||
-            plan->row_pieces * plan->panel_pieces * plan->batches >= LEAST_PIECES)
-            return;
+static int64_t pieces_of(int64_t count, int64_t piece) {
+    return (count + piece - 1) / piece;
+}
+
+/* How a product of many rows is cut into pieces: as large as caches allow, but enough of them. */
+static void cut_pieces(struct plan *plan) {
+    plan->piece_rows = BLOCK_ROWS;
+    plan->piece_panels = BLOCK_PANELS;
+    while (plan->batches * pieces_of(plan->m, plan->piece_rows) *
+               pieces_of(plan->panels, plan->piece_panels) <
+           LEAST_PIECES) {
         if (plan->piece_panels > 4)
             plan->piece_panels /= 2;
         else if (plan->piece_rows > 4 * TILE_ROWS)
             plan->piece_rows /= 2;
         else
-            return;
+            break;
     }
+    /* 145 rows as 78 and 67, not as 144 and 1; strips need multiples of 6. */
+    const int64_t rows = pieces_of(plan->m, pieces_of(plan->m, plan->piece_rows));
+    plan->piece_rows = pieces_of(rows, TILE_ROWS) * TILE_ROWS;
+}
+
+/* How the work is cut. */
+static void cut(struct plan *plan) {
+    plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
+    if (plan->m <= SKINNY_ROWS) { /* a weight is read once, the longer its stretches the better */
+        plan->block_k = plan->k > 0 ? plan->k : 1;
+        plan->piece_rows = plan->m > 0 ? plan->m : 1;
+        plan->piece_panels = plan->tile_panels < 3 ? 4 : 2 * plan->tile_panels;
+    } else {
+        const int64_t blocks = pieces_of(plan->k, BLOCK_K);
+        plan->block_k = blocks > 1 ? pieces_of(plan->k, blocks) : BLOCK_K;
+        cut_pieces(plan);
+    }
+    plan->row_pieces = pieces_of(plan->m, plan->piece_rows);
+    plan->panel_pieces = pieces_of(plan->panels, plan->piece_panels);
 }
 
 /* Takes `elems` f32 elements of the scratch. False if there are too many. */

@@ -45,6 +45,13 @@ TILE_INLINE __m256 tile_load(const void *b, int64_t offset, enum heed_dtype dtyp
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
+/* Rows of the next register tile where `rest` are left: tiles of about one height, 8 as 4 + 4,
+ * since low ones leave multipliers idle. */
+static inline int64_t tile_height(int64_t rest) {
+    const int64_t tiles = (rest + TILE_ROWS - 1) / TILE_ROWS;
+    return tiles > 1 ? (rest + tiles - 1) / tiles : rest;
+}
+
 struct tile_operands {
     float *c;
     int64_t c_row; /* distance of rows, in elements, as below */
