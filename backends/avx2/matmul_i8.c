@@ -10,7 +10,7 @@
  *     | k 2, k 3   |                   q8_0: the same, and an f32 scale per column and 32 lines of
  *     | ...        |                   k, [k / 32][16]
  *
- * 4 x 16 sums of i8, or 3 x 16 sums of a block and as many in f32 of q8_0, stay in registers. A
+ * 6 x 16 sums of i8, or 3 x 16 sums of a block and as many in f32 of q8_0, stay in registers. A
  * constant b is packed once, any other on the way. After the exact sums every element takes the few
  * roundings that ops.h fixes, so the bits before the activation are those of any backend. */
 #include <string.h>
@@ -22,7 +22,7 @@
 enum {
     BLOCK_ROWS = 96,  /* rows of a piece */
     BLOCK_PANELS = 4, /* panels of a piece */
-    I8_ROWS = 4,      /* of a register tile */
+    I8_ROWS = 6,      /* of a register tile */
     Q8_0_ROWS = 3
 };
 
@@ -122,6 +122,8 @@ TILE_INLINE void multiply(__m256i sums[I8_ROWS][2], const int rows, const int16_
             const __m256i x = _mm256_set1_epi32(pair);
             sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(x, left));
             sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(x, right));
+            /* without this gcc moves sums about and runs out of registers */
+            __asm__("" : "+x"(sums[r][0]), "+x"(sums[r][1]));
         }
     }
 }
@@ -209,10 +211,12 @@ TILE(i8, 1)
 TILE(i8, 2)
 TILE(i8, 3)
 TILE(i8, 4)
+TILE(i8, 5)
+TILE(i8, 6)
 TILE(q8_0, 1)
 TILE(q8_0, 2)
 TILE(q8_0, 3)
-static const tile_fn i8_tiles[I8_ROWS] = {i8_1, i8_2, i8_3, i8_4};
+static const tile_fn i8_tiles[I8_ROWS] = {i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
 static const tile_fn q8_0_tiles[Q8_0_ROWS] = {q8_0_1, q8_0_2, q8_0_3};
 
 /* ---- running ---- */
@@ -284,7 +288,7 @@ static void run(const struct avx2_call *call) {
                         (rows < 4 ? 4 : rows) * BLOCK_PANELS * k / 2, matmul_range, &work);
 }
 
-void heed_i8_matmul_4x16__avx2(const struct avx2_call *call) {
+void heed_i8_matmul_6x16__avx2(const struct avx2_call *call) {
     run(call);
 }
 
