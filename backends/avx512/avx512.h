@@ -16,7 +16,8 @@
 
 enum {
     AVX512_COLUMNS = 16, /* of a panel of b */
-    AVX512_QUAD = 4      /* neighbours along k that one instruction multiplies and adds */
+    AVX512_QUAD = 4,     /* neighbours along k that one instruction multiplies and adds */
+    AVX512_ROWS = 192    /* of a, quantised at a time: bounds the memory of every product */
 };
 
 /* Where an operand lies: `storage` is the tensor of the sub-graph that owns the memory, -1: absent.
@@ -107,7 +108,7 @@ const char *heedi_avx512_tensor(const struct heed_subgraph *subgraph, int32_t in
 const char *heedi_avx512_accept(const struct heed_subgraph *subgraph, uint32_t index,
                                 struct avx512_product *product);
 
-/* Bytes that a run needs beside the arena; SIZE_MAX: too many. */
+/* Bytes that a run needs beside the arena. */
 size_t heedi_avx512_scratch_bytes(const struct avx512_product *product);
 
 /* ---- program.c ---- */

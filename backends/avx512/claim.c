@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which nodes the plugin runs. Query and compile look at a node through the same function, so what
  * was claimed can be compiled. */
-#include <stdint.h>
 #include <string.h>
 
 #include "avx512.h"
@@ -85,6 +84,8 @@ static const char *check(const struct reading *reading) {
         return "a and the result must be f32";
     if (a->rank < 2 || b->rank != 2 || reading->y.desc.rank != a->rank)
         return "a must have at least two dimensions, and b two";
+    if (a->dims[a->rank - 1] > HEED_QUANTIZE_MAX_K)
+        return "the inner dimension is too long";
     if (!heed_desc_contiguous(&reading->y.desc) ||
         (a->dims[a->rank - 1] > 1 && a->strides[a->rank - 1] != 1))
         return "the result, or a row of a, is not contiguous";
@@ -131,10 +132,9 @@ static struct avx512_operand operand_of(const struct reading *reading, int input
 }
 
 size_t heedi_avx512_scratch_bytes(const struct avx512_product *product) {
-    const uint64_t row = sizeof(float) + ((uint64_t)product->k + 3) / 4 * 4;
-    if (product->m > 0 && (uint64_t)product->m > (SIZE_MAX / 4 - 128) / row)
-        return SIZE_MAX;
-    return (size_t)((uint64_t)product->m * row) + 128; /* two parts, each rounded up to 64 */
+    const int64_t rows = product->m < AVX512_ROWS ? product->m : AVX512_ROWS;
+    const size_t row_bytes = (size_t)(product->k + AVX512_QUAD - 1) / AVX512_QUAD * AVX512_QUAD;
+    return AVX512_ROWS * sizeof(float) + (size_t)rows * row_bytes; /* scales, rows */
 }
 
 const char *heedi_avx512_accept(const struct heed_subgraph *subgraph, uint32_t index,
@@ -162,6 +162,5 @@ const char *heedi_avx512_accept(const struct heed_subgraph *subgraph, uint32_t i
     product->b_scale = operand_of(&reading, B_SCALE);
     product->bias = operand_of(&reading, BIAS);
     product->y = operand_of(&reading, -1);
-    return heedi_avx512_scratch_bytes(product) == SIZE_MAX ? "the quantised rows are too large"
-                                                           : NULL;
+    return NULL;
 }

@@ -37,9 +37,10 @@ enum {
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+/* AVX512_ROWS rows or fewer, from `first` on. */
 struct work {
     const struct avx512_run *run;
-    int64_t m, n, k, row_bytes;
+    int64_t first, m, n, k, row_bytes;
     int64_t panels, panel_pieces;
     const struct avx512_panels *b;
     uint8_t *rows; /* [m][row_bytes], q + 128 */
@@ -70,7 +71,7 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
     const struct work *work = arg;
     const struct heed_tensor_desc *a = &work->run->product->a_desc;
     for (int64_t row = begin; row < end; row++) {
-        int64_t offset = 0, rest = row;
+        int64_t offset = 0, rest = work->first + row;
         for (uint32_t i = a->rank - 1; i-- > 0; rest /= a->dims[i])
             offset += rest % a->dims[i] * a->strides[i];
         const float *x = work->run->a + offset;
@@ -133,7 +134,7 @@ INLINE void finish(const struct work *work, int64_t row, int64_t column, __m512 
     if (run->bias != NULL)
         value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, run->bias + column));
     value = activate(run->product->activation, value);
-    float *target = run->y + row * work->n + column;
+    float *target = run->y + (work->first + row) * work->n + column;
     if (mask == 0xffffu) /* stores under a mask are slow */
         _mm512_storeu_ps(target, value);
     else
@@ -277,23 +278,23 @@ static void parallel(const struct heed_host *host, int64_t count, int64_t cost, 
 
 void heedi_avx512_matmul(const struct heed_host *host, const struct avx512_run *run) {
     const struct avx512_product *product = run->product;
-    const size_t scale_bytes = ((size_t)product->m * sizeof(float) + 63) / 64 * 64;
     struct work work = {
         .run = run,
-        .m = product->m,
         .n = product->n,
         .k = product->k,
         .row_bytes = product->panels->quads * AVX512_QUAD,
         .panels = (product->n + AVX512_COLUMNS - 1) / AVX512_COLUMNS,
         .b = product->panels,
-        .rows = (uint8_t *)run->scratch + scale_bytes,
+        .rows = (uint8_t *)run->scratch + AVX512_ROWS * sizeof(float),
         .scales = run->scratch,
     };
     work.panel_pieces = (work.panels + BLOCK_PANELS - 1) / BLOCK_PANELS;
-    if (work.m == 0 || work.n == 0)
-        return;
-    const int64_t rows = work.m < BLOCK_ROWS ? work.m : BLOCK_ROWS;
-    parallel(host, work.m, work.k / 2, quantize_range, &work);
-    parallel(host, (work.m + BLOCK_ROWS - 1) / BLOCK_ROWS * work.panel_pieces,
-             (rows < 4 ? 4 : rows) * BLOCK_PANELS * work.k / AVX512_QUAD, matmul_range, &work);
+    for (; work.n > 0 && work.first < product->m; work.first += AVX512_ROWS) {
+        const int64_t left = product->m - work.first;
+        work.m = left < AVX512_ROWS ? left : AVX512_ROWS;
+        const int64_t rows = work.m < BLOCK_ROWS ? work.m : BLOCK_ROWS;
+        parallel(host, work.m, work.k / 2, quantize_range, &work);
+        parallel(host, (work.m + BLOCK_ROWS - 1) / BLOCK_ROWS * work.panel_pieces,
+                 (rows < 4 ? 4 : rows) * BLOCK_PANELS * work.k / AVX512_QUAD, matmul_range, &work);
+    }
 }
