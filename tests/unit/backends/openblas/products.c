@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenBLAS backend beside others: which products it takes and why it declines the rest, several
  * threads at once, allocations that fail. That its results are right is for tests/check. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 #include "runtime/base/os.h"
 #include "tests/support/memory.h"
 
-enum { M = 300, K = 70, N = 600, THREADS = 4 };
+enum { M = 600, K = 70, N = 600, THREADS = 4 };
 
 static struct test_memory memory;
 static struct test_log logged;
@@ -88,6 +89,7 @@ static struct heed_graph *product(const struct shape *shape) {
     const struct heed_matmul_attrs attrs = {.struct_size = (uint32_t)sizeof attrs,
                                             .activation = (uint32_t)shape->activation};
     heed_graph_matmul(graph, "product", a, b, &attrs, &y);
+    heed_graph_output(graph, "sums", y);
     heed_graph_unary(graph, HEED_OP_SOFTMAX, "softmax", y, &y);
     heed_graph_output(graph, "y", y);
     ok(heed_graph_freeze(graph));
@@ -188,6 +190,25 @@ struct runner {
     bool failed;
 };
 
+static float a_value(int i) {
+    return (float)((i * 37) % 101) / 64.0f - 0.7f;
+}
+static float b_value(int i) {
+    return (float)((i * 53) % 97) / 64.0f - 0.7f;
+}
+
+/* K products of two values below 1 in magnitude, summed in any order. */
+static void check_sums(const float *y) {
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) {
+            double sum = 0;
+            for (int k = 0; k < K; k++)
+                sum += (double)a_value(i * K + k) * (double)b_value(k * N + j);
+            if (!(fabs(sum - (double)y[i * N + j]) <= K * K * 0x1p-24))
+                fail_msg("[%d, %d] is %.9g, expected %.9g", i, j, (double)y[i * N + j], sum);
+        }
+}
+
 static void run(void *arg) {
     struct runner *runner = arg;
     struct heed_context *own = test_context(&memory, NULL, HEED_LOG_ERROR);
@@ -197,11 +218,11 @@ static void run(void *arg) {
         float *a = heed_instance_input(instance, "a", NULL);
         float *b = heed_instance_input(instance, "b", NULL);
         for (int i = 0; i < M * K; i++)
-            a[i] = (float)((i * 37) % 101) / 64.0f - 0.7f;
+            a[i] = a_value(i);
         for (int i = 0; i < K * N; i++)
-            b[i] = (float)((i * 53) % 97) / 64.0f - 0.7f;
+            b[i] = b_value(i);
         runner->failed = heed_instance_run(own, instance) != HEED_OK;
-        const float *y = heed_instance_output(instance, "y", NULL);
+        const float *y = heed_instance_output(instance, "sums", NULL);
         if (round > 0 && memcmp(runner->y, y, sizeof(float) * M * N) != 0)
             runner->failed = true;
         memcpy(runner->y, y, sizeof(float) * M * N);
@@ -210,8 +231,8 @@ static void run(void *arg) {
     heed_context_destroy(own);
 }
 
-/* Instances of one program, each on a thread of its own and all on the executor's pool: every run
- * gives the bits of the first. */
+/* A product of several pieces in both directions, by instances of one program, each on a thread of
+ * its own and all on the executor's pool: every run gives the bits of the first. */
 static void threads_do_not_disturb(void **state) {
     static float results[THREADS + 1][M * N];
     static const struct shape shape = {M, K, N, HEED_F32, HEED_F32, false, HEED_ACTIVATION_NONE};
@@ -227,6 +248,7 @@ static void threads_do_not_disturb(void **state) {
     for (int i = 0; i <= THREADS; i++)
         runners[i] = (struct runner){executor, program, results[i], false};
     run(&runners[THREADS]); /* alone */
+    check_sums(results[THREADS]);
     for (int i = 0; i < THREADS; i++) {
         threads[i] = heedi_os_thread_start(&context->env, run, &runners[i], "runner");
         assert_non_null(threads[i]);
