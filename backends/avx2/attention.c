@@ -9,7 +9,7 @@
  * and y / s at the end. Where weights are asked for, a second pass computes the scores again and
  * stores exp(score - m) / s; so y has the same bits with and without them.
  *
- * A piece of work is up to 72 neighbouring queries of one sequence and head, whose keys are packed
+ * A piece of work is up to 144 neighbouring queries of one sequence and head, whose keys are packed
  * a tile at a time on the stack; one or two queries, as in decoding, read keys where they lie.
  * Tiles begin at multiples of 64 keys of the sequence, so the bits of a query depend neither on its
  * neighbours nor on where the sequence stands. */
@@ -101,12 +101,12 @@ static void attend_sequence(const struct attention *work, int64_t batch, int64_t
 static void attention_range(void *arg, int64_t begin, int64_t end) {
     const struct attention *work = arg;
     const struct avx2_operand *y = &work->call->out[0], *weights = &work->call->out[1];
-    const int64_t blocks = (work->queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
+    const int64_t blocks = (work->queries + work->block - 1) / work->block;
     for (int64_t item = begin; item < end; item++) {
         const int64_t head = item / blocks % work->heads, batch = item / blocks / work->heads;
-        const int64_t first = item % blocks * ATTENTION_ROWS;
+        const int64_t first = item % blocks * work->block;
         const int64_t last =
-            first + ATTENTION_ROWS < work->queries ? first + ATTENTION_ROWS : work->queries;
+            first + work->block < work->queries ? first + work->block : work->queries;
         const int64_t row = (batch * work->heads + head) * work->queries + first;
         heedi_avx2_zero(y, row * work->dv, (last - first) * work->dv);
         if (weights->desc != NULL)
@@ -157,8 +157,11 @@ void heed_f32_attention_online__avx2(const struct avx2_call *call) {
     const int64_t visible = attrs->max_len > 0 && (int64_t)attrs->max_len < work.keys
                                 ? (int64_t)attrs->max_len
                                 : work.keys;
-    const int64_t blocks = (work.queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
-    const int64_t rows = work.queries < ATTENTION_ROWS ? work.queries : ATTENTION_ROWS;
+    /* Keys are packed once for all queries of a piece: the more the better. */
+    const int64_t width = work.d > work.dv ? work.d : work.dv;
+    work.block = width <= ATTENTION_WIDTH / 2 ? ATTENTION_ROWS : ATTENTION_ROWS / 2;
+    const int64_t blocks = (work.queries + work.block - 1) / work.block;
+    const int64_t rows = work.queries < work.block ? work.queries : work.block;
     heedi_avx2_parallel(call, q->dims[0] * work.heads * blocks,
                         rows * visible * (work.d + work.dv + 32) / 12, attention_range, &work);
 }

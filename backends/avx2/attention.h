@@ -8,10 +8,11 @@
 #include "tile.h"
 
 enum {
-    ATTENTION_KEYS = 64,   /* keys of a tile, 4 panels */
-    ATTENTION_ROWS = 72,   /* queries of a piece of work, 12 register tiles */
-    ATTENTION_WIDTH = 128, /* largest d and dv */
-    ATTENTION_FEW_ROWS = 2 /* up to so many queries read keys and values where they lie */
+    ATTENTION_KEYS = 64,    /* keys of a tile, 4 panels */
+    ATTENTION_ROWS = 144,   /* most queries of a piece of work, 24 register tiles */
+    ATTENTION_ELEMS = 9216, /* of the queries of a piece, and of their results */
+    ATTENTION_WIDTH = 128,  /* largest d and dv */
+    ATTENTION_FEW_ROWS = 2  /* up to so many queries read keys and values where they lie */
 };
 
 struct attention {
@@ -19,6 +20,7 @@ struct attention {
     const struct avx2_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
     const struct avx2_operand *q_offsets, *kv_offsets;
     int64_t heads, queries, keys, d, dv; /* h, tq, tk, d, dv */
+    int64_t block;                       /* queries of a piece of work */
     int64_t group;                       /* query heads per key head */
     int64_t bias_strides[HEED_MAX_RANK]; /* along [b, h, tq, tk], 0 where it repeats */
     int64_t weights_len;                 /* last dimension of the returned weights */

@@ -13,8 +13,8 @@ struct progress {
     float tile_max[ATTENTION_ROWS];
     float sums[ATTENTION_ROWS][8]; /* of exponentials: of keys 0, 8, 16..., of 1, 9, ... */
     int64_t width;                 /* of a row of y: dv rounded up to 16 */
-    float q[ATTENTION_ROWS * ATTENTION_WIDTH]; /* [rows][d] */
-    float y[ATTENTION_ROWS * ATTENTION_WIDTH]; /* [rows][width] */
+    float q[ATTENTION_ELEMS];      /* [rows][d] */
+    float y[ATTENTION_ELEMS];      /* [rows][width] */
     float scores[ATTENTION_ROWS * ATTENTION_KEYS];
     int64_t begin[ATTENTION_ROWS], end[ATTENTION_ROWS]; /* visible keys within the tile */
 };

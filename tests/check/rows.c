@@ -12,7 +12,7 @@
 
 #include "tests/support/agree.h"
 
-enum { MOST_ROWS = 20, K = 900, N = 70, HEADS = 2, KEYS = 90, D = N / HEADS };
+enum { MOST_ROWS = 20, K = 900, N = 70, HEADS = 2, KEYS = 160, D = N / HEADS };
 
 struct data {
     float x[MOST_ROWS][K], keys[MOST_ROWS][HEADS][KEYS][D], values[MOST_ROWS][HEADS][KEYS][D];
