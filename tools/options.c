@@ -218,10 +218,11 @@ static bool parse_type(const struct option *option, const char *value, enum heed
     return false;
 }
 
+/* `value` is "" for a switch. */
 static bool set_option(const struct option *option, const char *value,
                        struct heedi_tool_options *options) {
     uint32_t beam = 1;
-    if (value != NULL && *value == '\0') {
+    if (option->argument != NULL && *value == '\0') {
         heedi_tool_message("--%s: the value is empty", option->name);
         return false;
     }
@@ -306,7 +307,7 @@ static int parse_option(const struct heedi_tool_verb *verb, int count, char **ar
         }
         value = argv[++*at];
     }
-    return set_option(option, value, options) ? TOOL_OK : TOOL_USAGE;
+    return set_option(option, value != NULL ? value : "", options) ? TOOL_OK : TOOL_USAGE;
 }
 
 int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char **argv,

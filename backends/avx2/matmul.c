@@ -145,7 +145,7 @@ static void compute_tile(const struct matmul *work, const struct piece *piece,
     if (last && (work->finishes || buffered))
         for (int64_t r = 0; r < tile->rows; r++)
             finish_row(work, row + r, column, columns, it.c + r * it.c_row);
-    else if (buffered)
+    else if (buffered && work->sums != NULL)
         for (int64_t r = 0; r < tile->rows; r++)
             memcpy(work->sums + (row + r) * plan->n + column, buffer + r * width,
                    (size_t)columns * sizeof *buffer);

@@ -325,7 +325,7 @@ void heedi_avx2_program_destroy(struct heed_plugin_program *program) {
     if (program == NULL)
         return;
     const struct heed_host *host = program->host;
-    for (uint32_t i = 0; i < program->node_count; i++) {
+    for (uint32_t i = 0; program->nodes != NULL && i < program->node_count; i++) {
         if (program->nodes[i].prepared != NULL)
             host->prepared_release(host->handle, program->nodes[i].prepared);
         heedi_avx2_free(host, program->nodes[i].table);

@@ -187,7 +187,7 @@ void heedi_openblas_program_destroy(struct heed_plugin_program *program) {
     if (program == NULL)
         return;
     const struct heed_host *host = program->host;
-    for (uint32_t i = 0; i < program->product_count; i++)
+    for (uint32_t i = 0; program->products != NULL && i < program->product_count; i++)
         if (program->products[i].prepared != NULL)
             host->prepared_release(host->handle, program->products[i].prepared);
     heedi_openblas_free(host, program->products);

@@ -74,7 +74,7 @@ enum heed_status heedi_scalar_bind(struct heed_plugin_instance *instance, uint32
                                    void *memory, struct heed_error *error) {
     const struct scalar_binding *found = NULL;
     const enum heed_status status = find_binding(instance, binding, false, &found, error);
-    if (status != HEED_OK)
+    if (status != HEED_OK || found == NULL)
         return status;
     instance->memory[found->tensor] = memory;
     instance->bound[binding] = true;
@@ -86,7 +86,7 @@ enum heed_status heedi_scalar_bind_state(struct heed_plugin_instance *instance, 
                                          struct heed_error *error) {
     const struct scalar_binding *found = NULL;
     const enum heed_status status = find_binding(instance, binding, true, &found, error);
-    if (status != HEED_OK)
+    if (status != HEED_OK || found == NULL)
         return status;
     bool same = state->desc.dtype == found->desc.dtype && state->desc.rank == found->desc.rank;
     for (uint32_t i = 0; same && i < found->desc.rank; i++)
