@@ -24,12 +24,12 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-static int64_t entry(const struct avx2_operand *x, int64_t index) {
-    return heedi_avx2_load_i32(x, index * x->desc->strides[0]);
+static int64_t entry(const struct cpu_operand *x, int64_t index) {
+    return heedi_cpu_load_i32(x, index * x->desc->strides[0]);
 }
 
 /* Stretch `row` of packed rows [0, total), at most max_len long. False if there is none. */
-static bool stretch(const struct attention *work, const struct avx2_operand *offsets, int64_t row,
+static bool stretch(const struct attention *work, const struct cpu_operand *offsets, int64_t row,
                     int64_t total, int64_t *base, int64_t *length) {
     if (row < 0 || row + 1 >= offsets->desc->dims[0])
         return false;
@@ -100,7 +100,7 @@ static void attend_sequence(const struct attention *work, int64_t batch, int64_t
 /* Blocks of queries: [batch][head][block]. */
 static void attention_range(void *arg, int64_t begin, int64_t end) {
     const struct attention *work = arg;
-    const struct avx2_operand *y = &work->call->out[0], *weights = &work->call->out[1];
+    const struct cpu_operand *y = &work->call->out[0], *weights = &work->call->out[1];
     const int64_t blocks = (work->queries + work->block - 1) / work->block;
     for (int64_t item = begin; item < end; item++) {
         const int64_t head = item / blocks % work->heads, batch = item / blocks / work->heads;
@@ -108,9 +108,9 @@ static void attention_range(void *arg, int64_t begin, int64_t end) {
         const int64_t last =
             first + work->block < work->queries ? first + work->block : work->queries;
         const int64_t row = (batch * work->heads + head) * work->queries + first;
-        heedi_avx2_zero(y, row * work->dv, (last - first) * work->dv);
+        heedi_cpu_zero(y, row * work->dv, (last - first) * work->dv);
         if (weights->desc != NULL)
-            heedi_avx2_zero(weights, row * work->weights_len, (last - first) * work->weights_len);
+            heedi_cpu_zero(weights, row * work->weights_len, (last - first) * work->weights_len);
         if (work->q_offsets->desc == NULL) {
             attend_sequence(work, batch, head, batch, 0, first, last);
             continue;
@@ -124,7 +124,7 @@ static void attention_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_attention_online__avx2(const struct avx2_call *call) {
+void heed_f32_attention_online__avx2(const struct cpu_call *call) {
     const struct heed_attention_attrs *attrs = &call->node->attrs.attention;
     const struct heed_tensor_desc *q = call->in[HEED_ATTENTION_Q].desc;
     const struct heed_tensor_desc *k = call->in[HEED_ATTENTION_K].desc;
@@ -162,40 +162,40 @@ void heed_f32_attention_online__avx2(const struct avx2_call *call) {
     work.block = width <= ATTENTION_WIDTH / 2 ? ATTENTION_ROWS : ATTENTION_ROWS / 2;
     const int64_t blocks = (work.queries + work.block - 1) / work.block;
     const int64_t rows = work.queries < work.block ? work.queries : work.block;
-    heedi_avx2_parallel(call, q->dims[0] * work.heads * blocks,
-                        rows * visible * (work.d + work.dv + 32) / 12, attention_range, &work);
+    heedi_cpu_parallel(call, q->dims[0] * work.heads * blocks,
+                       rows * visible * (work.d + work.dv + 32) / 12, attention_range, &work);
 }
 
-static bool absent_or_i32(const struct avx2_tensor *tensor) {
-    return !heedi_avx2_present(tensor) || tensor->desc.dtype == HEED_I32;
+static bool absent_or_i32(const struct cpu_tensor *tensor) {
+    return !heedi_cpu_present(tensor) || tensor->desc.dtype == HEED_I32;
 }
 
-static const char *accept(struct avx2_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_attention_attrs *attrs = &node->attrs.attention;
     if (attrs->score > HEED_SCORE_SCALED)
         return "unknown kind of score";
     if (attrs->causal > 1 || attrs->return_weights > 1)
         return "unknown value of a flag";
     for (int i = HEED_ATTENTION_Q; i <= HEED_ATTENTION_V; i++)
-        if (!heedi_avx2_is_float(&node->in[i]) || node->in[i].desc.rank != 4)
+        if (!heedi_cpu_is_float(&node->in[i]) || node->in[i].desc.rank != 4)
             return "q, k and v must be of a float type and have four dimensions";
     if (node->in[HEED_ATTENTION_Q].desc.dims[3] > ATTENTION_WIDTH ||
         node->in[HEED_ATTENTION_V].desc.dims[3] > ATTENTION_WIDTH)
         return "heads are wider than 128";
-    if (heedi_avx2_present(&node->in[HEED_ATTENTION_BIAS]) &&
-        !heedi_avx2_is_float(&node->in[HEED_ATTENTION_BIAS]))
+    if (heedi_cpu_present(&node->in[HEED_ATTENTION_BIAS]) &&
+        !heedi_cpu_is_float(&node->in[HEED_ATTENTION_BIAS]))
         return "the bias must be of a float type";
     for (int i = HEED_ATTENTION_KEY_LEN; i <= HEED_ATTENTION_KV_OFFSETS; i++)
         if (!absent_or_i32(&node->in[i]))
             return "lengths, starts, rows and offsets must be i32";
-    if (!heedi_avx2_is_float(&node->out[0]) || node->out[0].desc.rank != 4 ||
-        (attrs->return_weights != 0) != heedi_avx2_is_float(&node->out[1]))
+    if (!heedi_cpu_is_float(&node->out[0]) || node->out[0].desc.rank != 4 ||
+        (attrs->return_weights != 0) != heedi_cpu_is_float(&node->out[1]))
         return "the results must be of a float type, and weights there where they are asked for";
     for (uint32_t i = HEED_ATTENTION_Q; i <= HEED_ATTENTION_V; i++)
-        heedi_avx2_want_lines(node, i);
-    node->kernel = AVX2_ATTENTION;
+        heedi_cpu_want_lines(node, i);
+    node->kernel = &heedi_avx2_kernels[AVX2_ATTENTION];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_attention = {
-    .attrs_size = sizeof(struct heed_attention_attrs), .accept = accept};
+const struct cpu_operator heedi_avx2_attention = {.attrs_size = sizeof(struct heed_attention_attrs),
+                                                  .accept = accept};

@@ -16,9 +16,9 @@ enum {
 };
 
 struct attention {
-    const struct avx2_call *call;
-    const struct avx2_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
-    const struct avx2_operand *q_offsets, *kv_offsets;
+    const struct cpu_call *call;
+    const struct cpu_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
+    const struct cpu_operand *q_offsets, *kv_offsets;
     int64_t heads, queries, keys, d, dv; /* h, tq, tk, d, dv */
     int64_t block;                       /* queries of a piece of work */
     int64_t group;                       /* query heads per key head */

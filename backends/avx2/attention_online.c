@@ -40,8 +40,8 @@ static bool find_tile(const struct attention *work, const struct attention_run *
         int64_t row = run->row;
         if (row < 0) {
             const int64_t *strides = work->kv_row->desc->strides;
-            row = heedi_avx2_load_i32(work->kv_row,
-                                      run->sequence * strides[0] + (first + j) * strides[1]);
+            row = heedi_cpu_load_i32(work->kv_row,
+                                     run->sequence * strides[0] + (first + j) * strides[1]);
         }
         const bool visible = row >= 0 && row < work->k->desc->dims[0];
         keys->k[j] = visible ? row * k[0] + run->k_offset + (first + j) * k[2] : -1;

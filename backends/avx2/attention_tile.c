@@ -10,7 +10,7 @@
 #include "vector.h"
 
 /* 8 elements of a line, or as many as there are and zeros. */
-TILE_INLINE __m256 load_line(const struct avx2_operand *x, int64_t offset, int64_t count) {
+TILE_INLINE __m256 load_line(const struct cpu_operand *x, int64_t offset, int64_t count) {
     const enum heed_dtype dtype = x->desc->dtype;
     if (count >= 8)
         return tile_load(x->data, offset, dtype);

@@ -6,52 +6,51 @@
 enum { STATE = 0, X = 1, POSITION = 2, ROW = 3 };
 
 /* One step of one row. */
-static void append_row(const struct avx2_call *call, int64_t from, int64_t to) {
-    const struct avx2_operand *state = &call->in[STATE], *x = &call->in[X];
+static void append_row(const struct cpu_call *call, int64_t from, int64_t to) {
+    const struct cpu_operand *state = &call->in[STATE], *x = &call->in[X];
     const int64_t n = x->desc->dims[2];
-    float buffer[AVX2_BLOCK];
-    for (int64_t j = 0; j < n; j += AVX2_BLOCK) {
-        const int64_t count = n - j < AVX2_BLOCK ? n - j : AVX2_BLOCK;
+    float buffer[CPU_BLOCK];
+    for (int64_t j = 0; j < n; j += CPU_BLOCK) {
+        const int64_t count = n - j < CPU_BLOCK ? n - j : CPU_BLOCK;
         heedi_avx2_store(state, to + j, count, heedi_avx2_load(x, from + j, count, buffer));
     }
 }
 
 static void cache_append_range(void *arg, int64_t begin, int64_t end) {
-    const struct avx2_call *call = arg;
+    const struct cpu_call *call = arg;
     const struct heed_tensor_desc *state = call->in[STATE].desc, *x = call->in[X].desc;
-    const struct avx2_operand *positions = &call->in[POSITION], *rows = &call->in[ROW];
+    const struct cpu_operand *positions = &call->in[POSITION], *rows = &call->in[ROW];
     for (int64_t item = begin; item < end; item++) {
         const int64_t i = item / x->dims[1], j = item % x->dims[1];
-        const int64_t position =
-            heedi_avx2_load_i32(positions, i * positions->desc->strides[0]) + j;
+        const int64_t position = heedi_cpu_load_i32(positions, i * positions->desc->strides[0]) + j;
         const int64_t row =
-            rows->desc != NULL ? heedi_avx2_load_i32(rows, i * rows->desc->strides[0]) : i;
+            rows->desc != NULL ? heedi_cpu_load_i32(rows, i * rows->desc->strides[0]) : i;
         if (row >= 0 && row < state->dims[0] && position >= 0 && position < state->dims[1])
             append_row(call, i * x->strides[0] + j * x->strides[1],
                        row * state->strides[0] + position * state->strides[1]);
     }
 }
 
-void heed_f32_cache_append__avx2(const struct avx2_call *call) {
+void heed_f32_cache_append__avx2(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[X].desc;
-    heedi_avx2_parallel(call, x->dims[0] * x->dims[1], x->dims[2] / 4, cache_append_range,
-                        (void *)(uintptr_t)call);
+    heedi_cpu_parallel(call, x->dims[0] * x->dims[1], x->dims[2] / 4, cache_append_range,
+                       (void *)(uintptr_t)call);
 }
 
-static const char *accept(struct avx2_node *node) {
-    if (!heedi_avx2_present(&node->in[X]) || node->in[STATE].desc.rank != 3 ||
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_present(&node->in[X]) || node->in[STATE].desc.rank != 3 ||
         node->in[X].desc.rank != 3)
         return "the state and what is appended must have three dimensions";
-    if (!heedi_avx2_is_float(&node->in[STATE]) || !heedi_avx2_is_float(&node->in[X]))
+    if (!heedi_cpu_is_float(&node->in[STATE]) || !heedi_cpu_is_float(&node->in[X]))
         return "the state and what is appended must be of float types";
-    if (!heedi_avx2_present(&node->in[POSITION]) || node->in[POSITION].desc.dtype != HEED_I32 ||
-        (heedi_avx2_present(&node->in[ROW]) && node->in[ROW].desc.dtype != HEED_I32))
+    if (!heedi_cpu_present(&node->in[POSITION]) || node->in[POSITION].desc.dtype != HEED_I32 ||
+        (heedi_cpu_present(&node->in[ROW]) && node->in[ROW].desc.dtype != HEED_I32))
         return "positions and rows must be i32";
     if (node->in[STATE].desc.dims[2] > 1 && node->in[STATE].desc.strides[2] != 1)
         return "neighbours in the state's last dimension must be neighbours in memory";
-    heedi_avx2_want_lines(node, X);
-    node->kernel = AVX2_CACHE_APPEND;
+    heedi_cpu_want_lines(node, X);
+    node->kernel = &heedi_avx2_kernels[AVX2_CACHE_APPEND];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_cache_append = {.accept = accept};
+const struct cpu_operator heedi_avx2_cache_append = {.accept = accept};

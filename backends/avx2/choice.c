@@ -17,9 +17,9 @@ static int32_t find_log(const struct softmax *logits, int64_t index, const struc
                         float greatest) {
     const __m256 max = _mm256_set1_ps(row->max), log_sum = _mm256_set1_ps(row->log_sum);
     const __m256 best = _mm256_sub_ps(_mm256_sub_ps(_mm256_set1_ps(greatest), max), log_sum);
-    float buffer[AVX2_BLOCK];
-    for (int64_t i = 0; i < logits->n; i += AVX2_BLOCK) {
-        const int64_t count = logits->n - i < AVX2_BLOCK ? logits->n - i : AVX2_BLOCK;
+    float buffer[CPU_BLOCK];
+    for (int64_t i = 0; i < logits->n; i += CPU_BLOCK) {
+        const int64_t count = logits->n - i < CPU_BLOCK ? logits->n - i : CPU_BLOCK;
         const float *x = softmax_load(logits, index, i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const __m256 value = vector_select(count - j, vector_load(x + j, count - j), NAN);
@@ -41,14 +41,14 @@ struct choice {
 
 static void choice_range(void *arg, int64_t begin, int64_t end) {
     const struct choice *work = arg;
-    const struct avx2_call *call = work->logits.call;
+    const struct cpu_call *call = work->logits.call;
     const struct heed_tensor_desc *x = call->in[0].desc;
     int32_t *next = call[ARGMAX].out[0].data;
     for (int64_t i = begin; i < end; i++) {
         const float greatest = softmax_greatest(&work->logits, i);
         const float max = softmax_shift(greatest);
         const struct top_k_row row = {.x = &call->in[0],
-                                      .from = heedi_avx2_offset(x, x->rank - 1, i),
+                                      .from = heedi_cpu_offset(x, x->rank - 1, i),
                                       .n = work->logits.n,
                                       .logs = true,
                                       .max = max,
@@ -64,15 +64,15 @@ static void choice_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_argmax_log_softmax_top_k__avx2(const struct avx2_call *call) {
-    const int64_t rows = heedi_avx2_rows(call->in[0].desc);
+void heed_f32_argmax_log_softmax_top_k__avx2(const struct cpu_call *call) {
+    const int64_t rows = heedi_cpu_rows(call->in[0].desc);
     const int64_t k = call[TOP_K].node->attrs.top_k.k, count = rows * k;
     int32_t *indices = call[TOP_K].scratch;
     struct choice work = {.logits = softmax_work(call),
                           .k = k,
                           .indices = indices,
                           .values = (float *)(void *)(indices + count)};
-    heedi_avx2_parallel(call, rows, 4 * work.logits.n, choice_range, &work);
+    heedi_cpu_parallel(call, rows, 4 * work.logits.n, choice_range, &work);
     if (count == 0)
         return;
     memcpy(call[TOP_K].out[0].data, work.values, (size_t)count * sizeof *work.values);

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What most kernels need: reading and writing elements of any float type, offsets in strided
- * tensors, sharing out work. */
+/* What most kernels need: reading and writing elements of any float type. */
 #include <immintrin.h>
 #include <string.h>
 
 #include "avx2.h"
 #include "tile.h"
 
-bool heedi_avx2_is_float(const struct avx2_tensor *tensor) {
-    return heedi_avx2_present(tensor) &&
-           (tensor->desc.dtype == HEED_F32 || tensor->desc.dtype == HEED_F16 ||
-            tensor->desc.dtype == HEED_BF16);
-}
-
-void heedi_avx2_want_lines(struct avx2_node *node, uint32_t index) {
-    const struct heed_tensor_desc *desc = &node->in[index].desc;
-    if (!heedi_avx2_present(&node->in[index]) || desc->rank == 0)
-        return;
-    if (desc->dims[desc->rank - 1] > 1 && desc->strides[desc->rank - 1] != 1)
-        node->contiguous |= 1u << index;
-}
-
-const float *heedi_avx2_load(const struct avx2_operand *x, int64_t offset, int64_t count,
+const float *heedi_avx2_load(const struct cpu_operand *x, int64_t offset, int64_t count,
                              float *buffer) {
     const enum heed_dtype dtype = x->desc->dtype;
     if (dtype == HEED_F32)
@@ -35,7 +20,7 @@ const float *heedi_avx2_load(const struct avx2_operand *x, int64_t offset, int64
     return buffer;
 }
 
-const float *heedi_avx2_load_strided(const struct avx2_operand *x, int64_t offset, int64_t stride,
+const float *heedi_avx2_load_strided(const struct cpu_operand *x, int64_t offset, int64_t stride,
                                      int64_t count, float *buffer) {
     if (stride == 1)
         return heedi_avx2_load(x, offset, count, buffer);
@@ -44,17 +29,9 @@ const float *heedi_avx2_load_strided(const struct avx2_operand *x, int64_t offse
     return buffer;
 }
 
-float heedi_avx2_load_one(const struct avx2_operand *x, int64_t offset) {
+float heedi_avx2_load_one(const struct cpu_operand *x, int64_t offset) {
     float value = 0.0f;
     return *heedi_avx2_load(x, offset, 1, &value);
-}
-
-int32_t heedi_avx2_load_i32(const struct avx2_operand *x, int64_t offset) {
-    return ((const int32_t *)x->data)[offset];
-}
-
-float *heedi_avx2_target(const struct avx2_operand *y, int64_t offset, float *buffer) {
-    return y->desc->dtype == HEED_F32 ? (float *)y->data + offset : buffer;
 }
 
 /* 8 values rounded to bf16, to nearest, ties to even; NaN stays NaN. */
@@ -69,7 +46,7 @@ static __m128i to_bf16(__m256 values) {
     return _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
 }
 
-void heedi_avx2_store(const struct avx2_operand *y, int64_t offset, int64_t count,
+void heedi_avx2_store(const struct cpu_operand *y, int64_t offset, int64_t count,
                       const float *values) {
     const enum heed_dtype dtype = y->desc->dtype;
     if (dtype == HEED_F32) {
@@ -88,58 +65,4 @@ void heedi_avx2_store(const struct avx2_operand *y, int64_t offset, int64_t coun
     }
     for (; i < count; i++)
         half[i] = dtype == HEED_F16 ? heed_f32_to_f16(values[i]) : heed_f32_to_bf16(values[i]);
-}
-
-void heedi_avx2_zero(const struct avx2_operand *y, int64_t offset, int64_t count) {
-    const size_t bytes = heed_dtype_bytes(y->desc->dtype);
-    if (count > 0)
-        memset((char *)y->data + (size_t)offset * bytes, 0, (size_t)count * bytes);
-}
-
-void heedi_avx2_move(void *target, const void *source, int64_t source_stride, int64_t count,
-                     size_t bytes) {
-    if (count <= 0)
-        return;
-    if (source_stride == 1 || count == 1) {
-        memcpy(target, source, (size_t)count * bytes);
-        return;
-    }
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t from = i * source_stride;
-        switch (bytes) {
-        case 1:
-            ((uint8_t *)target)[i] = ((const uint8_t *)source)[from];
-            break;
-        case 2:
-            ((uint16_t *)target)[i] = ((const uint16_t *)source)[from];
-            break;
-        default:
-            ((uint32_t *)target)[i] = ((const uint32_t *)source)[from];
-            break;
-        }
-    }
-}
-
-int64_t heedi_avx2_offset(const struct heed_tensor_desc *desc, uint32_t dims, int64_t index) {
-    int64_t offset = 0;
-    for (uint32_t i = dims; i-- > 0;) {
-        offset += index % desc->dims[i] * desc->strides[i];
-        index /= desc->dims[i];
-    }
-    return offset;
-}
-
-int64_t heedi_avx2_rows(const struct heed_tensor_desc *desc) {
-    int64_t rows = 1;
-    for (uint32_t i = 0; i + 1 < desc->rank; i++)
-        rows *= desc->dims[i];
-    return rows;
-}
-
-void heedi_avx2_parallel(const struct avx2_call *call, int64_t count, int64_t cost,
-                         heed_range_fn fn, void *arg) {
-    enum { PIECE_CYCLES = 32768 }; /* some ten microseconds, to wake a thread takes less */
-    const int64_t grain = cost < PIECE_CYCLES ? PIECE_CYCLES / (cost > 0 ? cost : 1) : 1;
-    if (count > 0)
-        call->host->parallel_for(call->host->handle, count, grain, fn, arg);
 }

@@ -30,19 +30,18 @@ static const float *widen(const void *row, bool blocks, int64_t j, int64_t count
 }
 
 static void embedding_range(void *arg, int64_t begin, int64_t end) {
-    const struct avx2_call *call = arg;
-    const struct avx2_operand *table = &call->in[TABLE], *ids = &call->in[IDS];
-    const struct avx2_operand *y = &call->out[0];
-    const struct avx2_operand *scales = &call->in[TABLE_SCALE];
+    const struct cpu_call *call = arg;
+    const struct cpu_operand *table = &call->in[TABLE], *ids = &call->in[IDS];
+    const struct cpu_operand *y = &call->out[0];
+    const struct cpu_operand *scales = &call->in[TABLE_SCALE];
     const enum heed_dtype dtype = table->desc->dtype;
     const int64_t rows = table->desc->dims[0], n = table->desc->dims[1] * heed_dtype_values(dtype);
     const int64_t row_stride = table->desc->strides[0];
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
-        const int64_t id =
-            heedi_avx2_load_i32(ids, heedi_avx2_offset(ids->desc, ids->desc->rank, i));
+        const int64_t id = heedi_cpu_load_i32(ids, heedi_cpu_offset(ids->desc, ids->desc->rank, i));
         if (id < 0 || id >= rows) {
-            heedi_avx2_zero(y, i * n, n);
+            heedi_cpu_zero(y, i * n, n);
             continue;
         }
         const void *row =
@@ -50,8 +49,8 @@ static void embedding_range(void *arg, int64_t begin, int64_t end) {
         const float scale = scales->desc != NULL
                                 ? heedi_avx2_load_one(scales, id * scales->desc->strides[0])
                                 : 1.0f;
-        for (int64_t j = 0; j < n; j += AVX2_BLOCK) {
-            const int64_t count = n - j < AVX2_BLOCK ? n - j : AVX2_BLOCK;
+        for (int64_t j = 0; j < n; j += CPU_BLOCK) {
+            const int64_t count = n - j < CPU_BLOCK ? n - j : CPU_BLOCK;
             const float *values = dtype == HEED_I8 || dtype == HEED_Q8_0
                                       ? widen(row, dtype == HEED_Q8_0, j, count, scale, buffer)
                                       : heedi_avx2_load(table, id * row_stride + j, count, buffer);
@@ -60,29 +59,28 @@ static void embedding_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_embedding__avx2(const struct avx2_call *call) {
-    heedi_avx2_parallel(call, heed_desc_elems(call->in[IDS].desc),
-                        call->in[TABLE].desc->dims[1] / 4, embedding_range,
-                        (void *)(uintptr_t)call);
+void heed_f32_embedding__avx2(const struct cpu_call *call) {
+    heedi_cpu_parallel(call, heed_desc_elems(call->in[IDS].desc), call->in[TABLE].desc->dims[1] / 4,
+                       embedding_range, (void *)(uintptr_t)call);
 }
 
-static const char *accept(struct avx2_node *node) {
-    if (!heedi_avx2_present(&node->in[IDS]) || node->in[IDS].desc.dtype != HEED_I32)
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_present(&node->in[IDS]) || node->in[IDS].desc.dtype != HEED_I32)
         return "the ids must be i32";
     const enum heed_dtype dtype = node->in[TABLE].desc.dtype;
-    if (!heedi_avx2_is_float(&node->in[TABLE]) && dtype != HEED_I8 && dtype != HEED_Q8_0)
+    if (!heedi_cpu_is_float(&node->in[TABLE]) && dtype != HEED_I8 && dtype != HEED_Q8_0)
         return "the table must be of a float type, i8 or q8_0";
-    if ((dtype == HEED_I8) != heedi_avx2_present(&node->in[TABLE_SCALE]) ||
+    if ((dtype == HEED_I8) != heedi_cpu_present(&node->in[TABLE_SCALE]) ||
         (dtype == HEED_I8 && node->in[TABLE_SCALE].desc.dtype != HEED_F32))
         return "an i8 table, and no other, has f32 scales";
-    if (!heedi_avx2_is_float(&node->out[0]))
+    if (!heedi_cpu_is_float(&node->out[0]))
         return "the result must be of a float type";
     if (node->in[TABLE].desc.rank != 2)
         return "the table must have two dimensions";
-    heedi_avx2_want_lines(node, TABLE);
-    node->kernel = AVX2_EMBEDDING;
+    heedi_cpu_want_lines(node, TABLE);
+    node->kernel = &heedi_avx2_kernels[AVX2_EMBEDDING];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_embedding = {
-    .attrs_size = sizeof(struct heed_embedding_attrs), .accept = accept};
+const struct cpu_operator heedi_avx2_embedding = {.attrs_size = sizeof(struct heed_embedding_attrs),
+                                                  .accept = accept};

@@ -11,22 +11,22 @@
 #include "avx2.h"
 
 /* Whether the two may share memory. */
-static bool overlap(const struct heed_plugin_program *program, const struct avx2_tensor *x,
-                    const struct avx2_tensor *y) {
-    if (!heedi_avx2_present(x) || !heedi_avx2_present(y))
+static bool overlap(const struct heed_plugin_program *program, const struct cpu_tensor *x,
+                    const struct cpu_tensor *y) {
+    if (!heedi_cpu_present(x) || !heedi_cpu_present(y))
         return false;
     if (x->storage == y->storage)
         return true;
-    const struct avx2_storage *a = &program->storages[x->storage];
-    const struct avx2_storage *b = &program->storages[y->storage];
+    const struct cpu_storage *a = &program->storages[x->storage];
+    const struct cpu_storage *b = &program->storages[y->storage];
     return a->arena_offset_bytes >= 0 && b->arena_offset_bytes >= 0 &&
            a->arena_offset_bytes < b->arena_offset_bytes + b->bytes &&
            b->arena_offset_bytes < a->arena_offset_bytes + a->bytes;
 }
 
 /* Whether both begin at the same place of the arena. */
-static bool coincide(const struct heed_plugin_program *program, const struct avx2_tensor *x,
-                     const struct avx2_tensor *y) {
+static bool coincide(const struct heed_plugin_program *program, const struct cpu_tensor *x,
+                     const struct cpu_tensor *y) {
     const int64_t a = program->storages[x->storage].arena_offset_bytes;
     const int64_t b = program->storages[y->storage].arena_offset_bytes;
     return a >= 0 && b >= 0 && a + x->offset_bytes == b + y->offset_bytes;
@@ -53,7 +53,7 @@ static bool depends(const struct heed_plugin_program *program, uint32_t first, u
     return false;
 }
 
-static bool same(const struct avx2_tensor *x, const struct avx2_tensor *y) {
+static bool same(const struct cpu_tensor *x, const struct cpu_tensor *y) {
     bool equal = x->storage == y->storage && x->offset_bytes == y->offset_bytes &&
                  x->desc.dtype == y->desc.dtype && x->desc.rank == y->desc.rank;
     for (uint32_t i = 0; equal && i < x->desc.rank; i++)
@@ -70,22 +70,22 @@ static bool same_dims(const struct heed_tensor_desc *x, const struct heed_tensor
 }
 
 /* Whether `reader` is the only one to read `x`, which its input 0 is. */
-static bool passed_on(const struct heed_plugin_program *program, const struct avx2_tensor *x,
-                      const struct avx2_node *reader) {
-    const struct avx2_storage *storage = &program->storages[x->storage];
+static bool passed_on(const struct heed_plugin_program *program, const struct cpu_tensor *x,
+                      const struct cpu_node *reader) {
+    const struct cpu_storage *storage = &program->storages[x->storage];
     return same(x, &reader->in[0]) && storage->readers == 1 && storage->arena_offset_bytes >= 0;
 }
 
-static bool is_f32(const struct avx2_tensor *x) {
+static bool is_f32(const struct cpu_tensor *x) {
     return x->desc.dtype == HEED_F32;
 }
 
 /* Products of one a. */
 static uint32_t count_products(const struct heed_plugin_program *program, uint32_t first) {
-    const struct avx2_node *nodes = &program->nodes[first];
+    const struct cpu_node *nodes = &program->nodes[first];
     uint32_t count = 1;
-    while (count < AVX2_MOST_FUSED && first + count < program->node_count &&
-           nodes[count].kernel == AVX2_MATMUL && nodes[count].packed != NULL &&
+    while (count < CPU_MOST_FUSED && first + count < program->node_count &&
+           nodes[count].kernel == &heedi_avx2_kernels[AVX2_MATMUL] && nodes[count].packed != NULL &&
            same(&nodes[0].in[0], &nodes[count].in[0]) &&
            nodes[count].attrs.matmul.transpose_a == nodes[0].attrs.matmul.transpose_a &&
            !depends(program, first, first + count) && !harms(program, first, count + 1))
@@ -95,10 +95,10 @@ static uint32_t count_products(const struct heed_plugin_program *program, uint32
 
 /* a + b and its normalisation: in rows that one loop can walk. */
 static bool is_add_norm(const struct heed_plugin_program *program, uint32_t first) {
-    const struct avx2_node *add = &program->nodes[first], *norm = add + 1;
-    if (first + 1 >= program->node_count || add->kernel != AVX2_ADD_F32 ||
-        norm->kernel != AVX2_LAYER_NORM || !passed_on(program, &add->out[0], norm) ||
-        !is_f32(&add->out[0]) || !is_f32(&norm->out[0]))
+    const struct cpu_node *add = &program->nodes[first], *norm = add + 1;
+    if (first + 1 >= program->node_count || add->kernel != &heedi_avx2_kernels[AVX2_ADD_F32] ||
+        norm->kernel != &heedi_avx2_kernels[AVX2_LAYER_NORM] ||
+        !passed_on(program, &add->out[0], norm) || !is_f32(&add->out[0]) || !is_f32(&norm->out[0]))
         return false;
     for (int i = 0; i < 2; i++)
         if (!is_f32(&add->in[i]) || !same_dims(&add->in[i].desc, &add->out[0].desc) ||
@@ -114,25 +114,26 @@ static bool is_add_norm(const struct heed_plugin_program *program, uint32_t firs
 
 /* Results are written when all logits have been read. */
 static bool is_choice(const struct heed_plugin_program *program, uint32_t first) {
-    const struct avx2_node *argmax = &program->nodes[first], *logs = argmax + 1, *best = argmax + 2;
-    return first + 2 < program->node_count && argmax->kernel == AVX2_ARGMAX &&
-           logs->kernel == AVX2_LOG_SOFTMAX && best->kernel == AVX2_TOP_K &&
-           same(&argmax->in[0], &logs->in[0]) && passed_on(program, &logs->out[0], best) &&
-           is_f32(&logs->in[0]) && is_f32(&logs->out[0]);
+    const struct cpu_node *argmax = &program->nodes[first], *logs = argmax + 1, *best = argmax + 2;
+    return first + 2 < program->node_count && argmax->kernel == &heedi_avx2_kernels[AVX2_ARGMAX] &&
+           logs->kernel == &heedi_avx2_kernels[AVX2_LOG_SOFTMAX] &&
+           best->kernel == &heedi_avx2_kernels[AVX2_TOP_K] && same(&argmax->in[0], &logs->in[0]) &&
+           passed_on(program, &logs->out[0], best) && is_f32(&logs->in[0]) && is_f32(&logs->out[0]);
 }
 
-struct avx2_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first) {
-    struct avx2_step step = {.first = first, .count = 1, .kernel = program->nodes[first].kernel};
-    if (program->nodes[first].kernel == AVX2_MATMUL && program->nodes[first].packed != NULL)
+struct cpu_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first) {
+    struct cpu_step step = {.first = first, .count = 1, .kernel = program->nodes[first].kernel};
+    if (program->nodes[first].kernel == &heedi_avx2_kernels[AVX2_MATMUL] &&
+        program->nodes[first].packed != NULL)
         step.count = count_products(program, first);
     if (step.count > 1) {
-        step.kernel = AVX2_MATMUL_GROUP;
+        step.kernel = &heedi_avx2_kernels[AVX2_MATMUL_GROUP];
     } else if (is_add_norm(program, first)) {
         step.count = 2;
-        step.kernel = AVX2_ADD_NORM;
+        step.kernel = &heedi_avx2_kernels[AVX2_ADD_NORM];
     } else if (is_choice(program, first)) {
         step.count = 3;
-        step.kernel = AVX2_CHOICE;
+        step.kernel = &heedi_avx2_kernels[AVX2_CHOICE];
     }
     return step;
 }

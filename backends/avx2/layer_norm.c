@@ -7,19 +7,19 @@
 #include "vector.h"
 
 struct layer_norm {
-    const struct avx2_call *call;
-    const struct avx2_operand *x;
-    const struct avx2_call *add; /* where x is a sum, to be computed in place of y; else NULL */
+    const struct cpu_call *call;
+    const struct cpu_operand *x;
+    const struct cpu_call *add; /* where x is a sum, to be computed in place of y; else NULL */
     int64_t n;
     float eps;
 };
 
 /* sum of x[i] - shift, or of its square, over a row. */
 static float row_sum(const struct layer_norm *work, int64_t from, float shift, bool squared) {
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     struct vector_pair sums = vector_pair(0.0f);
-    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
-        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+    for (int64_t i = 0; i < work->n; i += CPU_BLOCK) {
+        const int64_t count = work->n - i < CPU_BLOCK ? work->n - i : CPU_BLOCK;
         const float *x = heedi_avx2_load(work->x, from + i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const __m256 shifted =
@@ -33,21 +33,21 @@ static float row_sum(const struct layer_norm *work, int64_t from, float shift, b
 }
 
 static void layer_norm_row(const struct layer_norm *work, int64_t row) {
-    const struct avx2_operand *x = work->x, *y = &work->call->out[0];
-    const struct avx2_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
-    const int64_t from = heedi_avx2_offset(x->desc, x->desc->rank - 1, row);
+    const struct cpu_operand *x = work->x, *y = &work->call->out[0];
+    const struct cpu_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
+    const int64_t from = heedi_cpu_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n, n = work->n;
-    float x_buffer[AVX2_BLOCK], y_buffer[AVX2_BLOCK];
-    float gamma_buffer[AVX2_BLOCK], beta_buffer[AVX2_BLOCK];
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
+    float gamma_buffer[CPU_BLOCK], beta_buffer[CPU_BLOCK];
 
     const float mean = row_sum(work, from, 0.0f, false) / (float)n;
     const float factor = 1.0f / sqrtf(row_sum(work, from, mean, true) / (float)n + work->eps);
-    for (int64_t i = 0; i < n; i += AVX2_BLOCK) {
-        const int64_t count = n - i < AVX2_BLOCK ? n - i : AVX2_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_avx2_load(x, from + i, count, x_buffer);
         const float *g = heedi_avx2_load(gamma, i, count, gamma_buffer);
         const float *b = heedi_avx2_load(beta, i, count, beta_buffer);
-        float *target = heedi_avx2_target(y, to + i, y_buffer);
+        float *target = heedi_cpu_target(y, to + i, y_buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const int64_t left = count - j;
             const __m256 shifted =
@@ -82,35 +82,35 @@ static void layer_norm_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void run(const struct avx2_call *call, const struct avx2_call *add) {
+static void run(const struct cpu_call *call, const struct cpu_call *add) {
     const struct heed_tensor_desc *x = call->in[0].desc;
     struct layer_norm work = {.call = call,
                               .x = add != NULL ? &call->out[0] : &call->in[0],
                               .add = add,
                               .n = x->dims[x->rank - 1],
                               .eps = call->node->attrs.layer_norm.eps};
-    heedi_avx2_parallel(call, heedi_avx2_rows(x), work.n, layer_norm_range, &work);
+    heedi_cpu_parallel(call, heedi_cpu_rows(x), work.n, layer_norm_range, &work);
 }
 
-void heed_f32_layer_norm__avx2(const struct avx2_call *call) {
+void heed_f32_layer_norm__avx2(const struct cpu_call *call) {
     run(call, NULL);
 }
 
-void heed_f32_add_layer_norm__avx2(const struct avx2_call *call) {
+void heed_f32_add_layer_norm__avx2(const struct cpu_call *call) {
     run(&call[1], call);
 }
 
-static const char *accept(struct avx2_node *node) {
-    if (!heedi_avx2_is_float(&node->in[0]) || !heedi_avx2_is_float(&node->in[1]) ||
-        !heedi_avx2_is_float(&node->in[2]) || !heedi_avx2_is_float(&node->out[0]))
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->in[1]) ||
+        !heedi_cpu_is_float(&node->in[2]) || !heedi_cpu_is_float(&node->out[0]))
         return "the inputs and the result must be of a float type";
     if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
         return "gamma and beta must have one dimension and the input at least one";
     for (uint32_t i = 0; i < 3; i++)
-        heedi_avx2_want_lines(node, i);
-    node->kernel = AVX2_LAYER_NORM;
+        heedi_cpu_want_lines(node, i);
+    node->kernel = &heedi_avx2_kernels[AVX2_LAYER_NORM];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_layer_norm = {
+const struct cpu_operator heedi_avx2_layer_norm = {
     .attrs_size = sizeof(struct heed_layer_norm_attrs), .accept = accept};

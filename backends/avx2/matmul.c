@@ -47,7 +47,7 @@ struct plan {
 };
 
 struct matmul {
-    const struct avx2_call *call;
+    const struct cpu_call *call;
     const struct plan *plan;
     const struct matmul_tiles *tiles;
     enum heed_activation activation;
@@ -71,7 +71,7 @@ static int64_t least(int64_t a, int64_t b) {
 /* bias, activation and rounding of `columns` finished sums, to row `row` of y. */
 static void finish_row(const struct matmul *work, int64_t row, int64_t column, int64_t columns,
                        const float *sums) {
-    const struct avx2_operand *y = &work->call->out[0];
+    const struct cpu_operand *y = &work->call->out[0];
     const int64_t offset = row * work->plan->n + column;
     float rounded[TILE_PANELS * TILE_COLUMNS];
     float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
@@ -225,10 +225,10 @@ static void pack_b_range(void *arg, int64_t begin, int64_t end) {
 }
 
 /* Packs what must be packed, so that pieces can be computed. False if there are none. */
-static bool start(const struct avx2_call *call, struct matmul *work) {
+static bool start(const struct cpu_call *call, struct matmul *work) {
     const struct plan *plan = call->node->table;
     const struct avx2_panels *packed = call->node->packed;
-    const struct avx2_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
+    const struct cpu_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
     char *scratch = call->scratch;
     if (plan->m == 0 || plan->n == 0 || plan->batches == 0)
         return false;
@@ -250,19 +250,19 @@ static bool start(const struct avx2_call *call, struct matmul *work) {
         work->bias = bias->data;
     } else if (bias->desc != NULL) {
         float *widened = (float *)(void *)(scratch + plan->bias_start);
-        for (int64_t i = 0; i < plan->n; i += AVX2_BLOCK)
-            heedi_avx2_load(bias, i, least(plan->n - i, AVX2_BLOCK), widened + i);
+        for (int64_t i = 0; i < plan->n; i += CPU_BLOCK)
+            heedi_avx2_load(bias, i, least(plan->n - i, CPU_BLOCK), widened + i);
         work->bias = widened;
     }
     if (!plan->a_direct)
-        heedi_avx2_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, work);
+        heedi_cpu_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, work);
     if (packed != NULL) {
         work->panels = packed->data;
         work->panel_bytes = heed_dtype_bytes(packed->dtype);
         return true;
     }
     const int64_t panels = plan->b_shared ? plan->panels : plan->panels * plan->batches;
-    heedi_avx2_parallel(call, panels, 16 * plan->k, pack_b_range, work);
+    heedi_cpu_parallel(call, panels, 16 * plan->k, pack_b_range, work);
     work->panels = work->b_panels;
     work->panel_bytes = sizeof(float);
     work->panel_elems = plan->b_shared ? 0 : plan->panels * plan->k * TILE_COLUMNS;
@@ -279,18 +279,18 @@ static int64_t piece_cost(const struct plan *plan) {
     return (plan->piece_rows < 8 ? 8 : plan->piece_rows) * plan->piece_panels * plan->k;
 }
 
-void heed_f32_matmul_6x16__avx2(const struct avx2_call *call) {
+void heed_f32_matmul_6x16__avx2(const struct cpu_call *call) {
     struct matmul work;
     if (start(call, &work))
-        heedi_avx2_parallel(call, count_pieces(work.plan), piece_cost(work.plan), matmul_range,
-                            &work);
+        heedi_cpu_parallel(call, count_pieces(work.plan), piece_cost(work.plan), matmul_range,
+                           &work);
 }
 
 /* Products whose pieces go through one loop. */
 struct group {
     uint32_t count;
-    int64_t first[AVX2_MOST_FUSED + 1]; /* the loop's index of each product's first piece */
-    struct matmul works[AVX2_MOST_FUSED];
+    int64_t first[CPU_MOST_FUSED + 1]; /* the loop's index of each product's first piece */
+    struct matmul works[CPU_MOST_FUSED];
 };
 
 static void group_range(void *arg, int64_t begin, int64_t end) {
@@ -303,7 +303,7 @@ static void group_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_matmul_6x16_group__avx2(const struct avx2_call *call) {
+void heed_f32_matmul_6x16_group__avx2(const struct cpu_call *call) {
     struct group group = {.count = 0};
     int64_t cost = 0;
     for (uint32_t i = 0; i < call->count; i++) {
@@ -314,7 +314,7 @@ void heed_f32_matmul_6x16_group__avx2(const struct avx2_call *call) {
         group.count++;
         cost = piece_cost(work->plan) > cost ? piece_cost(work->plan) : cost;
     }
-    heedi_avx2_parallel(call, group.first[group.count], cost, group_range, &group);
+    heedi_cpu_parallel(call, group.first[group.count], cost, group_range, &group);
 }
 
 /* ---- shapes -------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ static void batch_strides(const struct heed_tensor_desc *y, const struct heed_te
 }
 
 /* Sizes and strides. */
-static void read_shapes(const struct avx2_node *node, struct plan *plan) {
+static void read_shapes(const struct cpu_node *node, struct plan *plan) {
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
     const struct heed_tensor_desc *a = &node->in[MATMUL_A].desc, *b = &node->in[MATMUL_B].desc;
     const struct heed_tensor_desc *y = &node->out[0].desc;
@@ -417,14 +417,14 @@ static bool reserve(size_t *bytes, size_t *start, int64_t rows, int64_t columns,
 }
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct avx2_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
         return heedi_avx2_prepare_i8(plugin, subgraph, node, error);
     const struct avx2_panels *panels = NULL;
-    struct plan *plan = heedi_avx2_calloc(plugin->host, 1, sizeof *plan);
+    struct plan *plan = heedi_cpu_calloc(plugin->host, 1, sizeof *plan);
     if (plan == NULL)
-        return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                               "avx2: out of memory for the plan of %s", node->name);
+        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for the plan of %s",
+                              node->name);
     node->table = plan;
     read_shapes(node, plan);
     cut(plan);
@@ -443,23 +443,23 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
                                plan->panels * TILE_COLUMNS, plan->k);
     if (node->out[0].desc.dtype != HEED_F32 && plan->block_k < plan->k)
         fits = fits && reserve(bytes, &plan->sums_start, plan->batches, plan->m, plan->n);
-    if (heedi_avx2_present(&node->in[MATMUL_BIAS]))
+    if (heedi_cpu_present(&node->in[MATMUL_BIAS]))
         fits = fits && reserve(bytes, &plan->bias_start, 1, plan->n, 1);
     if (!fits)
-        return heedi_avx2_fail(error, HEED_ERROR_LIMIT,
-                               "avx2: %s: the packed operands are too large", node->name);
+        return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "%s: the packed operands are too large",
+                              node->name);
     return HEED_OK;
 }
 
-static const char *accept(struct avx2_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
     if (attrs->activation > HEED_ACTIVATION_SIGMOID)
         return "unknown activation";
     if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
         return "unknown way to transpose";
-    if (!heedi_avx2_is_float(&node->in[MATMUL_A]) || !heedi_avx2_is_float(&node->out[0]))
+    if (!heedi_cpu_is_float(&node->in[MATMUL_A]) || !heedi_cpu_is_float(&node->out[0]))
         return "a and the result must be of a float type";
-    if (heedi_avx2_present(&node->in[MATMUL_BIAS]) && !heedi_avx2_is_float(&node->in[MATMUL_BIAS]))
+    if (heedi_cpu_present(&node->in[MATMUL_BIAS]) && !heedi_cpu_is_float(&node->in[MATMUL_BIAS]))
         return "the bias must be of a float type";
     if (node->in[MATMUL_A].desc.rank < 2 || node->in[MATMUL_B].desc.rank < 2 ||
         node->out[0].desc.rank < 2)
@@ -468,12 +468,12 @@ static const char *accept(struct avx2_node *node) {
         return "unknown way to quantise a";
     if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
         return heedi_avx2_accept_i8(node);
-    if (!heedi_avx2_is_float(&node->in[MATMUL_B]) || heedi_avx2_present(&node->in[MATMUL_B_SCALE]))
+    if (!heedi_cpu_is_float(&node->in[MATMUL_B]) || heedi_cpu_present(&node->in[MATMUL_B_SCALE]))
         return "b must be of a float type and have no scales";
-    heedi_avx2_want_lines(node, MATMUL_BIAS);
-    node->kernel = AVX2_MATMUL;
+    heedi_cpu_want_lines(node, MATMUL_BIAS);
+    node->kernel = &heedi_avx2_kernels[AVX2_MATMUL];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_matmul = {
+const struct cpu_operator heedi_avx2_matmul = {
     .attrs_size = sizeof(struct heed_matmul_attrs), .accept = accept, .prepare = prepare};

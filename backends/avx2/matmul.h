@@ -19,24 +19,24 @@ struct avx2_panels {
 
 /* Whether b is a whole constant of two dimensions; then how it lies in memory (transposed: the
  * weight is [n, k]). */
-bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct avx2_node *node,
+bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct cpu_node *node,
                                bool *transposed, uint64_t *weight_id);
 
 /* Panels of a constant b as the host makes them on demand. NULL and HEED_OK where b is not a whole
  * constant of two dimensions. */
 enum heed_status
 heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          const struct avx2_node *node, struct heed_prepared **prepared,
+                          const struct cpu_node *node, struct heed_prepared **prepared,
                           const struct avx2_panels **panels, struct heed_error *error);
 
 /* Panel `panel` of a [k, n] matrix with any strides to `target` [k][16] as f32. */
-void heedi_avx2_pack_panel(const struct avx2_operand *b, int64_t offset, int64_t k_stride,
+void heedi_avx2_pack_panel(const struct cpu_operand *b, int64_t offset, int64_t k_stride,
                            int64_t n_stride, int64_t k, int64_t n, int64_t panel, float *target);
 
 /* Rows [row, row + 6) of an [m, k] matrix with any strides to `target` [k][6] as f32, zeros beyond
  * m.
  */
-void heedi_avx2_pack_strip(const struct avx2_operand *a, int64_t offset, int64_t row_stride,
+void heedi_avx2_pack_strip(const struct cpu_operand *a, int64_t offset, int64_t row_stride,
                            int64_t k_stride, int64_t m, int64_t k, int64_t row, float *target);
 
 #endif

@@ -27,7 +27,7 @@ enum {
 };
 
 struct work {
-    const struct avx2_call *call;
+    const struct cpu_call *call;
     int64_t m, n, k, k_even;
     int64_t panels, row_pieces, panel_pieces;
     const struct avx2_i8_panels *b;
@@ -41,7 +41,7 @@ struct work {
 /* ---- quantising the rows of a ---- */
 
 struct quantizing {
-    const struct avx2_call *call;
+    const struct cpu_call *call;
     int64_t k, k_even;
     int16_t *rows;
     float *scales;
@@ -50,10 +50,10 @@ struct quantizing {
 /* The greatest magnitude, an infinity, or a NaN if there is one: as integers, the magnitudes of
  * floats are in this order. */
 static float greatest(const struct quantizing *work, int64_t offset, int64_t stride) {
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     __m256i most = _mm256_setzero_si256();
-    for (int64_t p = 0; p < work->k; p += AVX2_BLOCK) {
-        const int64_t count = work->k - p < AVX2_BLOCK ? work->k - p : AVX2_BLOCK;
+    for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
+        const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
         const float *x = heedi_avx2_load_strided(&work->call->in[MATMUL_A], offset + p * stride,
                                                  stride, count, buffer);
         for (int64_t i = 0; i < count; i += 8)
@@ -70,9 +70,9 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
     const struct quantizing *work = arg;
     const struct heed_tensor_desc *a = work->call->in[MATMUL_A].desc;
     const int64_t stride = a->strides[a->rank - 1];
-    float buffer[AVX2_BLOCK], factor;
+    float buffer[CPU_BLOCK], factor;
     for (int64_t row = begin; row < end; row++) {
-        const int64_t offset = heedi_avx2_offset(a, a->rank - 1, row);
+        const int64_t offset = heedi_cpu_offset(a, a->rank - 1, row);
         int16_t *target = work->rows + row * work->k_even;
         work->scales[row] = heed_quantize_scale(greatest(work, offset, stride), &factor);
         if (factor == 0.0f) { /* whatever the values are */
@@ -81,8 +81,8 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
         }
         if (work->k_even > work->k)
             target[work->k] = 0;
-        for (int64_t p = 0; p < work->k; p += AVX2_BLOCK) {
-            const int64_t count = work->k - p < AVX2_BLOCK ? work->k - p : AVX2_BLOCK;
+        for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
+            const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
             const float *x = heedi_avx2_load_strided(&work->call->in[MATMUL_A], offset + p * stride,
                                                      stride, count, buffer);
             int64_t i = 0;
@@ -130,11 +130,11 @@ TILE_INLINE void multiply(__m256i sums[I8_ROWS][2], const int rows, const int16_
 
 /* Bias, activation and rounding of the last step of 16 columns of a row. */
 static void finish_row(const struct work *work, int64_t row, int64_t column, __m256 sums[2]) {
-    const struct avx2_operand *y = &work->call->out[0];
+    const struct cpu_operand *y = &work->call->out[0];
     const int64_t offset = row * work->n + column, left = work->n - column;
     const int64_t columns = left < TILE_COLUMNS ? left : TILE_COLUMNS;
-    float buffer[AVX2_BLOCK];
-    float *target = heedi_avx2_target(y, offset, buffer);
+    float buffer[CPU_BLOCK];
+    float *target = heedi_cpu_target(y, offset, buffer);
     for (int64_t j = 0; j < columns; j += 8) {
         __m256 value = sums[j / 8];
         if (work->bias != NULL)
@@ -244,13 +244,13 @@ static float *take_floats(char **scratch, int64_t count) {
     return floats;
 }
 
-static void run(const struct avx2_call *call) {
-    const struct avx2_operand *a = &call->in[MATMUL_A], *y = &call->out[0];
-    const struct avx2_operand *bias = &call->in[MATMUL_BIAS];
+static void run(const struct cpu_call *call) {
+    const struct cpu_operand *a = &call->in[MATMUL_A], *y = &call->out[0];
+    const struct cpu_operand *bias = &call->in[MATMUL_BIAS];
     const int64_t k = a->desc->dims[a->desc->rank - 1], k_even = (k + 1) / 2 * 2;
     struct work work = {
         .call = call,
-        .m = heedi_avx2_rows(y->desc),
+        .m = heedi_cpu_rows(y->desc),
         .n = y->desc->dims[y->desc->rank - 1],
         .k = k,
         .k_even = k_even,
@@ -266,8 +266,8 @@ static void run(const struct avx2_call *call) {
     if (bias->desc != NULL && bias->desc->dtype == HEED_F32)
         work.bias = bias->data;
     else if (bias->desc != NULL)
-        for (int64_t i = 0; i < work.n; i += AVX2_BLOCK) {
-            const int64_t count = work.n - i < AVX2_BLOCK ? work.n - i : AVX2_BLOCK;
+        for (int64_t i = 0; i < work.n; i += CPU_BLOCK) {
+            const int64_t count = work.n - i < CPU_BLOCK ? work.n - i : CPU_BLOCK;
             heedi_avx2_load(bias, i, count, widened + i);
             work.bias = widened;
         }
@@ -282,17 +282,17 @@ static void run(const struct avx2_call *call) {
     work.panels = (work.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     work.row_pieces = (work.m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     work.panel_pieces = (work.panels + BLOCK_PANELS - 1) / BLOCK_PANELS;
-    heedi_avx2_parallel(call, work.m, k, quantize_range, &quantizing);
+    heedi_cpu_parallel(call, work.m, k, quantize_range, &quantizing);
     const int64_t rows = work.m < BLOCK_ROWS ? work.m : BLOCK_ROWS;
-    heedi_avx2_parallel(call, work.row_pieces * work.panel_pieces,
-                        (rows < 4 ? 4 : rows) * BLOCK_PANELS * k / 2, matmul_range, &work);
+    heedi_cpu_parallel(call, work.row_pieces * work.panel_pieces,
+                       (rows < 4 ? 4 : rows) * BLOCK_PANELS * k / 2, matmul_range, &work);
 }
 
-void heed_i8_matmul_6x16__avx2(const struct avx2_call *call) {
+void heed_i8_matmul_6x16__avx2(const struct cpu_call *call) {
     run(call);
 }
 
-void heed_q8_0_matmul_3x16__avx2(const struct avx2_call *call) {
+void heed_q8_0_matmul_3x16__avx2(const struct cpu_call *call) {
     run(call);
 }
 
@@ -307,7 +307,7 @@ static bool add_bytes(size_t *bytes, int64_t rows, int64_t columns, size_t size)
 
 /* Scratch, in this order: scales of rows, the bias in f32, a packed b, quantised rows. */
 enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
-                                       const struct heed_subgraph *subgraph, struct avx2_node *node,
+                                       const struct heed_subgraph *subgraph, struct cpu_node *node,
                                        struct heed_error *error) {
     const struct avx2_i8_panels *panels = NULL;
     const enum heed_status status =
@@ -316,7 +316,7 @@ enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
         return status;
     node->packed = panels;
     const struct heed_tensor_desc *y = &node->out[0].desc, *a = &node->in[MATMUL_A].desc;
-    const int64_t m = heedi_avx2_rows(y), n = y->dims[y->rank - 1];
+    const int64_t m = heedi_cpu_rows(y), n = y->dims[y->rank - 1];
     const int64_t k = a->dims[a->rank - 1], k_even = (k + 1) / 2 * 2;
     const int64_t wide = (n + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS;
     size_t *bytes = &node->scratch_bytes;
@@ -325,24 +325,25 @@ enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
                             add_bytes(bytes, wide, k / HEED_Q8_0_VALUES, sizeof(float)))) &&
         add_bytes(bytes, m, k_even, sizeof(int16_t)))
         return HEED_OK;
-    return heedi_avx2_fail(error, HEED_ERROR_LIMIT, "avx2: %s: the quantised rows are too large",
-                           node->name);
+    return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "%s: the quantised rows are too large",
+                          node->name);
 }
 
-const char *heedi_avx2_accept_i8(struct avx2_node *node) {
-    const struct avx2_tensor *b = &node->in[MATMUL_B], *scale = &node->in[MATMUL_B_SCALE];
+const char *heedi_avx2_accept_i8(struct cpu_node *node) {
+    const struct cpu_tensor *b = &node->in[MATMUL_B], *scale = &node->in[MATMUL_B_SCALE];
     const bool blocks = b->desc.dtype == HEED_Q8_0;
     if (!blocks && b->desc.dtype != HEED_I8)
         return "quantised rows of a need an i8 or q8_0 b";
-    if (blocks ? heedi_avx2_present(scale)
-               : !heedi_avx2_present(scale) || scale->desc.dtype != HEED_F32)
+    if (blocks ? heedi_cpu_present(scale)
+               : !heedi_cpu_present(scale) || scale->desc.dtype != HEED_F32)
         return "f32 scales must be given for an i8 b, and for no other";
     if (b->desc.rank != 2 || node->attrs.matmul.transpose_a != 0)
         return "with quantised rows, b must have two dimensions and a not be transposed";
     if (blocks && (node->attrs.matmul.transpose_b != 1 || !heed_desc_contiguous(&b->desc)))
         return "a q8_0 b must be contiguous and transposed";
-    heedi_avx2_want_lines(node, MATMUL_BIAS);
-    heedi_avx2_want_lines(node, MATMUL_B_SCALE);
-    node->kernel = blocks ? AVX2_MATMUL_Q8_0 : AVX2_MATMUL_I8;
+    heedi_cpu_want_lines(node, MATMUL_BIAS);
+    heedi_cpu_want_lines(node, MATMUL_B_SCALE);
+    node->kernel =
+        blocks ? &heedi_avx2_kernels[AVX2_MATMUL_Q8_0] : &heedi_avx2_kernels[AVX2_MATMUL_I8];
     return NULL;
 }

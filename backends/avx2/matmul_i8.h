@@ -14,20 +14,20 @@ struct avx2_i8_panels {
 };
 
 /* ---- matmul_i8.c ---- */
-const char *heedi_avx2_accept_i8(struct avx2_node *node);
+const char *heedi_avx2_accept_i8(struct cpu_node *node);
 enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
-                                       const struct heed_subgraph *subgraph, struct avx2_node *node,
+                                       const struct heed_subgraph *subgraph, struct cpu_node *node,
                                        struct heed_error *error);
 
 /* ---- matmul_i8_pack.c ---- */
 /* Panels of a constant b, in node->prepared; NULL and HEED_OK where b is no whole constant. */
 enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin,
                                               const struct heed_subgraph *subgraph,
-                                              struct avx2_node *node,
+                                              struct cpu_node *node,
                                               const struct avx2_i8_panels **panels,
                                               struct heed_error *error);
 /* Packs any other b into the scratch; returns what lies behind it. */
-char *heedi_avx2_pack_i8(const struct avx2_call *call, int64_t k, int64_t n, char *scratch,
+char *heedi_avx2_pack_i8(const struct cpu_call *call, int64_t k, int64_t n, char *scratch,
                          struct avx2_i8_panels *panels);
 
 #endif

@@ -57,7 +57,7 @@ static size_t scale_bytes(const struct source *source) {
     return (columns * (size_t)(source->k / HEED_Q8_0_VALUES) * sizeof(float) + 63) / 64 * 64;
 }
 
-char *heedi_avx2_pack_i8(const struct avx2_call *call, int64_t k, int64_t n, char *scratch,
+char *heedi_avx2_pack_i8(const struct cpu_call *call, int64_t k, int64_t n, char *scratch,
                          struct avx2_i8_panels *panels) {
     const struct heed_tensor_desc *b = call->in[MATMUL_B].desc;
     const uint32_t transposed = call->node->attrs.matmul.transpose_b;
@@ -74,7 +74,7 @@ char *heedi_avx2_pack_i8(const struct avx2_call *call, int64_t k, int64_t n, cha
         panels->scales = (float *)(void *)scratch;
         scratch += scale_bytes(&source);
     }
-    heedi_avx2_parallel(call, (n + TILE_COLUMNS - 1) / TILE_COLUMNS, 32 * k, pack_range, &source);
+    heedi_cpu_parallel(call, (n + TILE_COLUMNS - 1) / TILE_COLUMNS, 32 * k, pack_range, &source);
     return scratch;
 }
 
@@ -90,9 +90,9 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_avx2_free(host, panels->values);
-    heedi_avx2_free(host, panels->scales);
-    heedi_avx2_free(host, panels);
+    heedi_cpu_free(host, panels->values);
+    heedi_cpu_free(host, panels->scales);
+    heedi_cpu_free(host, panels);
 }
 
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
@@ -105,7 +105,7 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
                             .n = desc->dims[packing->transposed ? 0 : 1],
                             .b_k = packing->transposed ? 1 : desc->dims[1],
                             .b_n = packing->transposed ? desc->dims[1] : 1};
-    struct avx2_i8_panels *panels = heedi_avx2_calloc(packing->host, 1, sizeof *panels);
+    struct avx2_i8_panels *panels = heedi_cpu_calloc(packing->host, 1, sizeof *panels);
     if (panels == NULL)
         goto fail;
     panels->host = packing->host;
@@ -123,14 +123,13 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                           "avx2: out of memory for a packed weight of %zu bytes",
-                           value_bytes(&source));
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a packed weight of %zu bytes", value_bytes(&source));
 }
 
 enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin,
                                               const struct heed_subgraph *subgraph,
-                                              struct avx2_node *node,
+                                              struct cpu_node *node,
                                               const struct avx2_i8_panels **panels,
                                               struct heed_error *error) {
     struct packing packing = {.host = plugin->host};

@@ -14,7 +14,7 @@ static float element(const void *data, int64_t offset, enum heed_dtype dtype) {
     return dtype == HEED_F16 ? heed_f16_to_f32(half) : heed_bf16_to_f32(half);
 }
 
-void heedi_avx2_pack_panel(const struct avx2_operand *b, int64_t offset, int64_t k_stride,
+void heedi_avx2_pack_panel(const struct cpu_operand *b, int64_t offset, int64_t k_stride,
                            int64_t n_stride, int64_t k, int64_t n, int64_t panel, float *target) {
     const enum heed_dtype dtype = b->desc->dtype;
     const int64_t first = panel * TILE_COLUMNS;
@@ -38,7 +38,7 @@ void heedi_avx2_pack_panel(const struct avx2_operand *b, int64_t offset, int64_t
                 j < columns ? element(b->data, offset + p * k_stride + j * n_stride, dtype) : 0.0f;
 }
 
-void heedi_avx2_pack_strip(const struct avx2_operand *a, int64_t offset, int64_t row_stride,
+void heedi_avx2_pack_strip(const struct cpu_operand *a, int64_t offset, int64_t row_stride,
                            int64_t k_stride, int64_t m, int64_t k, int64_t row, float *target) {
     const enum heed_dtype dtype = a->desc->dtype;
     const int64_t rows = m - row < TILE_ROWS ? m - row : TILE_ROWS;
@@ -113,15 +113,15 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_avx2_free(host, panels->data);
-    heedi_avx2_free(host, panels);
+    heedi_cpu_free(host, panels->data);
+    heedi_cpu_free(host, panels);
 }
 
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
                              void **object, size_t *bytes, struct heed_error *error) {
     struct packing *work = arg;
     const size_t element_bytes = heed_dtype_bytes(desc->dtype);
-    struct avx2_panels *panels = heedi_avx2_calloc(work->host, 1, sizeof *panels);
+    struct avx2_panels *panels = heedi_cpu_calloc(work->host, 1, sizeof *panels);
     size_t elems = 0;
     if (panels == NULL)
         goto fail;
@@ -149,13 +149,13 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                           "avx2: out of memory for a packed weight of %zu elements", elems);
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a packed weight of %zu elements", elems);
 }
 
-bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct avx2_node *node,
+bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct cpu_node *node,
                                bool *transposed, uint64_t *weight_id) {
-    const struct avx2_tensor *b = &node->in[MATMUL_B];
+    const struct cpu_tensor *b = &node->in[MATMUL_B];
     const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
     const struct heed_tensor_desc *whole = &storage->desc;
     if (storage->role != HEED_ROLE_CONSTANT || storage->weight_id == 0 || b->desc.rank != 2 ||
@@ -178,7 +178,7 @@ bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struc
 
 enum heed_status
 heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          const struct avx2_node *node, struct heed_prepared **prepared,
+                          const struct cpu_node *node, struct heed_prepared **prepared,
                           const struct avx2_panels **panels, struct heed_error *error) {
     struct packing work = {.host = plugin->host};
     uint64_t weight_id = 0;

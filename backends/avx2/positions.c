@@ -48,18 +48,18 @@ static void sine_and_cosine(__m256d x, __m128 *sine, __m128 *cosine) {
 }
 
 static void positions_range(void *arg, int64_t begin, int64_t end) {
-    const struct avx2_call *call = arg;
+    const struct cpu_call *call = arg;
     const struct heed_positions_attrs *attrs = &call->node->attrs.positions;
-    const struct avx2_operand *x = &call->in[0];
+    const struct cpu_operand *x = &call->in[0];
     const double *wavelengths = call->node->table;
     const int64_t half = attrs->width / 2, n = attrs->width;
     const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
     for (int64_t row = begin; row < end; row++) {
         const int64_t position =
-            heedi_avx2_load_i32(x, heedi_avx2_offset(x->desc, x->desc->rank, row));
+            heedi_cpu_load_i32(x, heedi_cpu_offset(x->desc, x->desc->rank, row));
         float *y = (float *)call->out[0].data + row * n;
         if (position < 0 || position >= (int64_t)attrs->max_len) {
-            heedi_avx2_zero(&call->out[0], row * n, n);
+            heedi_cpu_zero(&call->out[0], row * n, n);
             continue;
         }
         for (int64_t i = 0; i < half; i += ANGLES) {
@@ -81,23 +81,23 @@ static void positions_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_positions__avx2(const struct avx2_call *call) {
-    heedi_avx2_parallel(call, heed_desc_elems(call->in[0].desc),
-                        8 * (int64_t)call->node->attrs.positions.width, positions_range,
-                        (void *)(uintptr_t)call);
+void heed_f32_positions__avx2(const struct cpu_call *call) {
+    heedi_cpu_parallel(call, heed_desc_elems(call->in[0].desc),
+                       8 * (int64_t)call->node->attrs.positions.width, positions_range,
+                       (void *)(uintptr_t)call);
 }
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct avx2_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     (void)subgraph;
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     const uint32_t half = attrs->width / 2;
     /* Whole vectors of angles; those beyond the last are not used. */
     const uint32_t padded = (half + ANGLES - 1) / ANGLES * ANGLES;
-    double *wavelengths = heedi_avx2_calloc(plugin->host, padded, sizeof *wavelengths);
+    double *wavelengths = heedi_cpu_calloc(plugin->host, padded, sizeof *wavelengths);
     if (wavelengths == NULL)
-        return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                               "scalar: out of memory for the wavelengths of %s", node->name);
+        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                              "scalar: out of memory for the wavelengths of %s", node->name);
     for (uint32_t i = 0; i < padded; i++) {
         const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
                                     ? (double)i / (half - 1.0)
@@ -108,7 +108,7 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     return HEED_OK;
 }
 
-static const char *accept(struct avx2_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     if (attrs->form > HEED_POSITIONS_INTERLEAVED)
         return "unknown form of positions";
@@ -117,9 +117,9 @@ static const char *accept(struct avx2_node *node) {
         return "the width must be even and hold a sine and a cosine";
     if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
         return "positions are i32 and their vectors f32";
-    node->kernel = AVX2_POSITIONS;
+    node->kernel = &heedi_avx2_kernels[AVX2_POSITIONS];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_positions = {
+const struct cpu_operator heedi_avx2_positions = {
     .attrs_size = sizeof(struct heed_positions_attrs), .accept = accept, .prepare = prepare};

@@ -4,18 +4,18 @@
 #include "softmax.h"
 
 static void softmax_row(const struct softmax *work, int64_t row) {
-    const struct avx2_operand *y = &work->call->out[0];
+    const struct cpu_operand *y = &work->call->out[0];
     const int64_t n = work->n, to = row * n;
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     const float max = softmax_shift(softmax_greatest(work, row));
     const bool kept = y->desc->dtype == HEED_F32; /* exponentials wait in the result */
     const float sum = softmax_sum(work, row, max, kept ? (float *)y->data + to : NULL);
     const __m256 total = avx2_splat(sum);
-    for (int64_t i = 0; i < n; i += AVX2_BLOCK) {
-        const int64_t count = n - i < AVX2_BLOCK ? n - i : AVX2_BLOCK;
-        float *target = heedi_avx2_target(y, to + i, buffer);
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
+        float *target = heedi_cpu_target(y, to + i, buffer);
         if (sum == 0.0f) {
-            heedi_avx2_zero(y, to + i, count);
+            heedi_cpu_zero(y, to + i, count);
             continue;
         }
         if (!kept)
@@ -32,14 +32,14 @@ static void softmax_range(void *arg, int64_t begin, int64_t end) {
         softmax_row(arg, row);
 }
 
-void heed_f32_softmax__avx2(const struct avx2_call *call) {
+void heed_f32_softmax__avx2(const struct cpu_call *call) {
     struct softmax work = softmax_work(call);
-    heedi_avx2_parallel(call, heedi_avx2_rows(call->in[0].desc), 4 * work.n, softmax_range, &work);
+    heedi_cpu_parallel(call, heedi_cpu_rows(call->in[0].desc), 4 * work.n, softmax_range, &work);
 }
 
-static const char *accept(struct avx2_node *node) {
-    node->kernel = AVX2_SOFTMAX;
+static const char *accept(struct cpu_node *node) {
+    node->kernel = &heedi_avx2_kernels[AVX2_SOFTMAX];
     return softmax_accept(node);
 }
 
-const struct avx2_operator heedi_avx2_softmax = {.accept = accept};
+const struct cpu_operator heedi_avx2_softmax = {.accept = accept};

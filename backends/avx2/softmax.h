@@ -11,11 +11,11 @@
 #include "vector.h"
 
 struct softmax {
-    const struct avx2_call *call;
+    const struct cpu_call *call;
     int64_t n;
 };
 
-static inline struct softmax softmax_work(const struct avx2_call *call) {
+static inline struct softmax softmax_work(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
     const struct softmax work = {call, x->dims[x->rank - 1]};
     return work;
@@ -24,17 +24,16 @@ static inline struct softmax softmax_work(const struct avx2_call *call) {
 /* Elements [i, i + count) of a row. */
 static inline const float *softmax_load(const struct softmax *work, int64_t row, int64_t i,
                                         int64_t count, float *buffer) {
-    const struct avx2_operand *x = &work->call->in[0];
-    return heedi_avx2_load(x, heedi_avx2_offset(x->desc, x->desc->rank - 1, row) + i, count,
-                           buffer);
+    const struct cpu_operand *x = &work->call->in[0];
+    return heedi_avx2_load(x, heedi_cpu_offset(x->desc, x->desc->rank - 1, row) + i, count, buffer);
 }
 
 /* The greatest element that is not NaN; -inf if there is none. */
 static inline float softmax_greatest(const struct softmax *work, int64_t row) {
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     struct vector_pair most = vector_pair(-INFINITY);
-    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
-        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+    for (int64_t i = 0; i < work->n; i += CPU_BLOCK) {
+        const int64_t count = work->n - i < CPU_BLOCK ? work->n - i : CPU_BLOCK;
         vector_fold_max(&most, softmax_load(work, row, i, count, buffer), count);
     }
     return vector_max(_mm256_max_ps(most.at[0], most.at[1]));
@@ -42,9 +41,9 @@ static inline float softmax_greatest(const struct softmax *work, int64_t row) {
 
 /* The first index at which the row is `max`; 0 if it is nowhere, as in a row of NaN. */
 static inline int64_t softmax_find(const struct softmax *work, int64_t row, float max) {
-    float buffer[AVX2_BLOCK];
-    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
-        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+    float buffer[CPU_BLOCK];
+    for (int64_t i = 0; i < work->n; i += CPU_BLOCK) {
+        const int64_t count = work->n - i < CPU_BLOCK ? work->n - i : CPU_BLOCK;
         const float *x = softmax_load(work, row, i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const __m256 value = vector_select(count - j, vector_load(x + j, count - j), NAN);
@@ -72,10 +71,10 @@ static inline void softmax_exp(const float *x, int64_t count, float max, float *
 
 /* sum exp(x[i] - max); the exponentials are kept in `kept` unless it is NULL. */
 static inline float softmax_sum(const struct softmax *work, int64_t row, float max, float *kept) {
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     struct vector_pair sums = vector_pair(0.0f);
-    for (int64_t i = 0; i < work->n; i += AVX2_BLOCK) {
-        const int64_t count = work->n - i < AVX2_BLOCK ? work->n - i : AVX2_BLOCK;
+    for (int64_t i = 0; i < work->n; i += CPU_BLOCK) {
+        const int64_t count = work->n - i < CPU_BLOCK ? work->n - i : CPU_BLOCK;
         const float *x = softmax_load(work, row, i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             const int64_t left = count - j;
@@ -90,12 +89,12 @@ static inline float softmax_sum(const struct softmax *work, int64_t row, float m
     return vector_sum(_mm256_add_ps(sums.at[0], sums.at[1]));
 }
 
-static inline const char *softmax_accept(struct avx2_node *node) {
-    if (!heedi_avx2_is_float(&node->in[0]) || !heedi_avx2_is_float(&node->out[0]))
+static inline const char *softmax_accept(struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
         return "the input and the result must be of a float type";
     if (node->in[0].desc.rank < 1)
         return "the input must have a dimension";
-    heedi_avx2_want_lines(node, 0);
+    heedi_cpu_want_lines(node, 0);
     return NULL;
 }
 

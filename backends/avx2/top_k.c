@@ -62,13 +62,13 @@ static unsigned better(const float *x, int64_t count, float worst) {
 }
 
 void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap) {
-    float buffer[AVX2_BLOCK];
+    float buffer[CPU_BLOCK];
     for (int64_t i = 0; i < k; i++)
         heap[i] = (int32_t)i;
     for (int64_t i = k / 2; i-- > 0;)
         sink(row, heap, i, k);
-    for (int64_t i = k; i < row->n; i += AVX2_BLOCK) {
-        const int64_t count = row->n - i < AVX2_BLOCK ? row->n - i : AVX2_BLOCK;
+    for (int64_t i = k; i < row->n; i += CPU_BLOCK) {
+        const int64_t count = row->n - i < CPU_BLOCK ? row->n - i : CPU_BLOCK;
         const float *x = load(row, i, count, buffer);
         float worst = heedi_avx2_top_k_value(row, heap[0]);
         for (int64_t j = 0; j < count; j += 8) {
@@ -91,12 +91,12 @@ void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap)
 }
 
 static void top_k_range(void *arg, int64_t begin, int64_t end) {
-    const struct avx2_call *call = arg;
-    const struct avx2_operand *x = &call->in[0];
+    const struct cpu_call *call = arg;
+    const struct cpu_operand *x = &call->in[0];
     const int64_t k = call->node->attrs.top_k.k;
     for (int64_t i = begin; i < end; i++) {
         const struct top_k_row row = {.x = x,
-                                      .from = heedi_avx2_offset(x->desc, x->desc->rank - 1, i),
+                                      .from = heedi_cpu_offset(x->desc, x->desc->rank - 1, i),
                                       .n = x->desc->dims[x->desc->rank - 1]};
         int32_t *indices = (int32_t *)call->out[1].data + i * k;
         heedi_avx2_top_k_row(&row, k, indices);
@@ -107,35 +107,35 @@ static void top_k_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_top_k__avx2(const struct avx2_call *call) {
+void heed_f32_top_k__avx2(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
-    heedi_avx2_parallel(call, heedi_avx2_rows(x), x->dims[x->rank - 1], top_k_range,
-                        (void *)(uintptr_t)call);
+    heedi_cpu_parallel(call, heedi_cpu_rows(x), x->dims[x->rank - 1], top_k_range,
+                       (void *)(uintptr_t)call);
 }
 
 /* Room for the results, which the fused choice writes last. */
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct avx2_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     (void)plugin, (void)subgraph, (void)error;
     node->scratch_bytes =
         (size_t)heed_desc_elems(&node->out[1].desc) * (sizeof(int32_t) + sizeof(float));
     return HEED_OK;
 }
 
-static const char *accept(struct avx2_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_tensor_desc *x = &node->in[0].desc;
-    if (!heedi_avx2_is_float(&node->in[0]) || x->rank < 1)
+    if (!heedi_cpu_is_float(&node->in[0]) || x->rank < 1)
         return "the input must be of a float type and have a dimension";
-    if (node->out[0].desc.dtype != x->dtype || !heedi_avx2_present(&node->out[1]) ||
+    if (node->out[0].desc.dtype != x->dtype || !heedi_cpu_present(&node->out[1]) ||
         node->out[1].desc.dtype != HEED_I32)
         return "the results must be values of the input's type and i32 indices";
     if (node->attrs.top_k.k < 1 || node->attrs.top_k.k > (uint64_t)x->dims[x->rank - 1] ||
         x->dims[x->rank - 1] > INT32_MAX)
         return "k must be at least 1 and at most the last dimension";
-    heedi_avx2_want_lines(node, 0);
-    node->kernel = AVX2_TOP_K;
+    heedi_cpu_want_lines(node, 0);
+    node->kernel = &heedi_avx2_kernels[AVX2_TOP_K];
     return NULL;
 }
 
-const struct avx2_operator heedi_avx2_top_k = {
+const struct cpu_operator heedi_avx2_top_k = {
     .attrs_size = sizeof(struct heed_top_k_attrs), .accept = accept, .prepare = prepare};

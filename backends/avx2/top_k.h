@@ -6,7 +6,7 @@
 #include "avx2.h"
 
 struct top_k_row {
-    const struct avx2_operand *x;
+    const struct cpu_operand *x;
     int64_t from, n; /* elements of the row */
     bool logs;       /* of (x - max) - log_sum, else of x */
     float max, log_sum;

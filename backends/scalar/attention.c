@@ -16,9 +16,9 @@
 enum { KEYS = 64 }; /* keys of a block */
 
 struct attention {
-    const struct scalar_call *call;
-    const struct scalar_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
-    const struct scalar_operand *q_offsets, *kv_offsets;
+    const struct cpu_call *call;
+    const struct cpu_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
+    const struct cpu_operand *q_offsets, *kv_offsets;
     int64_t heads, queries, keys, d, dv; /* h, tq, tk, d, dv */
     int64_t group;                       /* query heads per key head */
     int64_t bias_strides[HEED_MAX_RANK]; /* along [b, h, tq, tk], 0 where it repeats */
@@ -43,12 +43,12 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-static int64_t entry(const struct scalar_operand *x, int64_t index) {
-    return heedi_scalar_load_i32(x, index * x->desc->strides[0]);
+static int64_t entry(const struct cpu_operand *x, int64_t index) {
+    return heedi_cpu_load_i32(x, index * x->desc->strides[0]);
 }
 
 /* Stretch `row` of packed rows [0, total), at most max_len long. False if there is none. */
-static bool stretch(const struct attention *work, const struct scalar_operand *offsets, int64_t row,
+static bool stretch(const struct attention *work, const struct cpu_operand *offsets, int64_t row,
                     int64_t total, int64_t *base, int64_t *length) {
     if (row < 0 || row + 1 >= offsets->desc->dims[0])
         return false;
@@ -110,15 +110,15 @@ static int64_t key_row(const struct attention *work, const struct query *query, 
         return query->row;
     const int64_t *strides = work->kv_row->desc->strides;
     const int64_t row =
-        heedi_scalar_load_i32(work->kv_row, query->sequence * strides[0] + j * strides[1]);
+        heedi_cpu_load_i32(work->kv_row, query->sequence * strides[0] + j * strides[1]);
     return row >= 0 && row < work->k->desc->dims[0] ? row : -1;
 }
 
 static float dot_key(const struct attention *work, const struct query *query, int64_t k_offset) {
     const int64_t q_stride = work->q->desc->strides[3], k_stride = work->k->desc->strides[3];
-    float q_buffer[SCALAR_BLOCK], k_buffer[SCALAR_BLOCK], lanes[SCALAR_LANES] = {0};
-    for (int64_t i = 0; i < work->d; i += SCALAR_BLOCK) {
-        const int64_t count = work->d - i < SCALAR_BLOCK ? work->d - i : SCALAR_BLOCK;
+    float q_buffer[CPU_BLOCK], k_buffer[CPU_BLOCK], lanes[SCALAR_LANES] = {0};
+    for (int64_t i = 0; i < work->d; i += CPU_BLOCK) {
+        const int64_t count = work->d - i < CPU_BLOCK ? work->d - i : CPU_BLOCK;
         const float *q = query->q;
         if (q == NULL)
             q = heedi_scalar_load(work->q, query->q_offset + i * q_stride, q_stride, count,
@@ -156,9 +156,9 @@ static float score_block(const struct attention *work, const struct query *query
 /* y += weight * v, for all dv elements. */
 static void add_value(const struct attention *work, float *y, float weight, int64_t v_offset) {
     const int64_t stride = work->v->desc->strides[3];
-    float buffer[SCALAR_BLOCK];
-    for (int64_t i = 0; i < work->dv; i += SCALAR_BLOCK) {
-        const int64_t count = work->dv - i < SCALAR_BLOCK ? work->dv - i : SCALAR_BLOCK;
+    float buffer[CPU_BLOCK];
+    for (int64_t i = 0; i < work->dv; i += CPU_BLOCK) {
+        const int64_t count = work->dv - i < CPU_BLOCK ? work->dv - i : CPU_BLOCK;
         const float *v = heedi_scalar_load(work->v, v_offset + i * stride, stride, count, buffer);
         for (int64_t j = 0; j < count; j++)
             y[i + j] += weight * v[j];
@@ -203,7 +203,7 @@ static void online(const struct attention *work, const struct query *query, floa
 
 static void store_weights(const struct attention *work, const struct query *query, int64_t offset,
                           float max, float sum) {
-    const struct scalar_operand *weights = &work->call->out[1];
+    const struct cpu_operand *weights = &work->call->out[1];
     float scores[KEYS];
     int64_t rows[KEYS];
     for (int64_t first = query->begin; first < query->end; first += KEYS) {
@@ -216,28 +216,28 @@ static void store_weights(const struct attention *work, const struct query *quer
 }
 
 static void attend(const struct attention *work, int64_t item) {
-    const struct scalar_operand *result = &work->call->out[0], *weights = &work->call->out[1];
+    const struct cpu_operand *result = &work->call->out[0], *weights = &work->call->out[1];
     const int64_t *strides = work->q->desc->strides;
     const int64_t t = item % work->queries;
     struct query query = {.head = item / work->queries % work->heads,
                           .batch = item / work->queries / work->heads};
-    float q_buffer[SCALAR_BLOCK];
+    float q_buffer[CPU_BLOCK];
     query.kv_head = query.head / work->group;
     if (weights->desc != NULL)
-        heedi_scalar_zero(weights, item * work->weights_len, work->weights_len);
-    heedi_scalar_zero(result, item * work->dv, work->dv);
+        heedi_cpu_zero(weights, item * work->weights_len, work->weights_len);
+    heedi_cpu_zero(result, item * work->dv, work->dv);
     if (!locate_query(work, t, &query) || !locate_keys(work, &query))
         return;
 
     query.q_offset = query.batch * strides[0] + query.head * strides[1] + t * strides[2];
-    if (work->d <= SCALAR_BLOCK)
+    if (work->d <= CPU_BLOCK)
         query.q = heedi_scalar_load(work->q, query.q_offset, strides[3], work->d, q_buffer);
     query.bias_offset = query.batch * work->bias_strides[0] + query.head * work->bias_strides[1] +
                         t * work->bias_strides[2];
 
     /* Sums are kept in f32: in the result itself or, if it is narrower, in the scratch. */
-    float *y = heedi_scalar_target(result, item * work->dv,
-                                   (float *)work->call->scratch + item * work->dv);
+    float *y =
+        heedi_cpu_target(result, item * work->dv, (float *)work->call->scratch + item * work->dv);
     float max = 0.0f, sum = 0.0f;
     memset(y, 0, (size_t)work->dv * sizeof *y);
     online(work, &query, y, &max, &sum);
@@ -251,7 +251,7 @@ static void attention_range(void *arg, int64_t begin, int64_t end) {
         attend(arg, item);
 }
 
-void heed_f32_attention_online__scalar(const struct scalar_call *call) {
+void heed_f32_attention_online__scalar(const struct cpu_call *call) {
     const struct heed_attention_attrs *attrs = &call->node->attrs.attention;
     const struct heed_tensor_desc *q = call->in[HEED_ATTENTION_Q].desc;
     const struct heed_tensor_desc *k = call->in[HEED_ATTENTION_K].desc;
@@ -284,12 +284,12 @@ void heed_f32_attention_online__scalar(const struct scalar_call *call) {
     const int64_t visible = attrs->max_len > 0 && (int64_t)attrs->max_len < work.keys
                                 ? (int64_t)attrs->max_len
                                 : work.keys;
-    heedi_scalar_parallel(call, q->dims[0] * work.heads * work.queries,
-                          visible * (work.d + work.dv + 32), attention_range, &work);
+    heedi_cpu_parallel(call, q->dims[0] * work.heads * work.queries,
+                       visible * (work.d + work.dv + 32), attention_range, &work);
 }
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct scalar_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     (void)plugin;
     (void)subgraph;
     (void)error;
@@ -298,31 +298,31 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     return HEED_OK;
 }
 
-static bool absent_or_i32(const struct scalar_tensor *tensor) {
-    return !heedi_scalar_present(tensor) || tensor->desc.dtype == HEED_I32;
+static bool absent_or_i32(const struct cpu_tensor *tensor) {
+    return !heedi_cpu_present(tensor) || tensor->desc.dtype == HEED_I32;
 }
 
-static const char *accept(struct scalar_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_attention_attrs *attrs = &node->attrs.attention;
     if (attrs->score > HEED_SCORE_SCALED)
         return "unknown kind of score";
     if (attrs->causal > 1 || attrs->return_weights > 1)
         return "unknown value of a flag";
     for (int i = HEED_ATTENTION_Q; i <= HEED_ATTENTION_V; i++)
-        if (!heedi_scalar_is_float(&node->in[i]) || node->in[i].desc.rank != 4)
+        if (!heedi_cpu_is_float(&node->in[i]) || node->in[i].desc.rank != 4)
             return "q, k and v must be of a float type and have four dimensions";
-    if (heedi_scalar_present(&node->in[HEED_ATTENTION_BIAS]) &&
-        !heedi_scalar_is_float(&node->in[HEED_ATTENTION_BIAS]))
+    if (heedi_cpu_present(&node->in[HEED_ATTENTION_BIAS]) &&
+        !heedi_cpu_is_float(&node->in[HEED_ATTENTION_BIAS]))
         return "the bias must be of a float type";
     for (int i = HEED_ATTENTION_KEY_LEN; i <= HEED_ATTENTION_KV_OFFSETS; i++)
         if (!absent_or_i32(&node->in[i]))
             return "lengths, starts, rows and offsets must be i32";
-    if (!heedi_scalar_is_float(&node->out[0]) || node->out[0].desc.rank != 4 ||
-        (attrs->return_weights != 0) != heedi_scalar_is_float(&node->out[1]))
+    if (!heedi_cpu_is_float(&node->out[0]) || node->out[0].desc.rank != 4 ||
+        (attrs->return_weights != 0) != heedi_cpu_is_float(&node->out[1]))
         return "the results must be of a float type, and weights there where they are asked for";
-    node->kernel = SCALAR_ATTENTION;
+    node->kernel = &heedi_scalar_kernels[SCALAR_ATTENTION];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_attention = {
+const struct cpu_operator heedi_scalar_attention = {
     .attrs_size = sizeof(struct heed_attention_attrs), .accept = accept, .prepare = prepare};

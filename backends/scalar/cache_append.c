@@ -8,19 +8,19 @@
 enum { STATE = 0, X = 1, POSITION = 2, ROW = 3 };
 
 /* One step of one row: `n` elements. The state's innermost stride may be any. */
-static void append_row(const struct scalar_call *call, int64_t from, int64_t to) {
-    const struct scalar_operand *state = &call->in[STATE], *x = &call->in[X];
+static void append_row(const struct cpu_call *call, int64_t from, int64_t to) {
+    const struct cpu_operand *state = &call->in[STATE], *x = &call->in[X];
     const int64_t n = x->desc->dims[2], x_stride = x->desc->strides[2];
     const int64_t stride = state->desc->strides[2];
     const size_t bytes = heed_dtype_bytes(state->desc->dtype);
     if (x->desc->dtype == state->desc->dtype && stride == 1) {
-        heedi_scalar_move((char *)state->data + (size_t)to * bytes,
-                          (const char *)x->data + (size_t)from * bytes, x_stride, n, bytes);
+        heedi_cpu_move((char *)state->data + (size_t)to * bytes,
+                       (const char *)x->data + (size_t)from * bytes, x_stride, n, bytes);
         return;
     }
-    float buffer[SCALAR_BLOCK];
-    for (int64_t j = 0; j < n; j += SCALAR_BLOCK) {
-        const int64_t count = n - j < SCALAR_BLOCK ? n - j : SCALAR_BLOCK;
+    float buffer[CPU_BLOCK];
+    for (int64_t j = 0; j < n; j += CPU_BLOCK) {
+        const int64_t count = n - j < CPU_BLOCK ? n - j : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + j * x_stride, x_stride, count, buffer);
         if (stride == 1)
             heedi_scalar_store(state, to + j, count, values);
@@ -31,38 +31,37 @@ static void append_row(const struct scalar_call *call, int64_t from, int64_t to)
 }
 
 static void cache_append_range(void *arg, int64_t begin, int64_t end) {
-    const struct scalar_call *call = arg;
+    const struct cpu_call *call = arg;
     const struct heed_tensor_desc *state = call->in[STATE].desc, *x = call->in[X].desc;
-    const struct scalar_operand *positions = &call->in[POSITION], *rows = &call->in[ROW];
+    const struct cpu_operand *positions = &call->in[POSITION], *rows = &call->in[ROW];
     for (int64_t item = begin; item < end; item++) {
         const int64_t i = item / x->dims[1], j = item % x->dims[1];
-        const int64_t position =
-            heedi_scalar_load_i32(positions, i * positions->desc->strides[0]) + j;
+        const int64_t position = heedi_cpu_load_i32(positions, i * positions->desc->strides[0]) + j;
         const int64_t row =
-            rows->desc != NULL ? heedi_scalar_load_i32(rows, i * rows->desc->strides[0]) : i;
+            rows->desc != NULL ? heedi_cpu_load_i32(rows, i * rows->desc->strides[0]) : i;
         if (row >= 0 && row < state->dims[0] && position >= 0 && position < state->dims[1])
             append_row(call, i * x->strides[0] + j * x->strides[1],
                        row * state->strides[0] + position * state->strides[1]);
     }
 }
 
-void heed_any_cache_append__scalar(const struct scalar_call *call) {
+void heed_any_cache_append__scalar(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[X].desc;
-    heedi_scalar_parallel(call, x->dims[0] * x->dims[1], x->dims[2], cache_append_range,
-                          (void *)(uintptr_t)call);
+    heedi_cpu_parallel(call, x->dims[0] * x->dims[1], x->dims[2], cache_append_range,
+                       (void *)(uintptr_t)call);
 }
 
-static const char *accept(struct scalar_node *node) {
-    if (!heedi_scalar_present(&node->in[X]) || node->in[STATE].desc.rank != 3 ||
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_present(&node->in[X]) || node->in[STATE].desc.rank != 3 ||
         node->in[X].desc.rank != 3)
         return "the state and what is appended must have three dimensions";
-    if (!heedi_scalar_is_float(&node->in[STATE]) || !heedi_scalar_is_float(&node->in[X]))
+    if (!heedi_cpu_is_float(&node->in[STATE]) || !heedi_cpu_is_float(&node->in[X]))
         return "the state and what is appended must be of float types";
-    if (!heedi_scalar_present(&node->in[POSITION]) || node->in[POSITION].desc.dtype != HEED_I32 ||
-        (heedi_scalar_present(&node->in[ROW]) && node->in[ROW].desc.dtype != HEED_I32))
+    if (!heedi_cpu_present(&node->in[POSITION]) || node->in[POSITION].desc.dtype != HEED_I32 ||
+        (heedi_cpu_present(&node->in[ROW]) && node->in[ROW].desc.dtype != HEED_I32))
         return "positions and rows must be i32";
-    node->kernel = SCALAR_CACHE_APPEND;
+    node->kernel = &heedi_scalar_kernels[SCALAR_CACHE_APPEND];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_cache_append = {.accept = accept};
+const struct cpu_operator heedi_scalar_cache_append = {.accept = accept};

@@ -4,8 +4,8 @@
 #include "scalar.h"
 
 struct cast {
-    const struct scalar_call *call;
-    struct scalar_loop loop;
+    const struct cpu_call *call;
+    struct cpu_loop loop;
 };
 
 /* A 32-bit integer as an f32 that rounds to bf16 as the integer itself would: bits below the 24
@@ -29,15 +29,15 @@ static int32_t saturate(float value, int32_t low, int32_t high) {
     return (int32_t)value;
 }
 
-static void cast_to_integer(const struct scalar_call *call, const struct scalar_unit *at,
+static void cast_to_integer(const struct cpu_call *call, const struct cpu_unit *at,
                             int64_t stride) {
-    const struct scalar_operand *x = &call->in[0], *y = &call->out[0];
+    const struct cpu_operand *x = &call->in[0], *y = &call->out[0];
     int32_t *i32 = y->data;
     int8_t *i8 = y->data;
-    float buffer[SCALAR_BLOCK];
+    float buffer[CPU_BLOCK];
     if (x->desc->dtype == HEED_I32) { /* not through f32, which holds 24 bits */
         for (int64_t i = 0; i < at->count; i++) {
-            const int32_t value = heedi_scalar_load_i32(x, at->x[0] + i * stride);
+            const int32_t value = heedi_cpu_load_i32(x, at->x[0] + i * stride);
             if (y->desc->dtype == HEED_I32)
                 i32[at->y + i] = value;
             else
@@ -54,13 +54,12 @@ static void cast_to_integer(const struct scalar_call *call, const struct scalar_
     }
 }
 
-static void cast_to_float(const struct scalar_call *call, const struct scalar_unit *at,
-                          int64_t stride) {
-    const struct scalar_operand *x = &call->in[0], *y = &call->out[0];
-    float buffer[SCALAR_BLOCK];
+static void cast_to_float(const struct cpu_call *call, const struct cpu_unit *at, int64_t stride) {
+    const struct cpu_operand *x = &call->in[0], *y = &call->out[0];
+    float buffer[CPU_BLOCK];
     if (x->desc->dtype == HEED_I32 && y->desc->dtype == HEED_BF16) {
         for (int64_t i = 0; i < at->count; i++)
-            buffer[i] = i32_to_odd(heedi_scalar_load_i32(x, at->x[0] + i * stride));
+            buffer[i] = i32_to_odd(heedi_cpu_load_i32(x, at->x[0] + i * stride));
         heedi_scalar_store(y, at->y, at->count, buffer);
         return;
     }
@@ -72,7 +71,7 @@ static void cast_range(void *arg, int64_t begin, int64_t end) {
     const struct cast *work = arg;
     const enum heed_dtype to = work->call->out[0].desc->dtype;
     for (int64_t i = begin; i < end; i++) {
-        const struct scalar_unit at = heedi_scalar_unit_at(&work->loop, i);
+        const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
         if (to == HEED_I32 || to == HEED_I8)
             cast_to_integer(work->call, &at, work->loop.strides[0][3]);
         else
@@ -80,18 +79,18 @@ static void cast_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_any_cast__scalar(const struct scalar_call *call) {
+void heed_any_cast__scalar(const struct cpu_call *call) {
     struct cast work = {.call = call,
-                        .loop = heedi_scalar_loop(call->out[0].desc, call->in[0].desc, NULL)};
-    heedi_scalar_parallel(call, work.loop.units, 4 * SCALAR_BLOCK, cast_range, &work);
+                        .loop = heedi_cpu_loop(call->out[0].desc, call->in[0].desc, NULL)};
+    heedi_cpu_parallel(call, work.loop.units, 4 * CPU_BLOCK, cast_range, &work);
 }
 
-static const char *accept(struct scalar_node *node) {
+static const char *accept(struct cpu_node *node) {
     if ((uint32_t)node->out[0].desc.dtype != node->attrs.cast.dtype)
         return "the result must have the type that the attributes name";
-    node->kernel = SCALAR_CAST;
+    node->kernel = &heedi_scalar_kernels[SCALAR_CAST];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_cast = {.attrs_size = sizeof(struct heed_cast_attrs),
-                                                  .accept = accept};
+const struct cpu_operator heedi_scalar_cast = {.attrs_size = sizeof(struct heed_cast_attrs),
+                                               .accept = accept};

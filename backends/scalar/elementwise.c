@@ -58,7 +58,7 @@ void heedi_scalar_activate(enum heed_activation activation, float *y, const floa
     }
 }
 
-static enum heed_activation node_activation(const struct scalar_node *node) {
+static enum heed_activation node_activation(const struct cpu_node *node) {
     switch (node->op) {
     case HEED_OP_RELU:
         return HEED_ACTIVATION_RELU;
@@ -76,91 +76,92 @@ static enum heed_activation node_activation(const struct scalar_node *node) {
 }
 
 struct elementwise {
-    const struct scalar_call *call;
-    struct scalar_loop loop;
+    const struct cpu_call *call;
+    struct cpu_loop loop;
 };
 
-static void start(struct elementwise *work, const struct scalar_call *call, int64_t cost,
+static void start(struct elementwise *work, const struct cpu_call *call, int64_t cost,
                   heed_range_fn fn) {
     work->call = call;
-    work->loop = heedi_scalar_loop(call->out[0].desc, call->in[0].desc, call->in[1].desc);
-    heedi_scalar_parallel(call, work->loop.units, cost * SCALAR_BLOCK, fn, work);
+    work->loop = heedi_cpu_loop(call->out[0].desc, call->in[0].desc, call->in[1].desc);
+    heedi_cpu_parallel(call, work->loop.units, cost * CPU_BLOCK, fn, work);
 }
 
 static void activation_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
-    const struct scalar_call *call = work->call;
+    const struct cpu_call *call = work->call;
     const enum heed_activation activation = node_activation(call->node);
-    float x_buffer[SCALAR_BLOCK], y_buffer[SCALAR_BLOCK];
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
-        const struct scalar_unit at = heedi_scalar_unit_at(&work->loop, i);
+        const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
         const float *x =
             heedi_scalar_load(&call->in[0], at.x[0], work->loop.strides[0][3], at.count, x_buffer);
-        float *y = heedi_scalar_target(&call->out[0], at.y, y_buffer);
+        float *y = heedi_cpu_target(&call->out[0], at.y, y_buffer);
         heedi_scalar_activate(activation, y, x, at.count);
         heedi_scalar_store(&call->out[0], at.y, at.count, y);
     }
 }
 
-void heed_f32_activation__scalar(const struct scalar_call *call) {
+void heed_f32_activation__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, call->node->op == HEED_OP_RELU ? 1 : 32, activation_range);
 }
 
 static void scale_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
-    const struct scalar_call *call = work->call;
+    const struct cpu_call *call = work->call;
     const float factor = call->node->attrs.scale.factor;
-    float x_buffer[SCALAR_BLOCK], y_buffer[SCALAR_BLOCK];
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
-        const struct scalar_unit at = heedi_scalar_unit_at(&work->loop, i);
+        const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
         const float *x =
             heedi_scalar_load(&call->in[0], at.x[0], work->loop.strides[0][3], at.count, x_buffer);
-        float *y = heedi_scalar_target(&call->out[0], at.y, y_buffer);
+        float *y = heedi_cpu_target(&call->out[0], at.y, y_buffer);
         for (int64_t j = 0; j < at.count; j++)
             y[j] = x[j] * factor;
         heedi_scalar_store(&call->out[0], at.y, at.count, y);
     }
 }
 
-void heed_f32_scale__scalar(const struct scalar_call *call) {
+void heed_f32_scale__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, 1, scale_range);
 }
 
-static const char *accept_float(struct scalar_node *node) {
-    if (!heedi_scalar_is_float(&node->in[0]) || !heedi_scalar_is_float(&node->out[0]))
+static const char *accept_float(struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
         return "the input and the result must be of a float type";
-    node->kernel = node->op == HEED_OP_SCALE ? SCALAR_SCALE : SCALAR_UNARY;
+    node->kernel = node->op == HEED_OP_SCALE ? &heedi_scalar_kernels[SCALAR_SCALE]
+                                             : &heedi_scalar_kernels[SCALAR_UNARY];
     return NULL;
 }
 
-static const char *accept_gelu(struct scalar_node *node) {
+static const char *accept_gelu(struct cpu_node *node) {
     if (node->attrs.gelu.tanh_form > 1)
         return "unknown form of gelu";
     return accept_float(node);
 }
 
-const struct scalar_operator heedi_scalar_unary = {.accept = accept_float};
-const struct scalar_operator heedi_scalar_scale = {.attrs_size = sizeof(struct heed_scale_attrs),
-                                                   .accept = accept_float};
-const struct scalar_operator heedi_scalar_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
-                                                  .accept = accept_gelu};
+const struct cpu_operator heedi_scalar_unary = {.accept = accept_float};
+const struct cpu_operator heedi_scalar_scale = {.attrs_size = sizeof(struct heed_scale_attrs),
+                                                .accept = accept_float};
+const struct cpu_operator heedi_scalar_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
+                                               .accept = accept_gelu};
 
 /* ---- functions of two values ---- */
 
 static void binary_f32_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
-    const struct scalar_call *call = work->call;
+    const struct cpu_call *call = work->call;
     const bool add = call->node->op == HEED_OP_ADD;
-    float a_buffer[SCALAR_BLOCK], b_buffer[SCALAR_BLOCK], y_buffer[SCALAR_BLOCK];
+    float a_buffer[CPU_BLOCK], b_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
-        const struct scalar_unit at = heedi_scalar_unit_at(&work->loop, i);
+        const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
         const float *a =
             heedi_scalar_load(&call->in[0], at.x[0], work->loop.strides[0][3], at.count, a_buffer);
         const float *b =
             heedi_scalar_load(&call->in[1], at.x[1], work->loop.strides[1][3], at.count, b_buffer);
-        float *y = heedi_scalar_target(&call->out[0], at.y, y_buffer);
+        float *y = heedi_cpu_target(&call->out[0], at.y, y_buffer);
         if (add)
             for (int64_t j = 0; j < at.count; j++)
                 y[j] = a[j] + b[j];
@@ -173,13 +174,13 @@ static void binary_f32_range(void *arg, int64_t begin, int64_t end) {
 
 static void binary_i32_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
-    const struct scalar_call *call = work->call;
+    const struct cpu_call *call = work->call;
     const bool add = call->node->op == HEED_OP_ADD;
     const uint32_t *a = call->in[0].data, *b = call->in[1].data;
     uint32_t *y = call->out[0].data;
     const int64_t a_stride = work->loop.strides[0][3], b_stride = work->loop.strides[1][3];
     for (int64_t i = begin; i < end; i++) {
-        const struct scalar_unit at = heedi_scalar_unit_at(&work->loop, i);
+        const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
         for (int64_t j = 0; j < at.count; j++) {
             const uint32_t left = a[at.x[0] + j * a_stride], right = b[at.x[1] + j * b_stride];
             y[at.y + j] = add ? left + right : left * right;
@@ -187,39 +188,41 @@ static void binary_i32_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_add__scalar(const struct scalar_call *call) {
+void heed_f32_add__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, 1, binary_f32_range);
 }
 
-void heed_f32_mul__scalar(const struct scalar_call *call) {
+void heed_f32_mul__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, 1, binary_f32_range);
 }
 
-void heed_i32_add__scalar(const struct scalar_call *call) {
+void heed_i32_add__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, 1, binary_i32_range);
 }
 
-void heed_i32_mul__scalar(const struct scalar_call *call) {
+void heed_i32_mul__scalar(const struct cpu_call *call) {
     struct elementwise work;
     start(&work, call, 1, binary_i32_range);
 }
 
-static const char *accept_binary(struct scalar_node *node) {
+static const char *accept_binary(struct cpu_node *node) {
     const bool add = node->op == HEED_OP_ADD;
-    if (!heedi_scalar_present(&node->in[1]))
+    if (!heedi_cpu_present(&node->in[1]))
         return "the second input is missing";
-    if (heedi_scalar_is_float(&node->in[0]) && heedi_scalar_is_float(&node->in[1]) &&
-        heedi_scalar_is_float(&node->out[0]))
-        node->kernel = add ? SCALAR_ADD_F32 : SCALAR_MUL_F32;
+    if (heedi_cpu_is_float(&node->in[0]) && heedi_cpu_is_float(&node->in[1]) &&
+        heedi_cpu_is_float(&node->out[0]))
+        node->kernel =
+            add ? &heedi_scalar_kernels[SCALAR_ADD_F32] : &heedi_scalar_kernels[SCALAR_MUL_F32];
     else if (node->in[0].desc.dtype == HEED_I32 && node->in[1].desc.dtype == HEED_I32 &&
              node->out[0].desc.dtype == HEED_I32)
-        node->kernel = add ? SCALAR_ADD_I32 : SCALAR_MUL_I32;
+        node->kernel =
+            add ? &heedi_scalar_kernels[SCALAR_ADD_I32] : &heedi_scalar_kernels[SCALAR_MUL_I32];
     else
         return "the inputs must both be of a float type, or both i32";
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_binary = {.accept = accept_binary};
+const struct cpu_operator heedi_scalar_binary = {.accept = accept_binary};

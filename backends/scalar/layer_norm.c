@@ -6,31 +6,31 @@
 #include "scalar.h"
 
 struct layer_norm {
-    const struct scalar_call *call;
+    const struct cpu_call *call;
     int64_t n, stride;
     float eps;
 };
 
 static void layer_norm_row(const struct layer_norm *work, int64_t row) {
-    const struct scalar_operand *x = &work->call->in[0], *y = &work->call->out[0];
-    const struct scalar_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
-    const int64_t from = heedi_scalar_offset(x->desc, x->desc->rank - 1, row);
+    const struct cpu_operand *x = &work->call->in[0], *y = &work->call->out[0];
+    const struct cpu_operand *gamma = &work->call->in[1], *beta = &work->call->in[2];
+    const int64_t from = heedi_cpu_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n;
     const int64_t n = work->n, stride = work->stride;
-    float x_buffer[SCALAR_BLOCK], y_buffer[SCALAR_BLOCK];
-    float gamma_buffer[SCALAR_BLOCK], beta_buffer[SCALAR_BLOCK];
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
+    float gamma_buffer[CPU_BLOCK], beta_buffer[CPU_BLOCK];
 
     float lanes[SCALAR_LANES] = {0};
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         heedi_scalar_sum(lanes, heedi_scalar_load(x, from + i * stride, stride, count, x_buffer),
                          count);
     }
     const float mean = heedi_scalar_fold(lanes) / (float)n;
 
     float squares[SCALAR_LANES] = {0};
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
         for (int64_t j = 0; j < count; j++)
             y_buffer[j] = values[j] - mean;
@@ -39,13 +39,13 @@ static void layer_norm_row(const struct layer_norm *work, int64_t row) {
     const float factor = 1.0f / sqrtf(heedi_scalar_fold(squares) / (float)n + work->eps);
 
     const int64_t gamma_stride = gamma->desc->strides[0], beta_stride = beta->desc->strides[0];
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
         const float *g =
             heedi_scalar_load(gamma, i * gamma_stride, gamma_stride, count, gamma_buffer);
         const float *b = heedi_scalar_load(beta, i * beta_stride, beta_stride, count, beta_buffer);
-        float *target = heedi_scalar_target(y, to + i, y_buffer);
+        float *target = heedi_cpu_target(y, to + i, y_buffer);
         for (int64_t j = 0; j < count; j++)
             target[j] = (values[j] - mean) * factor * g[j] + b[j];
         heedi_scalar_store(y, to + i, count, target);
@@ -57,24 +57,24 @@ static void layer_norm_range(void *arg, int64_t begin, int64_t end) {
         layer_norm_row(arg, row);
 }
 
-void heed_f32_layer_norm__scalar(const struct scalar_call *call) {
+void heed_f32_layer_norm__scalar(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
     struct layer_norm work = {.call = call,
                               .n = x->dims[x->rank - 1],
                               .stride = x->strides[x->rank - 1],
                               .eps = call->node->attrs.layer_norm.eps};
-    heedi_scalar_parallel(call, heedi_scalar_rows(x), 8 * work.n, layer_norm_range, &work);
+    heedi_cpu_parallel(call, heedi_cpu_rows(x), 8 * work.n, layer_norm_range, &work);
 }
 
-static const char *accept(struct scalar_node *node) {
-    if (!heedi_scalar_is_float(&node->in[0]) || !heedi_scalar_is_float(&node->in[1]) ||
-        !heedi_scalar_is_float(&node->in[2]) || !heedi_scalar_is_float(&node->out[0]))
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->in[1]) ||
+        !heedi_cpu_is_float(&node->in[2]) || !heedi_cpu_is_float(&node->out[0]))
         return "the inputs and the result must be of a float type";
     if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
         return "gamma and beta must have one dimension and the input at least one";
-    node->kernel = SCALAR_LAYER_NORM;
+    node->kernel = &heedi_scalar_kernels[SCALAR_LAYER_NORM];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_layer_norm = {
+const struct cpu_operator heedi_scalar_layer_norm = {
     .attrs_size = sizeof(struct heed_layer_norm_attrs), .accept = accept};

@@ -6,38 +6,38 @@
 #include "scalar.h"
 
 struct log_softmax {
-    const struct scalar_call *call;
+    const struct cpu_call *call;
     int64_t n, stride;
 };
 
 static void log_softmax_row(const struct log_softmax *work, int64_t row) {
-    const struct scalar_operand *x = &work->call->in[0], *y = &work->call->out[0];
-    const int64_t from = heedi_scalar_offset(x->desc, x->desc->rank - 1, row);
+    const struct cpu_operand *x = &work->call->in[0], *y = &work->call->out[0];
+    const int64_t from = heedi_cpu_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n;
     const int64_t n = work->n, stride = work->stride;
-    float x_buffer[SCALAR_BLOCK], y_buffer[SCALAR_BLOCK], lanes[SCALAR_LANES] = {0};
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], lanes[SCALAR_LANES] = {0};
 
     float max = -INFINITY;
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
         for (int64_t j = 0; j < count; j++)
             max = values[j] > max ? values[j] : max;
     }
     if (max == -INFINITY)
         max = 0.0f; /* a row of -inf: the sum is 0 and its logarithm -inf */
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
         for (int64_t j = 0; j < count; j++)
             y_buffer[j] = expf(values[j] - max);
         heedi_scalar_sum(lanes, y_buffer, count);
     }
     const float log_sum = logf(heedi_scalar_fold(lanes));
-    for (int64_t i = 0; i < n; i += SCALAR_BLOCK) {
-        const int64_t count = n - i < SCALAR_BLOCK ? n - i : SCALAR_BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
-        float *target = heedi_scalar_target(y, to + i, y_buffer);
+        float *target = heedi_cpu_target(y, to + i, y_buffer);
         for (int64_t j = 0; j < count; j++)
             target[j] = (values[j] - max) - log_sum;
         heedi_scalar_store(y, to + i, count, target);
@@ -49,20 +49,20 @@ static void log_softmax_range(void *arg, int64_t begin, int64_t end) {
         log_softmax_row(arg, row);
 }
 
-void heed_f32_log_softmax__scalar(const struct scalar_call *call) {
+void heed_f32_log_softmax__scalar(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
     struct log_softmax work = {
         .call = call, .n = x->dims[x->rank - 1], .stride = x->strides[x->rank - 1]};
-    heedi_scalar_parallel(call, heedi_scalar_rows(x), 24 * work.n, log_softmax_range, &work);
+    heedi_cpu_parallel(call, heedi_cpu_rows(x), 24 * work.n, log_softmax_range, &work);
 }
 
-static const char *accept(struct scalar_node *node) {
-    if (!heedi_scalar_is_float(&node->in[0]) || !heedi_scalar_is_float(&node->out[0]))
+static const char *accept(struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
         return "the input and the result must be of a float type";
     if (node->in[0].desc.rank < 1)
         return "the input must have a dimension";
-    node->kernel = SCALAR_LOG_SOFTMAX;
+    node->kernel = &heedi_scalar_kernels[SCALAR_LOG_SOFTMAX];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_log_softmax = {.accept = accept};
+const struct cpu_operator heedi_scalar_log_softmax = {.accept = accept};

@@ -27,7 +27,7 @@ enum {
     COLUMNS = SCALAR_MATMUL_COLUMNS,
     TILE = SCALAR_MATMUL_TILE,
     ROWS = SCALAR_MATMUL_ROWS,
-    BLOCK_K = SCALAR_BLOCK
+    BLOCK_K = CPU_BLOCK
 };
 
 /* A packed weight. Owned by the host, shared by programs. */
@@ -75,8 +75,8 @@ static void tile_1x16(float tile[COLUMNS], const float *row, const float *panel,
 /* ---- one piece: up to ROWS rows of one panel ---- */
 
 struct scalar_finish heedi_scalar_matmul_finish(const struct scalar_matmul *work, int64_t panel) {
-    const struct scalar_operand *bias = &work->call->in[BIAS];
-    const struct scalar_operand *scale = &work->call->in[B_SCALE];
+    const struct cpu_operand *bias = &work->call->in[BIAS];
+    const struct cpu_operand *scale = &work->call->in[B_SCALE];
     const int64_t first = panel * COLUMNS, left = work->n - first;
     struct scalar_finish finish = {.first = first,
                                    .columns = left < COLUMNS ? left : COLUMNS,
@@ -93,7 +93,7 @@ struct scalar_finish heedi_scalar_matmul_finish(const struct scalar_matmul *work
 
 void heedi_scalar_matmul_store(const struct scalar_matmul *work, const struct scalar_finish *finish,
                                int64_t row, float *sums) {
-    const struct scalar_node *node = work->call->node;
+    const struct cpu_node *node = work->call->node;
     if (finish->biased)
         for (int64_t j = 0; j < finish->columns; j++)
             sums[j] += finish->bias[j];
@@ -114,7 +114,7 @@ static void store_row(const struct scalar_matmul *work, const struct scalar_fini
 static void pack_on_the_way(const struct scalar_matmul *work, int64_t b_offset,
                             const struct scalar_finish *finish, int64_t p, int64_t count,
                             float *restrict buffer) {
-    const struct scalar_operand *b = &work->call->in[B];
+    const struct cpu_operand *b = &work->call->in[B];
     float line_buffer[BLOCK_K];
     if (finish->columns < COLUMNS)
         memset(buffer, 0, (size_t)(count * COLUMNS) * sizeof *buffer);
@@ -210,7 +210,7 @@ static void batch_strides(const struct heed_tensor_desc *y, const struct heed_te
     }
 }
 
-struct scalar_matmul heedi_scalar_matmul_work(const struct scalar_call *call) {
+struct scalar_matmul heedi_scalar_matmul_work(const struct cpu_call *call) {
     const struct heed_matmul_attrs *attrs = &call->node->attrs.matmul;
     const struct heed_tensor_desc *a = call->in[A].desc, *b = call->in[B].desc;
     const struct heed_tensor_desc *y = call->out[0].desc;
@@ -243,19 +243,19 @@ struct scalar_matmul heedi_scalar_matmul_work(const struct scalar_call *call) {
     return work;
 }
 
-static void run(const struct scalar_call *call, const float *packed) {
+static void run(const struct cpu_call *call, const float *packed) {
     struct scalar_matmul work = heedi_scalar_matmul_work(call);
     work.packed = packed;
     const int64_t rows = work.m < ROWS ? work.m : ROWS;
-    heedi_scalar_parallel(call, work.batches * work.row_chunks * work.column_panels,
-                          rows * COLUMNS * work.k, matmul_range, &work);
+    heedi_cpu_parallel(call, work.batches * work.row_chunks * work.column_panels,
+                       rows * COLUMNS * work.k, matmul_range, &work);
 }
 
-void heed_f32_matmul_4x16__scalar(const struct scalar_call *call) {
+void heed_f32_matmul_4x16__scalar(const struct cpu_call *call) {
     run(call, ((const struct panels *)call->node->packed)->data);
 }
 
-void heed_f32_matmul_4x16_strided__scalar(const struct scalar_call *call) {
+void heed_f32_matmul_4x16_strided__scalar(const struct cpu_call *call) {
     run(call, NULL);
 }
 
@@ -266,8 +266,8 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_scalar_free(host, panels->data);
-    heedi_scalar_free(host, panels);
+    heedi_cpu_free(host, panels->data);
+    heedi_cpu_free(host, panels);
 }
 
 struct pack_request {
@@ -278,7 +278,7 @@ struct pack_request {
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
                              void **object, size_t *bytes, struct heed_error *error) {
     const struct pack_request *request = arg;
-    struct panels *panels = heedi_scalar_calloc(request->host, 1, sizeof *panels);
+    struct panels *panels = heedi_cpu_calloc(request->host, 1, sizeof *panels);
     size_t elems = 0;
     if (panels == NULL)
         goto fail;
@@ -287,10 +287,10 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
     panels->k = desc->dims[request->transposed ? 1 : 0];
     const int64_t n = panels->n, k = panels->k;
     elems = (size_t)((n + COLUMNS - 1) / COLUMNS) * COLUMNS * (size_t)k;
-    panels->data = heedi_scalar_calloc(request->host, elems, sizeof *panels->data);
+    panels->data = heedi_cpu_calloc(request->host, elems, sizeof *panels->data);
     if (panels->data == NULL)
         goto fail;
-    const struct scalar_operand source = {.desc = desc, .data = (void *)(uintptr_t)data};
+    const struct cpu_operand source = {.desc = desc, .data = (void *)(uintptr_t)data};
     const int64_t n_stride = request->transposed ? k : 1, k_stride = request->transposed ? 1 : n;
     float buffer[BLOCK_K];
     for (int64_t column = 0; column < n; column++) {
@@ -309,14 +309,14 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_scalar_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                             "scalar: out of memory for a packed weight of %zu elements", elems);
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a packed weight of %zu elements", elems);
 }
 
 /* Whether b is a whole constant of two dimensions; then how it lies in memory. */
-static bool packable(const struct heed_subgraph *subgraph, const struct scalar_node *node,
+static bool packable(const struct heed_subgraph *subgraph, const struct cpu_node *node,
                      bool *transposed, uint64_t *weight_id) {
-    const struct scalar_tensor *b = &node->in[B];
+    const struct cpu_tensor *b = &node->in[B];
     const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
     const struct heed_tensor_desc *whole = &storage->desc;
     if (storage->role != HEED_ROLE_CONSTANT || storage->weight_id == 0 || b->desc.rank != 2 ||
@@ -338,7 +338,7 @@ static bool packable(const struct heed_subgraph *subgraph, const struct scalar_n
 }
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct scalar_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     struct pack_request request = {.host = plugin->host};
     uint64_t weight_id = 0;
     void *object = NULL;
@@ -352,11 +352,11 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     if (status != HEED_OK)
         return status;
     node->packed = object;
-    node->kernel = SCALAR_MATMUL_PANEL;
+    node->kernel = &heedi_scalar_kernels[SCALAR_MATMUL_PANEL];
     return HEED_OK;
 }
 
-static const char *accept(struct scalar_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
     const bool quantised = node->in[B].desc.dtype == HEED_I8;
     const bool blocks = node->in[B].desc.dtype == HEED_Q8_0;
@@ -364,27 +364,28 @@ static const char *accept(struct scalar_node *node) {
         return "unknown activation";
     if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
         return "unknown way to transpose";
-    if (!heedi_scalar_is_float(&node->in[A]) || !heedi_scalar_is_float(&node->out[0]))
+    if (!heedi_cpu_is_float(&node->in[A]) || !heedi_cpu_is_float(&node->out[0]))
         return "a and the result must be of a float type";
     if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
         return "unknown way to quantise a";
-    if (!quantised && !blocks && !heedi_scalar_is_float(&node->in[B]))
+    if (!quantised && !blocks && !heedi_cpu_is_float(&node->in[B]))
         return "b must be of a float type, i8 or q8_0";
     if (attrs->a_quantization == HEED_QUANTIZE_ROWS ? !quantised && !blocks : blocks)
         return "quantised rows of a need an i8 or q8_0 b, and q8_0 needs them";
     if (blocks && (attrs->transpose_b != 1 || !heed_desc_contiguous(&node->in[B].desc)))
         return "a q8_0 b must be contiguous and transposed";
-    if (quantised != heedi_scalar_is_float(&node->in[B_SCALE]))
+    if (quantised != heedi_cpu_is_float(&node->in[B_SCALE]))
         return "b_scale must be given for an i8 b, and for no other";
-    if (heedi_scalar_present(&node->in[BIAS]) && !heedi_scalar_is_float(&node->in[BIAS]))
+    if (heedi_cpu_present(&node->in[BIAS]) && !heedi_cpu_is_float(&node->in[BIAS]))
         return "the bias must be of a float type";
     if (node->in[A].desc.rank < 2 || node->in[B].desc.rank < 2 || node->out[0].desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
-    node->kernel = SCALAR_MATMUL_STRIDED;
+    node->kernel = &heedi_scalar_kernels[SCALAR_MATMUL_STRIDED];
     if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
-        node->kernel = blocks ? SCALAR_MATMUL_Q8_0 : SCALAR_MATMUL_I8;
+        node->kernel = blocks ? &heedi_scalar_kernels[SCALAR_MATMUL_Q8_0]
+                              : &heedi_scalar_kernels[SCALAR_MATMUL_I8];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_matmul = {
+const struct cpu_operator heedi_scalar_matmul = {
     .attrs_size = sizeof(struct heed_matmul_attrs), .accept = accept, .prepare = prepare};

@@ -16,7 +16,7 @@ enum {
 };
 
 struct scalar_matmul {
-    const struct scalar_call *call;
+    const struct cpu_call *call;
     int64_t m, n, k, batches;
     int64_t a_row, a_k; /* strides */
     int64_t b_k, b_n;   /* strides */
@@ -34,14 +34,14 @@ struct scalar_finish {
 };
 
 /* ---- matmul.c ---- */
-struct scalar_matmul heedi_scalar_matmul_work(const struct scalar_call *call);
+struct scalar_matmul heedi_scalar_matmul_work(const struct cpu_call *call);
 struct scalar_finish heedi_scalar_matmul_finish(const struct scalar_matmul *work, int64_t panel);
 /* Adds the bias to sums that are scaled, activates, and stores them in a row of the result. */
 void heedi_scalar_matmul_store(const struct scalar_matmul *work, const struct scalar_finish *finish,
                                int64_t row, float *sums);
 
 /* ---- matmul_i8.c ---- */
-enum heed_status heedi_scalar_matmul_quantized_prepare(struct scalar_node *node,
+enum heed_status heedi_scalar_matmul_quantized_prepare(struct cpu_node *node,
                                                        struct heed_error *error);
 
 #endif

@@ -30,19 +30,19 @@ struct quantized {
 
 static void quantize_row(const struct quantized *quantized, int64_t number, int64_t offset) {
     const struct scalar_matmul *work = &quantized->work;
-    const struct scalar_operand *a = &work->call->in[A];
+    const struct cpu_operand *a = &work->call->in[A];
     int16_t *row = quantized->rows + number * work->k;
-    float buffer[SCALAR_BLOCK], greatest = 0.0f, factor;
-    for (int64_t p = 0; p < work->k; p += SCALAR_BLOCK) {
-        const int64_t count = work->k - p < SCALAR_BLOCK ? work->k - p : SCALAR_BLOCK;
+    float buffer[CPU_BLOCK], greatest = 0.0f, factor;
+    for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
+        const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
         const float *x = heedi_scalar_load(a, offset + p * work->a_k, work->a_k, count, buffer);
         for (int64_t i = 0; i < count; i++)
             if (!(fabsf(x[i]) <= greatest)) /* once a NaN, always a NaN */
                 greatest = fabsf(x[i]) + 0.0f * greatest;
     }
     quantized->scales[number] = heed_quantize_scale(greatest, &factor);
-    for (int64_t p = 0; p < work->k; p += SCALAR_BLOCK) {
-        const int64_t count = work->k - p < SCALAR_BLOCK ? work->k - p : SCALAR_BLOCK;
+    for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
+        const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
         const float *x = heedi_scalar_load(a, offset + p * work->a_k, work->a_k, count, buffer);
         for (int64_t i = 0; i < count; i++)
             row[p + i] = (int16_t)heed_quantize(x[i], factor);
@@ -115,9 +115,9 @@ static void compute_i8(const struct piece *piece) {
     const struct scalar_matmul *work = &quantized->work;
     const struct scalar_finish *finish = &piece->finish;
     int32_t sums[COLUMNS][ROWS];
-    int8_t buffer[SCALAR_BLOCK];
+    int8_t buffer[CPU_BLOCK];
     memset(sums, 0, sizeof sums);
-    const int64_t stretch = work->b_k == 1 ? work->k : SCALAR_BLOCK;
+    const int64_t stretch = work->b_k == 1 ? work->k : CPU_BLOCK;
     for (int64_t p = 0; p < work->k; p += stretch) {
         const int64_t count = work->k - p < stretch ? work->k - p : stretch;
         const int16_t *rows = quantized->rows + piece->first * work->k + p;
@@ -188,7 +188,7 @@ static void quantized_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-static void run(const struct scalar_call *call) {
+static void run(const struct cpu_call *call) {
     struct quantized quantized = {.work = heedi_scalar_matmul_work(call)};
     const struct scalar_matmul *work = &quantized.work;
     const int64_t rows = work->batches * work->m;
@@ -196,22 +196,22 @@ static void run(const struct scalar_call *call) {
     quantized.rows = (int16_t *)(void *)(quantized.scales + rows);
     if (rows == 0 || work->n == 0)
         return;
-    heedi_scalar_parallel(call, rows, 4 * work->k, quantize_range, &quantized);
-    heedi_scalar_parallel(call, work->batches * work->row_chunks * work->column_panels,
-                          (work->m < ROWS ? work->m : ROWS) * COLUMNS * work->k, quantized_range,
-                          &quantized);
+    heedi_cpu_parallel(call, rows, 4 * work->k, quantize_range, &quantized);
+    heedi_cpu_parallel(call, work->batches * work->row_chunks * work->column_panels,
+                       (work->m < ROWS ? work->m : ROWS) * COLUMNS * work->k, quantized_range,
+                       &quantized);
 }
 
-void heed_i8_matmul_4x1__scalar(const struct scalar_call *call) {
+void heed_i8_matmul_4x1__scalar(const struct cpu_call *call) {
     run(call);
 }
 
-void heed_q8_0_matmul_4x1__scalar(const struct scalar_call *call) {
+void heed_q8_0_matmul_4x1__scalar(const struct cpu_call *call) {
     run(call);
 }
 
 /* Scratch memory for the quantised rows: as many as the result has. */
-enum heed_status heedi_scalar_matmul_quantized_prepare(struct scalar_node *node,
+enum heed_status heedi_scalar_matmul_quantized_prepare(struct cpu_node *node,
                                                        struct heed_error *error) {
     const struct heed_tensor_desc *a = &node->in[A].desc, *y = &node->out[0].desc;
     const uint32_t inner = a->rank - (node->attrs.matmul.transpose_a ? 2 : 1);
@@ -221,8 +221,8 @@ enum heed_status heedi_scalar_matmul_quantized_prepare(struct scalar_node *node,
         rows *= (uint64_t)y->dims[i]; /* fits: dims of a tensor */
     const uint64_t row_bytes = sizeof(float) + k * sizeof(int16_t);
     if (rows > SIZE_MAX / 2 / row_bytes)
-        return heedi_scalar_fail(error, HEED_ERROR_LIMIT,
-                                 "scalar: matmul %s: too many rows to quantise", node->name);
+        return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "matmul %s: too many rows to quantise",
+                              node->name);
     node->scratch_bytes = (size_t)(rows * row_bytes);
     return HEED_OK;
 }

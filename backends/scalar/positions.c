@@ -6,18 +6,18 @@
 #include "scalar.h"
 
 static void positions_range(void *arg, int64_t begin, int64_t end) {
-    const struct scalar_call *call = arg;
+    const struct cpu_call *call = arg;
     const struct heed_positions_attrs *attrs = &call->node->attrs.positions;
-    const struct scalar_operand *x = &call->in[0];
+    const struct cpu_operand *x = &call->in[0];
     const double *wavelengths = call->node->table;
     const int64_t half = attrs->width / 2, n = attrs->width;
     const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
     for (int64_t row = begin; row < end; row++) {
         const int64_t position =
-            heedi_scalar_load_i32(x, heedi_scalar_offset(x->desc, x->desc->rank, row));
+            heedi_cpu_load_i32(x, heedi_cpu_offset(x->desc, x->desc->rank, row));
         float *y = (float *)call->out[0].data + row * n;
         if (position < 0 || position >= (int64_t)attrs->max_len) {
-            heedi_scalar_zero(&call->out[0], row * n, n);
+            heedi_cpu_zero(&call->out[0], row * n, n);
             continue;
         }
         for (int64_t i = 0; i < half; i++) {
@@ -28,21 +28,21 @@ static void positions_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_positions__scalar(const struct scalar_call *call) {
-    heedi_scalar_parallel(call, heed_desc_elems(call->in[0].desc),
-                          64 * (int64_t)call->node->attrs.positions.width, positions_range,
-                          (void *)(uintptr_t)call);
+void heed_f32_positions__scalar(const struct cpu_call *call) {
+    heedi_cpu_parallel(call, heed_desc_elems(call->in[0].desc),
+                       64 * (int64_t)call->node->attrs.positions.width, positions_range,
+                       (void *)(uintptr_t)call);
 }
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct scalar_node *node, struct heed_error *error) {
+                                struct cpu_node *node, struct heed_error *error) {
     (void)subgraph;
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     const uint32_t half = attrs->width / 2;
-    double *wavelengths = heedi_scalar_calloc(plugin->host, half, sizeof *wavelengths);
+    double *wavelengths = heedi_cpu_calloc(plugin->host, half, sizeof *wavelengths);
     if (wavelengths == NULL)
-        return heedi_scalar_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                                 "scalar: out of memory for the wavelengths of %s", node->name);
+        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                              "out of memory for the wavelengths of %s", node->name);
     for (uint32_t i = 0; i < half; i++) {
         const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
                                     ? (double)i / (half - 1.0)
@@ -53,7 +53,7 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     return HEED_OK;
 }
 
-static const char *accept(struct scalar_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     if (attrs->form > HEED_POSITIONS_INTERLEAVED)
         return "unknown form of positions";
@@ -62,9 +62,9 @@ static const char *accept(struct scalar_node *node) {
         return "the width must be even and hold a sine and a cosine";
     if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
         return "positions are i32 and their vectors f32";
-    node->kernel = SCALAR_POSITIONS;
+    node->kernel = &heedi_scalar_kernels[SCALAR_POSITIONS];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_positions = {
+const struct cpu_operator heedi_scalar_positions = {
     .attrs_size = sizeof(struct heed_positions_attrs), .accept = accept, .prepare = prepare};

@@ -7,12 +7,12 @@
 #include "scalar.h"
 
 struct top_k {
-    const struct scalar_call *call;
+    const struct cpu_call *call;
     int64_t n, k, stride;
 };
 
 struct top_k_row {
-    const struct scalar_operand *x;
+    const struct cpu_operand *x;
     int64_t from, stride;
 };
 
@@ -67,11 +67,11 @@ static void top_k_row(const struct top_k *work, const struct top_k_row *row, int
 
 static void top_k_range(void *arg, int64_t begin, int64_t end) {
     const struct top_k *work = arg;
-    const struct scalar_operand *x = &work->call->in[0], *values = &work->call->out[0];
+    const struct cpu_operand *x = &work->call->in[0], *values = &work->call->out[0];
     int32_t *indices = work->call->out[1].data;
     for (int64_t i = begin; i < end; i++) {
         const struct top_k_row row = {.x = x,
-                                      .from = heedi_scalar_offset(x->desc, x->desc->rank - 1, i),
+                                      .from = heedi_cpu_offset(x->desc, x->desc->rank - 1, i),
                                       .stride = work->stride};
         int32_t *heap = indices + i * work->k;
         top_k_row(work, &row, heap);
@@ -82,28 +82,28 @@ static void top_k_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-void heed_f32_top_k__scalar(const struct scalar_call *call) {
+void heed_f32_top_k__scalar(const struct cpu_call *call) {
     const struct heed_tensor_desc *x = call->in[0].desc;
     struct top_k work = {.call = call,
                          .n = x->dims[x->rank - 1],
                          .k = call->node->attrs.top_k.k,
                          .stride = x->strides[x->rank - 1]};
-    heedi_scalar_parallel(call, heedi_scalar_rows(x), 8 * work.n, top_k_range, &work);
+    heedi_cpu_parallel(call, heedi_cpu_rows(x), 8 * work.n, top_k_range, &work);
 }
 
-static const char *accept(struct scalar_node *node) {
+static const char *accept(struct cpu_node *node) {
     const struct heed_tensor_desc *x = &node->in[0].desc;
-    if (!heedi_scalar_is_float(&node->in[0]) || x->rank < 1)
+    if (!heedi_cpu_is_float(&node->in[0]) || x->rank < 1)
         return "the input must be of a float type and have a dimension";
-    if (node->out[0].desc.dtype != x->dtype || !heedi_scalar_present(&node->out[1]) ||
+    if (node->out[0].desc.dtype != x->dtype || !heedi_cpu_present(&node->out[1]) ||
         node->out[1].desc.dtype != HEED_I32)
         return "the results must be values of the input's type and i32 indices";
     if (node->attrs.top_k.k < 1 || node->attrs.top_k.k > (uint64_t)x->dims[x->rank - 1] ||
         x->dims[x->rank - 1] > INT32_MAX)
         return "k must be at least 1 and at most the last dimension";
-    node->kernel = SCALAR_TOP_K;
+    node->kernel = &heedi_scalar_kernels[SCALAR_TOP_K];
     return NULL;
 }
 
-const struct scalar_operator heedi_scalar_top_k = {.attrs_size = sizeof(struct heed_top_k_attrs),
-                                                   .accept = accept};
+const struct cpu_operator heedi_scalar_top_k = {.attrs_size = sizeof(struct heed_top_k_attrs),
+                                                .accept = accept};

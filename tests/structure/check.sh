@@ -64,7 +64,9 @@ check_includes() {
             backend = file
             sub(/^backends\//, "", backend)
             sub(/\/.*/, "", backend)
+            # backends/cpu is no plugin: plugins for a processor share it, and it sees no more than they
             return name == "heed/backend.h" || name == "shaders/params.h" ||
+                name == "backends/cpu/cpu.h" ||
                 index(name, "backends/" backend "/") == 1 || name !~ /\//
         }
         {
@@ -82,7 +84,7 @@ check_includes() {
 check_backend_names() {
     for folder in backends/*/; do
         name=$(basename "$folder")
-        [ "$name" = scalar ] && continue
+        case $name in scalar | cpu) continue ;; esac # cpu is no plugin
         grep -rnwE "\"$name\"|heed_backend_$name" runtime --include='*.c' |
             sed 's/:.*/: names the backend '"$name"'/' >>"$found"
     done
@@ -91,7 +93,7 @@ check_backend_names() {
 }
 
 # An operator's file in the runtime defines a `const struct heedi_op`; its name is found again in the
-# scalar backend and among the tests.
+# scalar backend, or in what it shares with others, and among the tests.
 check_operator_files() {
     for file in runtime/ops/*.c; do
         grep -q '^const struct heedi_op ' "$file" || continue
@@ -99,7 +101,8 @@ check_operator_files() {
         [ "$name" = op.c ] && continue
         # what the executor does by itself (views) or by other operators has no kernel
         if ! grep -qE '\.(is_)?view *=|\.lower *=' "$file"; then
-            [ -e "backends/scalar/$name" ] || violation "$file: backends/scalar/$name is missing"
+            [ -e "backends/scalar/$name" ] || [ -e "backends/cpu/$name" ] ||
+                violation "$file: backends/scalar/$name is missing"
         fi
         [ -e "tests/unit/runtime/ops/$name" ] ||
             violation "$file: tests/unit/runtime/ops/$name is missing"

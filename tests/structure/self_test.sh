@@ -62,6 +62,12 @@ planted includes "a backend includes the inside of the runtime" backends/scalar/
     '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
 planted includes "a backend includes a public header that is none of its business" \
     backends/scalar/planted.c '#include "heed/executor.h"' 'may not include heed/executor.h'
+planted includes "a backend includes another" backends/scalar/planted.c \
+    '#include "backends/avx2/avx2.h"' 'may not include backends/avx2/avx2.h'
+planted includes "what plugins share includes a plugin" backends/cpu/planted.c \
+    '#include "backends/scalar/scalar.h"' 'may not include backends/scalar/scalar.h'
+planted includes "what plugins share includes the inside of the runtime" backends/cpu/planted.c \
+    '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
 planted backend_names "the runtime names a backend" runtime/base/planted.c 'const char *heedi_x = "scalar";' \
     'names the backend scalar'
 planted operator_files "an operator without kernel and test" runtime/ops/planted.c \

@@ -2,11 +2,11 @@
 /* The extension "heed.profile/1": when each node of the last run began and ended. */
 #include <time.h>
 
-#include "scalar.h"
+#include "cpu.h"
 
 /* timespec_get is all that C11 offers; it may step when the clock is set, which a profile can
  * bear. */
-uint64_t heedi_scalar_now_ns(void) {
+uint64_t heedi_cpu_now_ns(void) {
     struct timespec now;
     if (timespec_get(&now, TIME_UTC) != TIME_UTC)
         return 0;
@@ -24,5 +24,5 @@ static uint32_t entries(struct heed_plugin_instance *instance,
     return instance->entry_count;
 }
 
-const struct heed_profile_extension heedi_scalar_profile = {
+const struct heed_profile_extension heedi_cpu_profile = {
     .struct_size = sizeof(struct heed_profile_extension), .enable = enable, .entries = entries};

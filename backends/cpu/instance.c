@@ -3,20 +3,20 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "avx2.h"
+#include "cpu.h"
 
-enum heed_status heedi_avx2_instance_create(struct heed_plugin_program *program,
-                                            struct heed_plugin_instance **instance,
-                                            struct heed_error *error) {
+enum heed_status heedi_cpu_instance_create(struct heed_plugin_program *program,
+                                           struct heed_plugin_instance **instance,
+                                           struct heed_error *error) {
     const struct heed_host *host = program->host;
     *instance = NULL;
-    struct heed_plugin_instance *made = heedi_avx2_calloc(host, 1, sizeof *made);
+    struct heed_plugin_instance *made = heedi_cpu_calloc(host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY, "avx2: out of memory");
+        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->program = program;
-    made->memory = heedi_avx2_calloc(host, program->tensor_count, sizeof *made->memory);
-    made->bound = heedi_avx2_calloc(host, program->binding_count, sizeof *made->bound);
-    made->entries = heedi_avx2_calloc(host, program->node_count, sizeof *made->entries);
+    made->memory = heedi_cpu_calloc(host, program->tensor_count, sizeof *made->memory);
+    made->bound = heedi_cpu_calloc(host, program->binding_count, sizeof *made->bound);
+    made->entries = heedi_cpu_calloc(host, program->node_count, sizeof *made->entries);
     made->arena = host->allocate(host->handle, program->arena_bytes > 0 ? program->arena_bytes : 1,
                                  program->arena_alignment);
     made->scratch =
@@ -25,7 +25,7 @@ enum heed_status heedi_avx2_instance_create(struct heed_plugin_program *program,
         made->arena == NULL || made->scratch == NULL)
         goto fail;
     for (uint32_t i = 0; i < program->tensor_count; i++) {
-        const struct avx2_storage *storage = &program->storages[i];
+        const struct cpu_storage *storage = &program->storages[i];
         if (storage->arena_offset_bytes >= 0)
             made->memory[i] = (char *)made->arena + storage->arena_offset_bytes;
         else if (storage->constant != NULL)
@@ -35,44 +35,44 @@ enum heed_status heedi_avx2_instance_create(struct heed_plugin_program *program,
     return HEED_OK;
 
 fail:
-    heedi_avx2_instance_destroy(made);
-    return heedi_avx2_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                           "avx2: out of memory for an instance with an arena of %zu bytes",
-                           program->arena_bytes);
+    heedi_cpu_instance_destroy(made);
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for an instance with an arena of %zu bytes",
+                          program->arena_bytes);
 }
 
-void heedi_avx2_instance_destroy(struct heed_plugin_instance *instance) {
+void heedi_cpu_instance_destroy(struct heed_plugin_instance *instance) {
     if (instance == NULL)
         return;
     const struct heed_host *host = instance->program->host;
-    heedi_avx2_free(host, instance->scratch);
-    heedi_avx2_free(host, instance->arena);
-    heedi_avx2_free(host, instance->entries);
-    heedi_avx2_free(host, instance->bound);
-    heedi_avx2_free(host, instance->memory);
-    heedi_avx2_free(host, instance);
+    heedi_cpu_free(host, instance->scratch);
+    heedi_cpu_free(host, instance->arena);
+    heedi_cpu_free(host, instance->entries);
+    heedi_cpu_free(host, instance->bound);
+    heedi_cpu_free(host, instance->memory);
+    heedi_cpu_free(host, instance);
 }
 
 /* The binding, if it exists and wants a state (or does not). */
 static enum heed_status find_binding(const struct heed_plugin_instance *instance, uint32_t index,
-                                     bool state, const struct avx2_binding **binding,
+                                     bool state, const struct cpu_binding **binding,
                                      struct heed_error *error) {
     const struct heed_plugin_program *program = instance->program;
     if (index >= program->binding_count || program->bindings[index].tensor < 0)
-        return heedi_avx2_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                               "avx2: binding %u does not exist, the program has %u",
-                               (unsigned)index, (unsigned)program->binding_count);
+        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                              "binding %u does not exist, the program has %u", (unsigned)index,
+                              (unsigned)program->binding_count);
     *binding = &program->bindings[index];
     if (((*binding)->role == HEED_ROLE_STATE) != state)
-        return heedi_avx2_fail(error, HEED_ERROR_INVALID_ARGUMENT, "avx2: binding %u (%s) is %s",
-                               (unsigned)index, (*binding)->name != NULL ? (*binding)->name : "",
-                               state ? "not a state" : "a state");
+        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s",
+                              (unsigned)index, (*binding)->name != NULL ? (*binding)->name : "",
+                              state ? "not a state" : "a state");
     return HEED_OK;
 }
 
-enum heed_status heedi_avx2_bind(struct heed_plugin_instance *instance, uint32_t binding,
-                                 void *memory, struct heed_error *error) {
-    const struct avx2_binding *found = NULL;
+enum heed_status heedi_cpu_bind(struct heed_plugin_instance *instance, uint32_t binding,
+                                void *memory, struct heed_error *error) {
+    const struct cpu_binding *found = NULL;
     const enum heed_status status = find_binding(instance, binding, false, &found, error);
     if (status != HEED_OK || found == NULL)
         return status;
@@ -81,9 +81,9 @@ enum heed_status heedi_avx2_bind(struct heed_plugin_instance *instance, uint32_t
     return HEED_OK;
 }
 
-enum heed_status heedi_avx2_bind_state(struct heed_plugin_instance *instance, uint32_t binding,
-                                       struct heed_plugin_state *state, struct heed_error *error) {
-    const struct avx2_binding *found = NULL;
+enum heed_status heedi_cpu_bind_state(struct heed_plugin_instance *instance, uint32_t binding,
+                                      struct heed_plugin_state *state, struct heed_error *error) {
+    const struct cpu_binding *found = NULL;
     const enum heed_status status = find_binding(instance, binding, true, &found, error);
     if (status != HEED_OK || found == NULL)
         return status;
@@ -91,19 +91,19 @@ enum heed_status heedi_avx2_bind_state(struct heed_plugin_instance *instance, ui
     for (uint32_t i = 0; same && i < found->desc.rank; i++)
         same = state->desc.dims[i] == found->desc.dims[i];
     if (!same)
-        return heedi_avx2_fail(error, HEED_ERROR_SHAPE,
-                               "avx2: the state bound as %u (%s) has another type or other "
-                               "dimensions",
-                               (unsigned)binding, found->name != NULL ? found->name : "");
+        return heedi_cpu_fail(error, HEED_ERROR_SHAPE,
+                              "the state bound as %u (%s) has another type or other "
+                              "dimensions",
+                              (unsigned)binding, found->name != NULL ? found->name : "");
     instance->memory[found->tensor] = state->memory;
     instance->bound[binding] = true;
     return HEED_OK;
 }
 
-static void resolve(const struct heed_plugin_instance *instance, const struct avx2_tensor *tensors,
-                    uint32_t count, struct avx2_operand *operands) {
+static void resolve(const struct heed_plugin_instance *instance, const struct cpu_tensor *tensors,
+                    uint32_t count, struct cpu_operand *operands) {
     for (uint32_t i = 0; i < count; i++) {
-        if (!heedi_avx2_present(&tensors[i]))
+        if (!heedi_cpu_present(&tensors[i]))
             continue;
         char *memory = instance->memory[tensors[i].storage];
         operands[i].desc = &tensors[i].desc;
@@ -111,12 +111,12 @@ static void resolve(const struct heed_plugin_instance *instance, const struct av
     }
 }
 
-static void run_step(const struct heed_plugin_instance *instance, const struct avx2_step *step) {
-    struct avx2_call calls[AVX2_MOST_FUSED];
+static void run_step(const struct heed_plugin_instance *instance, const struct cpu_step *step) {
+    struct cpu_call calls[CPU_MOST_FUSED];
     char *scratch = instance->scratch;
     memset(calls, 0, step->count * sizeof *calls);
     for (uint32_t i = 0; i < step->count; i++) {
-        const struct avx2_node *node = &instance->program->nodes[step->first + i];
+        const struct cpu_node *node = &instance->program->nodes[step->first + i];
         calls[i].count = step->count - i;
         calls[i].host = instance->program->host;
         calls[i].node = node;
@@ -125,20 +125,19 @@ static void run_step(const struct heed_plugin_instance *instance, const struct a
         resolve(instance, node->in, node->input_count, calls[i].in);
         resolve(instance, node->out, node->output_count, calls[i].out);
     }
-    heedi_avx2_kernels[step->kernel].run(calls);
+    step->kernel->run(calls);
 }
 
-enum heed_status heedi_avx2_submit(struct heed_plugin_instance *instance,
-                                   struct heed_error *error) {
+enum heed_status heedi_cpu_submit(struct heed_plugin_instance *instance, struct heed_error *error) {
     const struct heed_plugin_program *program = instance->program;
     for (uint32_t i = 0; i < program->binding_count; i++)
         if (program->bindings[i].tensor >= 0 && !instance->bound[i])
-            return heedi_avx2_fail(
-                error, HEED_ERROR_INVALID_ARGUMENT, "avx2: nothing is bound to %s (binding %u)",
+            return heedi_cpu_fail(
+                error, HEED_ERROR_INVALID_ARGUMENT, "nothing is bound to %s (binding %u)",
                 program->bindings[i].name != NULL ? program->bindings[i].name : "", (unsigned)i);
     instance->entry_count = 0;
     for (uint32_t i = 0; i < program->step_count; i++) {
-        const struct avx2_step *step = &program->steps[i];
+        const struct cpu_step *step = &program->steps[i];
         if (!instance->profiled) {
             run_step(instance, step);
             continue;
@@ -148,17 +147,17 @@ enum heed_status heedi_avx2_submit(struct heed_plugin_instance *instance,
             .struct_size = sizeof *entry,
             .node = step->first + step->count - 1,
             .fused_count = step->count - 1,
-            .kernel = heedi_avx2_kernels[step->kernel].name,
+            .kernel = step->kernel->name,
         };
-        entry->begin_ns = heedi_avx2_now_ns();
+        entry->begin_ns = heedi_cpu_now_ns();
         run_step(instance, step);
-        entry->end_ns = heedi_avx2_now_ns();
+        entry->end_ns = heedi_cpu_now_ns();
     }
     return HEED_OK;
 }
 
-enum heed_status heedi_avx2_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
-                                 struct heed_error *error) {
+enum heed_status heedi_cpu_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
+                                struct heed_error *error) {
     (void)instance; /* submit has done the work */
     (void)timeout_ns;
     (void)error;
