@@ -107,22 +107,26 @@ static void convert(enum heed_dtype dtype, const void *source, int64_t stride, i
     }
 }
 
-static void finish(const struct openblas_run *run, float *y, int64_t first_column, int64_t rows,
+static void finish(const struct cpu_call *call, float *y, int64_t first_column, int64_t rows,
                    int64_t columns) {
-    const struct openblas_product *product = run->product;
+    const struct openblas_product *product = call->node->table;
+    const struct cpu_operand *given = &call->in[MATMUL_BIAS];
+    const enum heed_activation activation =
+        (enum heed_activation)call->node->attrs.matmul.activation;
     float bias[OPENBLAS_COLUMNS];
-    if (run->bias == NULL && product->activation == HEED_ACTIVATION_NONE)
+    if (given->data == NULL && activation == HEED_ACTIVATION_NONE)
         return;
-    if (run->bias != NULL)
-        convert(product->bias.dtype,
-                (const char *)run->bias + first_column * product->bias_stride *
-                                              (int64_t)heed_dtype_bytes(product->bias.dtype),
-                product->bias_stride, columns, bias);
+    if (given->data != NULL) {
+        const int64_t stride = given->desc->strides[0];
+        const int64_t bytes = (int64_t)heed_dtype_bytes(given->desc->dtype);
+        convert(given->desc->dtype, (const char *)given->data + first_column * stride * bytes,
+                stride, columns, bias);
+    }
     for (int64_t i = 0; i < rows; i++, y += product->n) {
-        if (run->bias != NULL)
+        if (given->data != NULL)
             for (int64_t j = 0; j < columns; j++)
                 y[j] += bias[j];
-        activate(product->activation, y, columns);
+        activate(activation, y, columns);
     }
 }
 
@@ -153,9 +157,11 @@ static void multiply(const struct openblas_product *product, const float *a, con
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
-    const struct openblas_run *run = arg;
-    const struct openblas_product *product = run->product;
+    const struct cpu_call *call = arg;
+    const struct openblas_product *product = call->node->table;
     const struct openblas_matrix *a = &product->a, *b = &product->b;
+    const float *left = call->in[MATMUL_A].data;
+    const float *right = product->converted != NULL ? product->converted : call->in[MATMUL_B].data;
     for (int64_t item = begin; item < end; item++) {
         const int64_t batch = item / product->column_pieces / product->row_pieces;
         const int64_t outer = batch / product->batch_dims[1],
@@ -167,34 +173,40 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
         const int64_t rows = rows_left < product->piece_rows ? rows_left : product->piece_rows;
         const int64_t columns =
             columns_left < product->piece_columns ? columns_left : product->piece_columns;
-        float *y = run->y + (batch * product->m + row) * product->n + column;
+        float *y = (float *)call->out[0].data + (batch * product->m + row) * product->n + column;
         if (product->k > 0)
             multiply(product,
-                     run->a + outer * a->batch[0] + inner * a->batch[1] + row * a->row_stride,
-                     run->b + outer * b->batch[0] + inner * b->batch[1] + column * b->column_stride,
+                     left + outer * a->batch[0] + inner * a->batch[1] + row * a->row_stride,
+                     right + outer * b->batch[0] + inner * b->batch[1] + column * b->column_stride,
                      y, (int)rows, (int)columns);
         else
             clear(product, y, rows, columns);
-        finish(run, y, column, rows, columns);
+        finish(call, y, column, rows, columns);
     }
 }
 
-void heedi_openblas_matmul(const struct heed_host *host, const struct openblas_run *run) {
-    enum { STRETCH = 1 << 16 }; /* multiplications worth waking a thread for */
-    const struct openblas_product *product = run->product;
+static void run(const struct cpu_call *call) {
+    const struct openblas_product *product = call->node->table;
     const int64_t rows = product->m < product->piece_rows ? product->m : product->piece_rows;
     const int64_t columns =
         product->n < product->piece_columns ? product->n : product->piece_columns;
     const int64_t count = product->batch_dims[0] * product->batch_dims[1] * product->row_pieces *
                           product->column_pieces;
     const double cost = (double)rows * (double)columns * (double)product->k + 1;
+    enum { STRETCH = 1 << 16 }; /* multiplications worth waking a thread for */
     const int64_t grain = cost < STRETCH ? (int64_t)(STRETCH / cost) : 1;
     if (count > 0)
-        host->parallel_for(host->handle, count, grain, matmul_range, (void *)(uintptr_t)run);
+        call->host->parallel_for(call->host->handle, count, grain, matmul_range,
+                                 (void *)(uintptr_t)call);
 }
 
-const char *heedi_openblas_kernel_name(const struct openblas_product *product) {
-    return product->m == 1 ? "cblas_sgemv" : "cblas_sgemm";
+void heed_f32_matmul_sgemm__openblas(const struct cpu_call *call) {
+    run(call);
+}
+
+/* One row: the profile shall tell it apart. */
+void heed_f32_matmul_sgemv__openblas(const struct cpu_call *call) {
+    run(call);
 }
 
 /* ---- weights of other types ---- */
@@ -213,11 +225,11 @@ enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc
                                         struct heed_error *error) {
     const struct heed_host *host = arg;
     const int64_t count = heed_desc_elems(desc);
-    struct converted *made = heedi_openblas_calloc(host, 1, sizeof *made);
+    struct converted *made = heedi_cpu_calloc(host, 1, sizeof *made);
     if (made == NULL)
         goto fail;
     made->host = host;
-    made->data = heedi_openblas_calloc(host, (size_t)count, sizeof *made->data);
+    made->data = heedi_cpu_calloc(host, (size_t)count, sizeof *made->data);
     if (made->data == NULL)
         goto fail;
     convert(desc->dtype, data, 1, count, made->data);
@@ -227,9 +239,9 @@ enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc
 
 fail:
     heedi_openblas_converted_destroy(made);
-    return heedi_openblas_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                               "openblas: out of memory for a converted weight of %lld elements",
-                               (long long)count);
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a converted weight of %lld elements",
+                          (long long)count);
 }
 
 void heedi_openblas_converted_destroy(void *object) {
@@ -237,6 +249,6 @@ void heedi_openblas_converted_destroy(void *object) {
     if (converted == NULL)
         return;
     const struct heed_host *host = converted->host;
-    heedi_openblas_free(host, converted->data);
-    heedi_openblas_free(host, converted);
+    heedi_cpu_free(host, converted->data);
+    heedi_cpu_free(host, converted);
 }
