@@ -39,7 +39,7 @@ enum {
 
 /* AVX512_ROWS rows or fewer, from `first` on. */
 struct work {
-    const struct avx512_run *run;
+    const struct cpu_call *call;
     int64_t first, m, n, k, row_bytes;
     int64_t panels, panel_pieces;
     const struct avx512_panels *b;
@@ -69,12 +69,10 @@ static float greatest(const float *x, int64_t count) {
 
 static void quantize_range(void *arg, int64_t begin, int64_t end) {
     const struct work *work = arg;
-    const struct heed_tensor_desc *a = &work->run->product->a_desc;
+    const struct heed_tensor_desc *a = work->call->in[MATMUL_A].desc;
     for (int64_t row = begin; row < end; row++) {
-        int64_t offset = 0, rest = work->first + row;
-        for (uint32_t i = a->rank - 1; i-- > 0; rest /= a->dims[i])
-            offset += rest % a->dims[i] * a->strides[i];
-        const float *x = work->run->a + offset;
+        const float *x = (const float *)work->call->in[MATMUL_A].data +
+                         heedi_cpu_offset(a, a->rank - 1, work->first + row);
         uint8_t *target = work->rows + row * work->row_bytes;
         float factor;
         work->scales[row] = heed_quantize_scale(greatest(x, work->k), &factor);
@@ -129,12 +127,13 @@ INLINE __m512 activate(enum heed_activation activation, __m512 x) {
 
 /* Bias and activation of 16 columns of a row. */
 INLINE void finish(const struct work *work, int64_t row, int64_t column, __m512 value) {
-    const struct avx512_run *run = work->run;
+    const struct cpu_call *call = work->call;
+    const float *bias = call->in[MATMUL_BIAS].data;
     const __mmask16 mask = lanes(work->n - column);
-    if (run->bias != NULL)
-        value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, run->bias + column));
-    value = activate(run->product->activation, value);
-    float *target = run->y + (work->first + row) * work->n + column;
+    if (bias != NULL)
+        value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, bias + column));
+    value = activate((enum heed_activation)call->node->attrs.matmul.activation, value);
+    float *target = (float *)call->out[0].data + (work->first + row) * work->n + column;
     if (mask == 0xffffu) /* stores under a mask are slow */
         _mm512_storeu_ps(target, value);
     else
@@ -183,8 +182,8 @@ INLINE void tile_i8(const struct tile *it, const int rows, const int panels) {
     UNROLL
     for (int j = 0; j < panels; j++) {
         const int64_t column = (it->panel + j) * AVX512_COLUMNS;
-        const __m512 factors =
-            _mm512_maskz_loadu_ps(lanes(work->n - column), work->run->b_scale + column);
+        const __m512 factors = _mm512_maskz_loadu_ps(
+            lanes(work->n - column), (const float *)work->call->in[MATMUL_B_SCALE].data + column);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const __m512 scale = _mm512_set1_ps(work->scales[it->row + r]);
@@ -276,25 +275,35 @@ static void parallel(const struct heed_host *host, int64_t count, int64_t cost, 
     host->parallel_for(host->handle, count, grain, fn, arg);
 }
 
-void heedi_avx512_matmul(const struct heed_host *host, const struct avx512_run *run) {
-    const struct avx512_product *product = run->product;
+static void run(const struct cpu_call *call) {
+    const struct heed_host *host = call->host;
+    const struct avx512_panels *b = call->node->packed;
+    const int64_t m = heedi_cpu_rows(call->out[0].desc);
     struct work work = {
-        .run = run,
-        .n = product->n,
-        .k = product->k,
-        .row_bytes = product->panels->quads * AVX512_QUAD,
-        .panels = (product->n + AVX512_COLUMNS - 1) / AVX512_COLUMNS,
-        .b = product->panels,
-        .rows = (uint8_t *)run->scratch + AVX512_ROWS * sizeof(float),
-        .scales = run->scratch,
+        .call = call,
+        .n = b->n,
+        .k = b->k,
+        .row_bytes = b->quads * AVX512_QUAD,
+        .panels = (b->n + AVX512_COLUMNS - 1) / AVX512_COLUMNS,
+        .b = b,
+        .rows = (uint8_t *)call->scratch + AVX512_ROWS * sizeof(float),
+        .scales = call->scratch,
     };
     work.panel_pieces = (work.panels + BLOCK_PANELS - 1) / BLOCK_PANELS;
-    for (; work.n > 0 && work.first < product->m; work.first += AVX512_ROWS) {
-        const int64_t left = product->m - work.first;
+    for (; work.n > 0 && work.first < m; work.first += AVX512_ROWS) {
+        const int64_t left = m - work.first;
         work.m = left < AVX512_ROWS ? left : AVX512_ROWS;
         const int64_t rows = work.m < BLOCK_ROWS ? work.m : BLOCK_ROWS;
         parallel(host, work.m, work.k / 2, quantize_range, &work);
         parallel(host, (work.m + BLOCK_ROWS - 1) / BLOCK_ROWS * work.panel_pieces,
                  (rows < 4 ? 4 : rows) * BLOCK_PANELS * work.k / AVX512_QUAD, matmul_range, &work);
     }
+}
+
+void heed_i8_matmul_4x64__avx512(const struct cpu_call *call) {
+    run(call);
+}
+
+void heed_q8_0_matmul_4x16__avx512(const struct cpu_call *call) {
+    run(call);
 }

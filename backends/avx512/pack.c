@@ -55,10 +55,10 @@ void heedi_avx512_panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_avx512_free(host, panels->values);
-    heedi_avx512_free(host, panels->starts);
-    heedi_avx512_free(host, panels->scales);
-    heedi_avx512_free(host, panels);
+    heedi_cpu_free(host, panels->values);
+    heedi_cpu_free(host, panels->starts);
+    heedi_cpu_free(host, panels->scales);
+    heedi_cpu_free(host, panels);
 }
 
 enum heed_status heedi_avx512_pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
@@ -66,7 +66,7 @@ enum heed_status heedi_avx512_pack(void *arg, const struct heed_tensor_desc *des
     const struct avx512_packing *packing = arg;
     const struct heed_host *host = packing->host;
     const bool blocks = desc->dtype == HEED_Q8_0;
-    struct avx512_panels *panels = heedi_avx512_calloc(host, 1, sizeof *panels);
+    struct avx512_panels *panels = heedi_cpu_calloc(host, 1, sizeof *panels);
     size_t value_bytes = 0, block_elems = 0;
     if (panels == NULL)
         goto fail;
@@ -92,6 +92,6 @@ enum heed_status heedi_avx512_pack(void *arg, const struct heed_tensor_desc *des
 
 fail:
     heedi_avx512_panels_destroy(panels);
-    return heedi_avx512_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                             "avx512: out of memory for a packed weight of %zu bytes", value_bytes);
+    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a packed weight of %zu bytes", value_bytes);
 }
