@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The AVX2 plugin from the inside: what its files share beside backends/cpu.
+/* The AVX2 plugin from the inside: what its files share beside backends/cpu. The avx512 plugin is
+ * made of the same files, plugin.c excepted.
  *
- * plugin.c and fuse.c are compiled for any x86-64, so that an older processor gets a polite answer;
- * all others for AVX2, FMA and F16C, and nothing in them runs unless the processor has these. */
+ * plugin.c, operators.c and fuse.c are compiled for any x86-64, so that an older processor gets a
+ * polite answer; all others for AVX2, FMA and F16C, and nothing in them runs unless the processor
+ * has these. */
 #ifndef HEEDI_AVX2_AVX2_H
 #define HEEDI_AVX2_AVX2_H
 
@@ -24,6 +26,11 @@ extern const struct cpu_operator heedi_avx2_matmul, heedi_avx2_attention, heedi_
     heedi_avx2_log_softmax, heedi_avx2_layer_norm, heedi_avx2_binary, heedi_avx2_scale,
     heedi_avx2_gelu, heedi_avx2_unary, heedi_avx2_embedding, heedi_avx2_positions, heedi_avx2_cast,
     heedi_avx2_argmax, heedi_avx2_top_k, heedi_avx2_cache_append;
+
+/* ---- operators.c ---- */
+extern const struct cpu_operator *const heedi_avx2_operators[HEED_OP_COUNT_PLUS_ONE];
+/* NULL, or why the kernels cannot run on this processor. */
+const char *heedi_avx2_unusable(void);
 
 /* ---- fuse.c ---- */
 /* See struct cpu_backend. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which neighbouring nodes are done together, by one kernel:
+/* Which neighbouring nodes are done together, by one kernel.
  *
- *     matmul, matmul, ...           of one a by constant weights, such as the projections to
- * queries, keys and values: one parallel loop over all their pieces add, layer_norm the sum of a
- * residual connection, which nobody else reads, is normalised row by row while it is in the first
- * cache argmax, log_softmax, top_k    of the same logits: log-probabilities are not written
+ * - matmul, matmul, ... of one a by constant weights, such as the projections to queries, keys and
+ *   values: one parallel loop over all their pieces, and rows are quantised once.
+ * - add, layer_norm: the sum of a residual connection, which nobody else reads, is normalised row
+ * by row while it is in the first cache.
+ * - argmax, log_softmax, top_k of the same logits: log-probabilities are not written.
  *
  * The memory plan knows nothing of steps: it lets a result take the place of what an earlier node
  * of the same step read last. Where that would harm, nodes stay apart. */
-#include "avx2.h"
+#include "matmul_i8.h"
 
 /* Whether the two may share memory. */
 static bool overlap(const struct heed_plugin_program *program, const struct cpu_tensor *x,
@@ -80,12 +81,22 @@ static bool is_f32(const struct cpu_tensor *x) {
     return x->desc.dtype == HEED_F32;
 }
 
+/* The kernel for a group of products of which one is done by `kernel`; NULL: it is none such. */
+static const struct cpu_kernel *group_kernel(const struct cpu_node *node) {
+    const struct avx2_i8 *form = node->plugin->own;
+    if (node->packed == NULL)
+        return NULL;
+    if (node->kernel == &heedi_avx2_kernels[AVX2_MATMUL])
+        return &heedi_avx2_kernels[AVX2_MATMUL_GROUP];
+    return node->kernel == form->i8 || node->kernel == form->q8_0 ? node->kernel : NULL;
+}
+
 /* Products of one a. */
 static uint32_t count_products(const struct heed_plugin_program *program, uint32_t first) {
     const struct cpu_node *nodes = &program->nodes[first];
     uint32_t count = 1;
     while (count < CPU_MOST_FUSED && first + count < program->node_count &&
-           nodes[count].kernel == &heedi_avx2_kernels[AVX2_MATMUL] && nodes[count].packed != NULL &&
+           nodes[count].kernel == nodes[0].kernel && nodes[count].packed != NULL &&
            same(&nodes[0].in[0], &nodes[count].in[0]) &&
            nodes[count].attrs.matmul.transpose_a == nodes[0].attrs.matmul.transpose_a &&
            !depends(program, first, first + count) && !harms(program, first, count + 1))
@@ -123,11 +134,11 @@ static bool is_choice(const struct heed_plugin_program *program, uint32_t first)
 
 struct cpu_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first) {
     struct cpu_step step = {.first = first, .count = 1, .kernel = program->nodes[first].kernel};
-    if (program->nodes[first].kernel == &heedi_avx2_kernels[AVX2_MATMUL] &&
-        program->nodes[first].packed != NULL)
+    const struct cpu_kernel *group = group_kernel(&program->nodes[first]);
+    if (group != NULL)
         step.count = count_products(program, first);
     if (step.count > 1) {
-        step.kernel = &heedi_avx2_kernels[AVX2_MATMUL_GROUP];
+        step.kernel = group;
     } else if (is_add_norm(program, first)) {
         step.count = 2;
         step.kernel = &heedi_avx2_kernels[AVX2_ADD_NORM];

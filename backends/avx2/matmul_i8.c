@@ -1,55 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul with quantised rows (HEED_QUANTIZE_ROWS of ops.h), by i8 and q8_0 weights.
+/* matmul with quantised rows (HEED_QUANTIZE_ROWS of ops.h), by i8 and q8_0 weights: see
+ * matmul_i8.h.
  *
- * The rows of a become i8, held as i16, and each pair of neighbours along k meets a pair of b in
- * one vpmaddwd: exact, where the instructions for 8-bit operands saturate.
+ *     b in panels of 16 columns        [k / unit][16][unit] i8, zeros beyond n and k
+ *     +---- 16 ----+
+ *     | k 0, 1, .. |                   q8_0: the same, and per column and 32 of k an f32 scale,
+ *     | ...        |                   [k / 32][16]
  *
- *     b in panels of 16 columns        [k / 2][16][2] i8: a line of 32 bytes is widened to i16 once
- *     +---- 16 ----+                   and serves all rows of the tile; zeros beyond n and an odd k
- *     | k 0, k 1   |
- *     | k 2, k 3   |                   q8_0: the same, and an f32 scale per column and 32 lines of
- *     | ...        |                   k, [k / 32][16]
- *
- * 6 x 16 sums of i8, or 3 x 16 sums of a block and as many in f32 of q8_0, stay in registers. A
- * constant b is packed once, any other on the way. After the exact sums every element takes the few
- * roundings that ops.h fixes, so the bits before the activation are those of any backend. */
+ * The rows of a are quantised once, also for several products of one a, and serve all panels. A
+ * constant b is packed once, any other on the way. */
 #include <string.h>
 
 #include "functions.h"
+#include "matmul.h"
 #include "matmul_i8.h"
 #include "vector.h"
 
 enum {
-    BLOCK_ROWS = 96,  /* rows of a piece */
-    BLOCK_PANELS = 4, /* panels of a piece */
-    I8_ROWS = 6,      /* of a register tile */
-    Q8_0_ROWS = 3
+    BLOCK_ROWS = 96, /* rows of a piece */
+    SKINNY_ROWS =
+        16,          /* up to so many, a panel stays in the first cache for all rows, not several */
+    BLOCK_PANELS = 4 /* panels of a piece */
 };
 
-struct work {
+struct product {
     const struct cpu_call *call;
-    int64_t m, n, k, k_even;
+    const struct i8_tiles *tiles;
+    int64_t m, n, k, units, unit, blocks;
     int64_t panels, row_pieces, panel_pieces;
     const struct avx2_i8_panels *b;
-    const int16_t *rows;  /* [m][k_even] */
-    const float *scales;  /* [m] */
+    char *rows;           /* [m][units] of 4 bytes */
+    float *scales;        /* [m] */
     const float *b_scale; /* [n]; i8 */
     const float *bias;    /* [n] or NULL */
     enum heed_activation activation;
+    bool finishes; /* something is left to do with scaled sums */
 };
 
 /* ---- quantising the rows of a ---- */
 
-struct quantizing {
-    const struct cpu_call *call;
-    int64_t k, k_even;
-    int16_t *rows;
-    float *scales;
-};
-
 /* The greatest magnitude, an infinity, or a NaN if there is one: as integers, the magnitudes of
  * floats are in this order. */
-static float greatest(const struct quantizing *work, int64_t offset, int64_t stride) {
+static float greatest(const struct product *work, int64_t offset, int64_t stride) {
     float buffer[CPU_BLOCK];
     __m256i most = _mm256_setzero_si256();
     for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
@@ -66,235 +58,232 @@ static float greatest(const struct quantizing *work, int64_t offset, int64_t str
     return _mm_cvtss_f32(_mm_castsi128_ps(half));
 }
 
+static void quantize_pairs(const float *x, int64_t count, float factor, int16_t *target) {
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i q =
+            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), avx2_splat(factor)));
+        _mm_storeu_si128(
+            (__m128i *)(void *)(target + i),
+            _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
+    }
+    for (; i < count; i++)
+        target[i] = (int16_t)heed_quantize(x[i], factor);
+}
+
+/* q + 128. */
+static void quantize_quads(const float *x, int64_t count, float factor, uint8_t *target) {
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256i q =
+            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), avx2_splat(factor)));
+        const __m128i words =
+            _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+        const __m128i bytes = _mm_add_epi8(_mm_packs_epi16(words, words), _mm_set1_epi8(-128));
+        _mm_storel_epi64((__m128i *)(void *)(target + i), bytes);
+    }
+    for (; i < count; i++)
+        target[i] = (uint8_t)(heed_quantize(x[i], factor) + 128);
+}
+
 static void quantize_range(void *arg, int64_t begin, int64_t end) {
-    const struct quantizing *work = arg;
+    const struct product *work = arg;
     const struct heed_tensor_desc *a = work->call->in[MATMUL_A].desc;
-    const int64_t stride = a->strides[a->rank - 1];
+    const int64_t stride = a->strides[a->rank - 1], row_bytes = work->units * I8_UNIT_BYTES;
+    const bool pairs = work->unit == 2;
     float buffer[CPU_BLOCK], factor;
     for (int64_t row = begin; row < end; row++) {
         const int64_t offset = heedi_cpu_offset(a, a->rank - 1, row);
-        int16_t *target = work->rows + row * work->k_even;
+        char *target = work->rows + row * row_bytes;
         work->scales[row] = heed_quantize_scale(greatest(work, offset, stride), &factor);
-        if (factor == 0.0f) { /* whatever the values are */
-            memset(target, 0, (size_t)work->k_even * sizeof *target);
-            continue;
-        }
-        if (work->k_even > work->k)
-            target[work->k] = 0;
-        for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
+        /* zeros, whatever the values are, or beyond k */
+        if (factor == 0.0f)
+            memset(target, pairs ? 0 : 128, (size_t)row_bytes);
+        else if (work->k < work->units * work->unit)
+            memset(target + row_bytes - I8_UNIT_BYTES, pairs ? 0 : 128, I8_UNIT_BYTES);
+        for (int64_t p = 0; factor != 0.0f && p < work->k; p += CPU_BLOCK) {
             const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
             const float *x = heedi_avx2_load_strided(&work->call->in[MATMUL_A], offset + p * stride,
                                                      stride, count, buffer);
-            int64_t i = 0;
-            for (; i + 8 <= count; i += 8) {
-                const __m256i q =
-                    _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), avx2_splat(factor)));
-                _mm_storeu_si128(
-                    (__m128i *)(void *)(target + p + i),
-                    _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
-            }
-            for (; i < count; i++)
-                target[p + i] = (int16_t)heed_quantize(x[i], factor);
+            if (pairs)
+                quantize_pairs(x, count, factor, (int16_t *)(void *)target + p);
+            else
+                quantize_quads(x, count, factor, (uint8_t *)target + p);
         }
     }
 }
 
-/* ---- register tiles ---- */
+/* ---- one tile ---- */
 
-/* Rows [row, row + rows) of one panel. */
-struct tile {
-    const struct work *work;
-    int64_t row, panel;
-};
-
-/* sums += the products of `lines` pairs along k from `a`, rows a_row apart, and from b. */
-TILE_INLINE void multiply(__m256i sums[I8_ROWS][2], const int rows, const int16_t *a, int64_t a_row,
-                          const int8_t *b, int64_t lines) {
-    for (int64_t p = 0; p < lines; p++, a += 2, b += 2 * TILE_COLUMNS) {
-        const __m256i left =
-            _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)b));
-        const __m256i right =
-            _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(b + 16)));
-        TILE_UNROLL
-        for (int r = 0; r < rows; r++) {
-            int32_t pair;
-            memcpy(&pair, a + r * a_row, sizeof pair);
-            const __m256i x = _mm256_set1_epi32(pair);
-            sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(x, left));
-            sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(x, right));
-            /* without this gcc moves sums about and runs out of registers */
-            __asm__("" : "+x"(sums[r][0]), "+x"(sums[r][1]));
-        }
-    }
-}
-
-/* Bias, activation and rounding of the last step of 16 columns of a row. */
-static void finish_row(const struct work *work, int64_t row, int64_t column, __m256 sums[2]) {
+/* Bias, activation and rounding of `columns` scaled sums. */
+static void finish_row(const struct product *work, int64_t row, int64_t column, int64_t columns,
+                       const float *sums) {
     const struct cpu_operand *y = &work->call->out[0];
-    const int64_t offset = row * work->n + column, left = work->n - column;
-    const int64_t columns = left < TILE_COLUMNS ? left : TILE_COLUMNS;
-    float buffer[CPU_BLOCK];
-    float *target = heedi_cpu_target(y, offset, buffer);
+    const int64_t offset = row * work->n + column;
+    float rounded[I8_MOST_PANELS * TILE_COLUMNS];
+    float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
     for (int64_t j = 0; j < columns; j += 8) {
-        __m256 value = sums[j / 8];
+        __m256 value = vector_load(sums + j, columns - j);
         if (work->bias != NULL)
             value = _mm256_add_ps(value, vector_load(work->bias + column + j, columns - j));
         vector_store(target + j, columns - j, avx2_activate(work->activation, value));
     }
-    if (target == buffer)
-        heedi_avx2_store(y, offset, columns, buffer);
+    if (target == rounded)
+        heedi_avx2_store(y, offset, columns, rounded);
 }
 
-TILE_INLINE void tile_i8(const struct tile *it, const int rows) {
-    const struct work *work = it->work;
-    const int64_t column = it->panel * TILE_COLUMNS, left = work->n - column;
-    __m256i sums[I8_ROWS][2];
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++)
-        sums[r][0] = sums[r][1] = _mm256_setzero_si256();
-    multiply(sums, rows, work->rows + it->row * work->k_even, work->k_even,
-             work->b->values + it->panel * work->k_even * TILE_COLUMNS, work->k_even / 2);
-    const __m256 low = vector_load(work->b_scale + column, left);
-    const __m256 high =
-        left > 8 ? vector_load(work->b_scale + column + 8, left - 8) : _mm256_setzero_ps();
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
-        const __m256 scale = avx2_splat(work->scales[it->row + r]);
-        __m256 values[2] = {
-            _mm256_mul_ps(_mm256_cvtepi32_ps(sums[r][0]), _mm256_mul_ps(scale, low)),
-            _mm256_mul_ps(_mm256_cvtepi32_ps(sums[r][1]), _mm256_mul_ps(scale, high))};
-        finish_row(work, it->row + r, column, values);
+/* Rows [row, row + rows) by one panel or, if it is wide, as many as the tiles have. */
+static void compute_tile(const struct product *work, int64_t row, int64_t rows, int64_t panel,
+                         bool wide) {
+    const int64_t width = (wide ? work->tiles->panels : 1) * TILE_COLUMNS;
+    const int64_t column = panel * TILE_COLUMNS;
+    const int64_t columns = work->n - column < width ? work->n - column : width;
+    const struct cpu_operand *y = &work->call->out[0];
+    const bool buffered = columns < width || y->desc->dtype != HEED_F32;
+    float buffer[I8_MOST_ROWS * I8_MOST_PANELS * TILE_COLUMNS], scales[TILE_COLUMNS];
+    struct i8_tile tile = {
+        .a = work->rows + row * work->units * I8_UNIT_BYTES,
+        .a_row = work->units * I8_UNIT_BYTES,
+        .a_scales = work->scales + row,
+        .units = work->units,
+        .b = work->b->values + column * work->units * work->unit,
+        .b_panel = TILE_COLUMNS * work->units * work->unit,
+        .starts = work->b->starts + column * work->blocks,
+        .blocks = work->blocks,
+        .b_scales = scales,
+        .y = buffered ? buffer : (float *)y->data + row * work->n + column,
+        .y_row = buffered ? width : work->n,
+    };
+    if (work->b->scales != NULL) {
+        tile.b_scales = work->b->scales + column * work->blocks;
+    } else if (columns == width) {
+        tile.b_scales = work->b_scale + column;
+    } else {
+        memset(scales, 0, sizeof scales);
+        memcpy(scales, work->b_scale + column, (size_t)columns * sizeof *scales);
     }
+    (wide ? work->tiles->wide : work->tiles->narrow)[rows - 1](&tile);
+    for (int64_t r = 0; (buffered || work->finishes) && r < rows; r++)
+        finish_row(work, row + r, column, columns, tile.y + r * tile.y_row);
 }
 
-TILE_INLINE void tile_q8_0(const struct tile *it, const int rows) {
-    enum { LINES = HEED_Q8_0_VALUES / 2 };
-    const struct work *work = it->work;
-    const int64_t blocks = work->k / HEED_Q8_0_VALUES;
-    const int16_t *a = work->rows + it->row * work->k_even;
-    const int8_t *b = work->b->values + it->panel * work->k_even * TILE_COLUMNS;
-    const float *scales = work->b->scales + it->panel * blocks * TILE_COLUMNS;
-    __m256 totals[Q8_0_ROWS][2];
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++)
-        totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-    for (int64_t block = 0; block < blocks; block++) {
-        __m256i sums[I8_ROWS][2];
-        TILE_UNROLL
-        for (int r = 0; r < rows; r++)
-            sums[r][0] = sums[r][1] = _mm256_setzero_si256();
-        multiply(sums, rows, a, work->k_even, b, LINES);
-        TILE_UNROLL
-        for (int r = 0; r < rows; r++)
-            for (int j = 0; j < 2; j++)
-                totals[r][j] =
-                    _mm256_add_ps(totals[r][j], _mm256_mul_ps(_mm256_cvtepi32_ps(sums[r][j]),
-                                                              _mm256_loadu_ps(scales + 8 * j)));
-        a += HEED_Q8_0_VALUES;
-        b += HEED_Q8_0_VALUES * TILE_COLUMNS;
-        scales += TILE_COLUMNS;
-    }
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
-        const __m256 scale = avx2_splat(work->scales[it->row + r]);
-        __m256 values[2] = {_mm256_mul_ps(totals[r][0], scale), _mm256_mul_ps(totals[r][1], scale)};
-        finish_row(work, it->row + r, it->panel * TILE_COLUMNS, values);
-    }
-}
+/* ---- pieces ---- */
 
-typedef void (*tile_fn)(const struct tile *it);
-#define TILE(kind, rows)                                                                           \
-    static void kind##_##rows(const struct tile *it) {                                             \
-        tile_##kind(it, rows);                                                                     \
-    }
-TILE(i8, 1)
-TILE(i8, 2)
-TILE(i8, 3)
-TILE(i8, 4)
-TILE(i8, 5)
-TILE(i8, 6)
-TILE(q8_0, 1)
-TILE(q8_0, 2)
-TILE(q8_0, 3)
-static const tile_fn i8_tiles[I8_ROWS] = {i8_1, i8_2, i8_3, i8_4, i8_5, i8_6};
-static const tile_fn q8_0_tiles[Q8_0_ROWS] = {q8_0_1, q8_0_2, q8_0_3};
-
-/* ---- running ---- */
-
-static void matmul_range(void *arg, int64_t begin, int64_t end) {
-    const struct work *work = arg;
-    const bool blocks = work->b->scales != NULL;
-    const tile_fn *tiles = blocks ? q8_0_tiles : i8_tiles;
-    const int64_t most = blocks ? Q8_0_ROWS : I8_ROWS;
+static void product_range(const struct product *work, int64_t begin, int64_t end) {
+    const struct i8_tiles *tiles = work->tiles;
     for (int64_t item = begin; item < end; item++) {
         const int64_t first_row = item / work->panel_pieces * BLOCK_ROWS;
         const int64_t first_panel = item % work->panel_pieces * BLOCK_PANELS;
         const int64_t rows = work->m - first_row < BLOCK_ROWS ? work->m - first_row : BLOCK_ROWS;
-        for (int64_t i = 0; i < BLOCK_PANELS && first_panel + i < work->panels; i++)
-            for (int64_t r = 0; r < rows; r += most) {
-                const struct tile tile = {work, first_row + r, first_panel + i};
-                tiles[(rows - r < most ? rows - r : most) - 1](&tile);
-            }
+        const int64_t left = work->panels - first_panel;
+        const int64_t panels = left < BLOCK_PANELS ? left : BLOCK_PANELS;
+        for (int64_t i = 0; i < panels;) {
+            const int64_t whole = work->n / TILE_COLUMNS - first_panel - i;
+            const bool wide = work->m > SKINNY_ROWS && tiles->panels > 1 && whole >= tiles->panels;
+            for (int64_t r = 0; r < rows; r += tiles->rows)
+                compute_tile(work, first_row + r, rows - r < tiles->rows ? rows - r : tiles->rows,
+                             first_panel + i, wide);
+            i += wide ? tiles->panels : 1;
+        }
     }
 }
 
-static float *take_floats(char **scratch, int64_t count) {
-    float *floats = (float *)(void *)*scratch;
-    *scratch += ((size_t)count * sizeof(float) + 63) / 64 * 64;
-    return floats;
+/* Products whose pieces go through one loop. */
+struct products {
+    uint32_t count;
+    int64_t first[CPU_MOST_FUSED + 1]; /* the loop's index of each product's first piece */
+    struct product of[CPU_MOST_FUSED];
+};
+
+static void products_range(void *arg, int64_t begin, int64_t end) {
+    const struct products *products = arg;
+    for (uint32_t i = 0; i < products->count; i++) {
+        const int64_t *first = &products->first[i];
+        const int64_t from = begin > first[0] ? begin : first[0];
+        const int64_t to = end < first[1] ? end : first[1];
+        if (from < to)
+            product_range(&products->of[i], from - first[0], to - first[0]);
+    }
 }
 
-static void run(const struct cpu_call *call) {
-    const struct cpu_operand *a = &call->in[MATMUL_A], *y = &call->out[0];
-    const struct cpu_operand *bias = &call->in[MATMUL_BIAS];
-    const int64_t k = a->desc->dims[a->desc->rank - 1], k_even = (k + 1) / 2 * 2;
-    struct work work = {
+/* ---- running ---- */
+
+static void *take(char **scratch, size_t bytes) {
+    void *taken = *scratch;
+    *scratch += (bytes + 63) / 64 * 64;
+    return taken;
+}
+
+/* The bias in f32. */
+static const float *widen(const struct cpu_operand *bias, int64_t n, float *target) {
+    if (bias->desc == NULL || bias->desc->dtype == HEED_F32)
+        return bias->data;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK)
+        heedi_avx2_load(bias, i, n - i < CPU_BLOCK ? n - i : CPU_BLOCK, target + i);
+    return target;
+}
+
+/* Makes all but the rows. Scratch, in this order: scales of rows, the bias, a packed b, rows. */
+static struct product start(const struct cpu_call *call, const struct avx2_i8 *form,
+                            struct avx2_i8_panels *packed) {
+    const struct heed_tensor_desc *a = call->in[MATMUL_A].desc, *y = call->out[0].desc;
+    const struct heed_tensor_desc *b = call->in[MATMUL_B].desc;
+    const int64_t k = a->dims[a->rank - 1];
+    char *scratch = call->scratch;
+    struct product work = {
         .call = call,
-        .m = heedi_cpu_rows(y->desc),
-        .n = y->desc->dims[y->desc->rank - 1],
+        .tiles = b->dtype == HEED_Q8_0 ? &form->q8_0_tiles : &form->i8_tiles,
+        .m = heedi_cpu_rows(y),
+        .n = y->dims[y->rank - 1],
         .k = k,
-        .k_even = k_even,
+        .units = (k + form->unit - 1) / form->unit,
+        .unit = form->unit,
+        .blocks = b->dtype == HEED_Q8_0 ? k / HEED_Q8_0_VALUES : 1,
         .b = call->node->packed,
         .b_scale = call->in[MATMUL_B_SCALE].data,
         .activation = (enum heed_activation)call->node->attrs.matmul.activation,
     };
-    if (work.m == 0 || work.n == 0)
-        return;
-    char *scratch = call->scratch;
-    float *scales = take_floats(&scratch, work.m), *widened = take_floats(&scratch, work.n);
-    struct quantizing quantizing = {call, k, k_even, NULL, scales};
-    if (bias->desc != NULL && bias->desc->dtype == HEED_F32)
-        work.bias = bias->data;
-    else if (bias->desc != NULL)
-        for (int64_t i = 0; i < work.n; i += CPU_BLOCK) {
-            const int64_t count = work.n - i < CPU_BLOCK ? work.n - i : CPU_BLOCK;
-            heedi_avx2_load(bias, i, count, widened + i);
-            work.bias = widened;
-        }
-    struct avx2_i8_panels packed;
-    if (work.b == NULL) {
-        scratch = heedi_avx2_pack_i8(call, k, work.n, scratch, &packed);
-        work.b = &packed;
-    }
-    quantizing.rows = (int16_t *)(void *)scratch;
-    work.rows = quantizing.rows;
-    work.scales = scales;
     work.panels = (work.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     work.row_pieces = (work.m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     work.panel_pieces = (work.panels + BLOCK_PANELS - 1) / BLOCK_PANELS;
-    heedi_cpu_parallel(call, work.m, k, quantize_range, &quantizing);
-    const int64_t rows = work.m < BLOCK_ROWS ? work.m : BLOCK_ROWS;
-    heedi_cpu_parallel(call, work.row_pieces * work.panel_pieces,
-                       (rows < 4 ? 4 : rows) * BLOCK_PANELS * k / 2, matmul_range, &work);
+    work.scales = take(&scratch, (size_t)work.m * sizeof(float));
+    work.bias =
+        widen(&call->in[MATMUL_BIAS], work.n, take(&scratch, (size_t)work.n * sizeof(float)));
+    if (work.b == NULL) {
+        heedi_avx2_pack_i8(call, form, k, work.n,
+                           take(&scratch, heedi_avx2_i8_panels_bytes(b, k, work.n, form)), packed);
+        work.b = packed;
+    }
+    work.rows = scratch;
+    work.finishes = work.bias != NULL || work.activation != HEED_ACTIVATION_NONE;
+    return work;
 }
 
-void heed_i8_matmul_6x16__avx2(const struct cpu_call *call) {
-    run(call);
+void heedi_avx2_run_i8(const struct cpu_call *call, const struct avx2_i8 *form) {
+    struct avx2_i8_panels packed;
+    struct products products = {.count = 0};
+    int64_t cost = 0;
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct product *work = &products.of[products.count];
+        if (heed_desc_elems(call[i].out[0].desc) == 0)
+            continue;
+        *work = start(&call[i], form, &packed);
+        if (products.count == 0) {
+            heedi_cpu_parallel(call, work->m, work->k, quantize_range, work);
+        } else {
+            work->rows = products.of[0].rows;
+            work->scales = products.of[0].scales;
+        }
+        const int64_t rows = work->m < BLOCK_ROWS ? work->m : BLOCK_ROWS;
+        cost = (rows < 4 ? 4 : rows) * BLOCK_PANELS * work->units;
+        products.first[products.count + 1] =
+            products.first[products.count] + work->row_pieces * work->panel_pieces;
+        products.count++;
+    }
+    heedi_cpu_parallel(call, products.first[products.count], cost, products_range, &products);
 }
 
-void heed_q8_0_matmul_3x16__avx2(const struct cpu_call *call) {
-    run(call);
-}
+/* ---- shapes ---- */
 
 static bool add_bytes(size_t *bytes, int64_t rows, int64_t columns, size_t size) {
     size_t more = 0;
@@ -305,25 +294,25 @@ static bool add_bytes(size_t *bytes, int64_t rows, int64_t columns, size_t size)
     return true;
 }
 
-/* Scratch, in this order: scales of rows, the bias in f32, a packed b, quantised rows. */
 enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
                                        const struct heed_subgraph *subgraph, struct cpu_node *node,
                                        struct heed_error *error) {
+    const struct avx2_i8 *form = plugin->own;
     const struct avx2_i8_panels *panels = NULL;
     const enum heed_status status =
-        heedi_avx2_acquire_i8_panels(plugin, subgraph, node, &panels, error);
+        heedi_avx2_acquire_i8_panels(plugin, subgraph, node, form, &panels, error);
     if (status != HEED_OK)
         return status;
     node->packed = panels;
     const struct heed_tensor_desc *y = &node->out[0].desc, *a = &node->in[MATMUL_A].desc;
     const int64_t m = heedi_cpu_rows(y), n = y->dims[y->rank - 1];
-    const int64_t k = a->dims[a->rank - 1], k_even = (k + 1) / 2 * 2;
-    const int64_t wide = (n + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS;
+    const int64_t k = a->dims[a->rank - 1], units = (k + form->unit - 1) / form->unit;
+    const size_t b_bytes =
+        panels == NULL ? heedi_avx2_i8_panels_bytes(&node->in[MATMUL_B].desc, k, n, form) : 1;
     size_t *bytes = &node->scratch_bytes;
-    if (add_bytes(bytes, m, 1, sizeof(float)) && add_bytes(bytes, n, 1, sizeof(float)) &&
-        (panels != NULL || (add_bytes(bytes, wide, k_even, 1) &&
-                            add_bytes(bytes, wide, k / HEED_Q8_0_VALUES, sizeof(float)))) &&
-        add_bytes(bytes, m, k_even, sizeof(int16_t)))
+    if (b_bytes > 0 && add_bytes(bytes, m, 1, sizeof(float)) &&
+        add_bytes(bytes, n, 1, sizeof(float)) && add_bytes(bytes, 1, 1, b_bytes) &&
+        add_bytes(bytes, m, units, I8_UNIT_BYTES))
         return HEED_OK;
     return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "%s: the quantised rows are too large",
                           node->name);
@@ -331,6 +320,7 @@ enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
 
 const char *heedi_avx2_accept_i8(struct cpu_node *node) {
     const struct cpu_tensor *b = &node->in[MATMUL_B], *scale = &node->in[MATMUL_B_SCALE];
+    const struct avx2_i8 *form = node->plugin->own;
     const bool blocks = b->desc.dtype == HEED_Q8_0;
     if (!blocks && b->desc.dtype != HEED_I8)
         return "quantised rows of a need an i8 or q8_0 b";
@@ -343,7 +333,6 @@ const char *heedi_avx2_accept_i8(struct cpu_node *node) {
         return "a q8_0 b must be contiguous and transposed";
     heedi_cpu_want_lines(node, MATMUL_BIAS);
     heedi_cpu_want_lines(node, MATMUL_B_SCALE);
-    node->kernel =
-        blocks ? &heedi_avx2_kernels[AVX2_MATMUL_Q8_0] : &heedi_avx2_kernels[AVX2_MATMUL_I8];
+    node->kernel = blocks ? form->q8_0 : form->i8;
     return NULL;
 }

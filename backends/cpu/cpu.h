@@ -133,8 +133,8 @@ struct cpu_backend {
     struct cpu_step (*fuse)(const struct heed_plugin_program *program, uint32_t first);
     /* NULL, or why it cannot be used on this processor. May be NULL. */
     const char *(*unusable)(void);
-    /* When a device is opened. May be NULL. */
-    void (*open)(void);
+    /* When a device is opened; may set plugin->own. May be NULL. */
+    void (*open)(struct heed_plugin *plugin);
     const char *option;                         /* the only one that it knows, or NULL */
     void (*describe)(char *text, size_t bytes); /* the one device */
     struct heed_numeric_profile numeric;
@@ -145,7 +145,8 @@ struct cpu_backend {
 struct heed_plugin {
     const struct heed_host *host;
     const struct cpu_backend *backend;
-    bool option; /* backend->option was given */
+    bool option;     /* backend->option was given */
+    const void *own; /* constant data that backend->open has chosen, for the plugin's own files */
 };
 
 struct heed_plugin_state {

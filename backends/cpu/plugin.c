@@ -108,7 +108,7 @@ enum heed_status heedi_cpu_create(const struct cpu_backend *backend, const struc
     (*plugin)->backend = backend;
     (*plugin)->option = option;
     if (backend->open != NULL)
-        backend->open();
+        backend->open(*plugin);
     return HEED_OK;
 }
 

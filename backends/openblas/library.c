@@ -32,7 +32,8 @@ const char *heedi_openblas_unusable(void) {
     return NULL;
 }
 
-void heedi_openblas_single_thread(void) {
+void heedi_openblas_single_thread(struct heed_plugin *plugin) {
+    (void)plugin;
     if (openblas_get_num_threads() != 1)
         openblas_set_num_threads(1);
 }

@@ -68,7 +68,7 @@ const char *heedi_openblas_unusable(void);
  * asks for more with openblas_set_num_threads, which hurts here only the speed and what is said
  * about bits. (openblas_set_num_threads_local of later versions sets the same count where OpenBLAS
  * has its own threads.) */
-void heedi_openblas_single_thread(void);
+void heedi_openblas_single_thread(struct heed_plugin *plugin);
 /* The kernels that OpenBLAS chose for this processor, and how it was built. */
 void heedi_openblas_describe(char *text, size_t bytes);
 

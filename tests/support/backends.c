@@ -12,12 +12,13 @@ struct list {
     size_t count;
 };
 
-/* What sets a backend apart. `eager`: the list that makes it run all it can, where by itself it
- * leaves to others the products in which it gains nothing. */
+/* What sets a backend apart. `other`: it with the option that makes it run what it does not by
+ * itself, such as the products in which OpenBLAS gains nothing. */
 static const struct peculiarity {
-    const char *name, *eager;
+    const char *name, *other;
     bool rows_vary;
-} peculiarities[] = {{"openblas", "openblas(claim=all)", true}};
+} peculiarities[] = {{"openblas", "openblas(claim=all)", true},
+                     {"avx512", "avx512(width=256)", false}};
 
 static void add(struct list *list, const char *name, const struct heed_device *device,
                 bool rows_vary) {
@@ -41,7 +42,7 @@ static void take(void *user, const struct heed_device *device, const char *reaso
             found = &peculiarities[i];
     add(list, device->backend, device, found != NULL && found->rows_vary);
     if (found != NULL)
-        add(list, found->eager, device, found->rows_vary);
+        add(list, found->other, device, found->rows_vary);
 }
 
 size_t support_backends(struct support_backend backends[SUPPORT_BACKENDS]) {
