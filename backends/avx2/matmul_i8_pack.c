@@ -38,10 +38,13 @@ TILE_INLINE int32_t pack_values(const int8_t *b, int64_t b_k, int64_t count, con
     return sum;
 }
 
+/* The same; returns the start of the sums, see matmul_i8.h. */
 static int32_t pack_some(const struct source *source, const int8_t *b, int64_t count,
                          int8_t *target) {
-    return source->unit == 2 ? pack_values(b, source->b_k, count, 2, target)
-                             : pack_values(b, source->b_k, count, 4, target);
+    if (source->unit == 4)
+        return (int32_t)(-128u * (uint32_t)pack_values(b, source->b_k, count, 4, target));
+    (void)pack_values(b, source->b_k, count, 2, target);
+    return 0;
 }
 
 static void pack_range(void *arg, int64_t begin, int64_t end) {
@@ -49,7 +52,6 @@ static void pack_range(void *arg, int64_t begin, int64_t end) {
     const struct avx2_i8_panels *panels = source->panels;
     const int64_t unit = source->unit, blocks = block_count(source);
     const int64_t k_whole = (source->k + unit - 1) / unit * unit;
-    const int32_t shift = unit == 4 ? -128 : 0; /* see matmul_i8.h */
     for (int64_t panel = begin; panel < end; panel++) {
         int8_t *values = panels->values + panel * k_whole * TILE_COLUMNS;
         int32_t *starts = panels->starts + panel * blocks * TILE_COLUMNS;
@@ -59,8 +61,7 @@ static void pack_range(void *arg, int64_t begin, int64_t end) {
             memset(starts, 0, (size_t)(blocks * TILE_COLUMNS) * sizeof *starts);
         }
         for (int64_t j = 0; source->dtype == HEED_I8 && j < TILE_COLUMNS && j < left; j++)
-            starts[j] =
-                shift * pack_some(source, (const int8_t *)source->data + (first + j) * source->b_n,
+            starts[j] = pack_some(source, (const int8_t *)source->data + (first + j) * source->b_n,
                                   source->k, values + j * unit);
         if (source->dtype == HEED_I8)
             continue;
@@ -73,7 +74,6 @@ static void pack_range(void *arg, int64_t begin, int64_t end) {
                 scales[at] = j < left ? heed_f16_to_f32(b[block].scale) : 0.0f;
                 if (j < left)
                     starts[at] =
-                        shift *
                         pack_some(source, b[block].values, HEED_Q8_0_VALUES,
                                   values + block * HEED_Q8_0_VALUES * TILE_COLUMNS + j * unit);
             }
