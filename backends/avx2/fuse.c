@@ -5,7 +5,9 @@
  *   values: one parallel loop over all their pieces, and rows are quantised once.
  * - add, layer_norm: the sum of a residual connection, which nobody else reads, is normalised row
  * by row while it is in the first cache.
- * - argmax, log_softmax, top_k of the same logits: log-probabilities are not written.
+ * - argmax, log_softmax, top_k of the same logits: log-probabilities are not written. A product
+ * that makes the logits finds the greatest of each 32, and most of them need not be looked at
+ * again.
  *
  * The memory plan knows nothing of steps: it lets a result take the place of what an earlier node
  * of the same step read last. Where that would harm, nodes stay apart. */
@@ -123,13 +125,21 @@ static bool is_add_norm(const struct heed_plugin_program *program, uint32_t firs
     return true;
 }
 
-/* Results are written when all logits have been read. */
+/* Whether argmax, log_softmax and top_k follow of the same logits. Results are written when all
+ * logits have been read. */
 static bool is_choice(const struct heed_plugin_program *program, uint32_t first) {
     const struct cpu_node *argmax = &program->nodes[first], *logs = argmax + 1, *best = argmax + 2;
     return first + 2 < program->node_count && argmax->kernel == &heedi_avx2_kernels[AVX2_ARGMAX] &&
            logs->kernel == &heedi_avx2_kernels[AVX2_LOG_SOFTMAX] &&
            best->kernel == &heedi_avx2_kernels[AVX2_TOP_K] && same(&argmax->in[0], &logs->in[0]) &&
            passed_on(program, &logs->out[0], best) && is_f32(&logs->in[0]) && is_f32(&logs->out[0]);
+}
+
+/* A product and the choice from it. The logits are written, so that others may read them too. */
+static bool is_product_choice(const struct heed_plugin_program *program, uint32_t first) {
+    const struct cpu_node *product = &program->nodes[first];
+    return group_kernel(product) != NULL && is_choice(program, first + 1) &&
+           same(&product->out[0], &product[1].in[0]);
 }
 
 struct cpu_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint32_t first) {
@@ -139,6 +149,11 @@ struct cpu_step heedi_avx2_fuse(const struct heed_plugin_program *program, uint3
         step.count = count_products(program, first);
     if (step.count > 1) {
         step.kernel = group;
+    } else if (is_product_choice(program, first)) {
+        step.count = 4;
+        step.kernel = group == &heedi_avx2_kernels[AVX2_MATMUL_GROUP]
+                          ? &heedi_avx2_kernels[AVX2_MATMUL_CHOICE]
+                          : group;
     } else if (is_add_norm(program, first)) {
         step.count = 2;
         step.kernel = &heedi_avx2_kernels[AVX2_ADD_NORM];

@@ -21,6 +21,7 @@
 #include "functions.h"
 #include "matmul_i8.h"
 #include "matmul_tiles.h"
+#include "top_k.h"
 #include "vector.h"
 
 enum {
@@ -59,6 +60,7 @@ struct matmul {
     float *sums;         /* [batches][m][n]: y or the scratch */
     const float *bias;   /* [n] or NULL */
     bool finishes;       /* something is left to do with finished sums */
+    float *greatest;     /* of blocks of y, see top_k.h; NULL: not wanted */
 };
 
 static int64_t least(int64_t a, int64_t b) {
@@ -170,6 +172,11 @@ static void compute_piece(const struct matmul *work, const struct piece *piece) 
         }
         tile.p += plan->block_k;
     } while (tile.p < plan->k);
+    if (work->greatest != NULL)
+        heedi_avx2_choice_piece(
+            work->sums, plan->n, piece->y_row + piece->first_row,
+            piece->last_row - piece->first_row, piece->first_panel * TILE_COLUMNS,
+            (piece->last_panel - piece->first_panel) * TILE_COLUMNS, work->greatest);
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
@@ -284,6 +291,16 @@ void heed_f32_matmul_6x16__avx2(const struct cpu_call *call) {
     if (start(call, &work))
         heedi_cpu_parallel(call, count_pieces(work.plan), piece_cost(work.plan), matmul_range,
                            &work);
+}
+
+/* The logits of a vocabulary, and the choice from them. */
+void heed_f32_matmul_6x16_choice__avx2(const struct cpu_call *call) {
+    struct matmul work;
+    if (!start(call, &work))
+        return;
+    work.greatest = heedi_avx2_choice_greatest(&call[3]);
+    heedi_cpu_parallel(call, count_pieces(work.plan), piece_cost(work.plan), matmul_range, &work);
+    heedi_avx2_choose(call + 1);
 }
 
 /* Products whose pieces go through one loop. */

@@ -14,6 +14,7 @@
 #include "functions.h"
 #include "matmul.h"
 #include "matmul_i8.h"
+#include "top_k.h"
 #include "vector.h"
 
 enum {
@@ -34,7 +35,8 @@ struct product {
     const float *b_scale; /* [n]; i8 */
     const float *bias;    /* [n] or NULL */
     enum heed_activation activation;
-    bool finishes; /* something is left to do with scaled sums */
+    bool finishes;   /* something is left to do with scaled sums */
+    float *greatest; /* of blocks of y, see top_k.h; NULL: not wanted */
 };
 
 /* ---- quantising the rows of a ---- */
@@ -185,6 +187,10 @@ static void product_range(const struct product *work, int64_t begin, int64_t end
                              first_panel + i, wide);
             i += wide ? tiles->panels : 1;
         }
+        if (work->greatest != NULL)
+            heedi_avx2_choice_piece(work->call->out[0].data, work->n, first_row, rows,
+                                    first_panel * TILE_COLUMNS, panels * TILE_COLUMNS,
+                                    work->greatest);
     }
 }
 
@@ -260,14 +266,18 @@ static struct product start(const struct cpu_call *call, const struct avx2_i8 *f
 }
 
 void heedi_avx2_run_i8(const struct cpu_call *call, const struct avx2_i8 *form) {
+    /* Either all calls are products, or the first, and then the choice from it. */
+    const bool chooses = call->count > 1 && call[1].node->op != HEED_OP_MATMUL;
     struct avx2_i8_panels packed;
     struct products products = {.count = 0};
     int64_t cost = 0;
-    for (uint32_t i = 0; i < call->count; i++) {
+    for (uint32_t i = 0; i < (chooses ? 1 : call->count); i++) {
         struct product *work = &products.of[products.count];
         if (heed_desc_elems(call[i].out[0].desc) == 0)
             continue;
         *work = start(&call[i], form, &packed);
+        if (chooses)
+            work->greatest = heedi_avx2_choice_greatest(&call[3]);
         if (products.count == 0) {
             heedi_cpu_parallel(call, work->m, work->k, quantize_range, work);
         } else {
@@ -281,6 +291,8 @@ void heedi_avx2_run_i8(const struct cpu_call *call, const struct avx2_i8 *form) 
         products.count++;
     }
     heedi_cpu_parallel(call, products.first[products.count], cost, products_range, &products);
+    if (chooses)
+        heedi_avx2_choose(call + 1);
 }
 
 /* ---- shapes ---- */

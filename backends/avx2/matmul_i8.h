@@ -68,7 +68,7 @@ const char *heedi_avx2_accept_i8(struct cpu_node *node);
 enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
                                        const struct heed_subgraph *subgraph, struct cpu_node *node,
                                        struct heed_error *error);
-/* One or several products of one a. */
+/* One or several products of one a, or one and the choice from it. */
 void heedi_avx2_run_i8(const struct cpu_call *call, const struct avx2_i8 *form);
 
 /* ---- matmul_i8_pack.c ---- */

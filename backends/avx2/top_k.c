@@ -67,10 +67,15 @@ void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap)
         heap[i] = (int32_t)i;
     for (int64_t i = k / 2; i-- > 0;)
         sink(row, heap, i, k);
-    for (int64_t i = k; i < row->n; i += CPU_BLOCK) {
-        const int64_t count = row->n - i < CPU_BLOCK ? row->n - i : CPU_BLOCK;
-        const float *x = load(row, i, count, buffer);
+    for (int64_t i = k, count; i < row->n; i += count) {
+        const int64_t rest = row->n - i, most = row->greatest != NULL ? CHOICE_BLOCK : CPU_BLOCK;
         float worst = heedi_avx2_top_k_value(row, heap[0]);
+        count = most - i % most;
+        count = rest < count ? rest : count;
+        if (row->greatest != NULL && worst == worst &&
+            !(top_k_compared(row, row->greatest[i / CHOICE_BLOCK]) > worst))
+            continue;
+        const float *x = load(row, i, count, buffer);
         for (int64_t j = 0; j < count; j += 8) {
             for (unsigned hits = better(x + j, count - j, worst); hits != 0; hits &= hits - 1) {
                 const int32_t index = (int32_t)(i + j) + __builtin_ctz(hits);
@@ -113,12 +118,16 @@ void heed_f32_top_k__avx2(const struct cpu_call *call) {
                        (void *)(uintptr_t)call);
 }
 
-/* Room for the results, which the fused choice writes last. */
+/* Room for what the fused choice needs: the greatest of blocks, and results, which it writes last.
+ */
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct cpu_node *node, struct heed_error *error) {
     (void)plugin, (void)subgraph, (void)error;
+    const struct heed_tensor_desc *x = &node->in[0].desc;
+    const int64_t greatest = heedi_cpu_rows(x) * choice_blocks(x->dims[x->rank - 1]);
     node->scratch_bytes =
-        (size_t)heed_desc_elems(&node->out[1].desc) * (sizeof(int32_t) + sizeof(float));
+        (size_t)heed_desc_elems(&node->out[1].desc) * (sizeof(int32_t) + sizeof(float)) +
+        (size_t)greatest * sizeof(float);
     return HEED_OK;
 }
 

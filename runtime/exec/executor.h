@@ -5,6 +5,7 @@
 
 #include "runtime/exec/engine.h"
 #include "runtime/exec/partition.h"
+#include "runtime/ops/op.h"
 
 /* ---- cache.c: a bounded map from keys to programs; any thread ---- */
 
@@ -77,6 +78,8 @@ struct heed_program {
 /* The boundary of a storage; every storage that a part is bound to has one. NULL for others. */
 const struct heedi_boundary *heedi_program_boundary(const struct heed_program *program,
                                                     heed_tensor tensor);
+/* Of node `index` of the program's graph; 0 for views. */
+struct heedi_cost heedi_program_cost(const struct heed_program *program, uint32_t index);
 /* NULL for an unknown name. */
 const struct heedi_state_slot *heedi_program_state(const struct heed_program *program,
                                                    const char *name);

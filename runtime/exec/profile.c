@@ -136,6 +136,22 @@ static void record(struct heed_profile *profile, const struct event *event) {
     profile->events[profile->event_count++] = *event;
 }
 
+/* What a group is named after: the node with the most arithmetic. */
+static uint32_t costliest(const struct heed_program *program, const struct heedi_compiled *compiled,
+                          const struct heed_profile_entry *entry) {
+    const uint32_t fused = entry->fused_count < entry->node ? entry->fused_count : entry->node;
+    uint32_t found = compiled->nodes[entry->node];
+    double most = 0.0;
+    for (uint32_t i = entry->node - fused; fused > 0 && i <= entry->node; i++) {
+        const double flops = heedi_program_cost(program, compiled->nodes[i]).flops;
+        if (flops < most)
+            continue;
+        most = flops;
+        found = compiled->nodes[i];
+    }
+    return found;
+}
+
 void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
                           struct heed_plugin_instance *instance, uint64_t begin_ns,
                           uint64_t end_ns) {
@@ -169,7 +185,7 @@ void heedi_profile_record(struct heed_profile *profile, struct heed_program *pro
             continue;
         /* Below the begin of the run it can only be an offset from it. */
         const uint64_t base = entry.begin_ns < begin_ns ? begin_ns : 0;
-        event.node = compiled->nodes[entry.node];
+        event.node = costliest(program, compiled, &entry);
         event.fused = entry.fused_count;
         event.kernel = entry.kernel;
         event.begin_ns = base + entry.begin_ns;

@@ -287,15 +287,16 @@ enum heed_status heed_program_memory(const struct heed_program *program,
     return HEED_OK;
 }
 
-static void find_cost(const struct heed_graph *graph, const struct heedi_node *node,
-                      struct heedi_cost *cost) {
+struct heedi_cost heedi_program_cost(const struct heed_program *program, uint32_t index) {
+    const struct heed_graph *graph = program->partition.graph;
+    const struct heedi_node *node = &graph->nodes[index];
     const struct heedi_op *op = heedi_op_find(node->op);
     struct heedi_call call = {.op = node->op,
                               .name = node->name,
                               .attrs = node->attrs,
                               .input_count = node->input_count,
                               .output_count = node->output_count};
-    *cost = (struct heedi_cost){0, 0};
+    struct heedi_cost cost = {0, 0};
     for (uint32_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != HEED_NO_TENSOR) {
             call.inputs[i] = &graph->tensors[node->inputs[i]].desc;
@@ -304,7 +305,8 @@ static void find_cost(const struct heed_graph *graph, const struct heedi_node *n
     for (uint32_t i = 0; i < node->output_count; i++)
         call.outputs[i] = graph->tensors[node->outputs[i]].desc;
     if (op != NULL && op->cost != NULL)
-        op->cost(&call, cost);
+        op->cost(&call, &cost);
+    return cost;
 }
 
 static void place(const struct heed_program *program, int32_t n, heed_placement_fn fn, void *user) {
@@ -316,8 +318,7 @@ static void place(const struct heed_program *program, int32_t n, heed_placement_
                                        .backend = "view",
                                        .reason = ""};
     if (!node->view) {
-        struct heedi_cost cost;
-        find_cost(partition->graph, node, &cost);
+        const struct heedi_cost cost = heedi_program_cost(program, (uint32_t)n);
         placement.part = (uint32_t)partition->part_of_node[n];
         placement.backend = program->engine->devices[partition->device_of_node[n]]->backend.name;
         placement.reason = partition->reasons[n];
