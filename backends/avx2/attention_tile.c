@@ -93,8 +93,7 @@ void heedi_avx2_pack_keys(const struct attention *work, const struct attention_k
     panels->panel = ATTENTION_KEYS * TILE_COLUMNS;
 }
 
-/* ---- register tiles -----------------------------------------------------------------------------
- */
+/* ---- register tiles ---- */
 
 #define ROWS(rows)                                                                                 \
     static void tile_##rows(const struct tile_operands *given) {                                   \

@@ -107,8 +107,7 @@ static void greatest_range(void *arg, int64_t begin, int64_t end) {
     const struct cpu_operand *x = &work->logits.call->in[0];
     const int64_t n = work->logits.n;
     for (int64_t i = begin; i < end; i++) {
-        const float *row =
-            (const float *)x->data + heedi_cpu_offset(x->desc, x->desc->rank - 1, i);
+        const float *row = (const float *)x->data + heedi_cpu_offset(x->desc, x->desc->rank - 1, i);
         heedi_avx2_choice_piece(row, n, 0, 1, 0, n, work->greatest + i * choice_blocks(n));
     }
 }

@@ -23,8 +23,7 @@ static const float *load(const struct elementwise *work, const struct cpu_unit *
                                    work->loop.strides[index][HEED_MAX_RANK - 1], at->count, buffer);
 }
 
-/* ---- functions of one value --------------------------------------------------------------------
- */
+/* ---- functions of one value ---- */
 
 static enum heed_activation node_activation(const struct cpu_node *node) {
     switch (node->op) {
@@ -103,8 +102,7 @@ const struct cpu_operator heedi_avx2_scale = {.attrs_size = sizeof(struct heed_s
 const struct cpu_operator heedi_avx2_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
                                              .accept = accept_gelu};
 
-/* ---- functions of two values -------------------------------------------------------------------
- */
+/* ---- functions of two values ---- */
 
 static void binary_f32_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;

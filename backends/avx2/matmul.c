@@ -67,8 +67,7 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* ---- one tile -----------------------------------------------------------------------------------
- */
+/* ---- one tile ---- */
 
 /* bias, activation and rounding of `columns` finished sums, to row `row` of y. */
 static void finish_row(const struct matmul *work, int64_t row, int64_t column, int64_t columns,
@@ -203,8 +202,7 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
     }
 }
 
-/* ---- packing on the way -------------------------------------------------------------------------
- */
+/* ---- packing on the way ---- */
 
 static void pack_a_range(void *arg, int64_t begin, int64_t end) {
     const struct matmul *work = arg;
@@ -334,8 +332,7 @@ void heed_f32_matmul_6x16_group__avx2(const struct cpu_call *call) {
     heedi_cpu_parallel(call, group.first[group.count], cost, group_range, &group);
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 /* Strides of the dimensions of y before the last two, 0 where x repeats. */
 static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,

@@ -64,8 +64,7 @@ void heedi_avx2_pack_strip(const struct cpu_operand *a, int64_t offset, int64_t 
                 r < rows ? element(a->data, offset + r * row_stride + p * k_stride, dtype) : 0.0f;
 }
 
-/* ---- constant b ---------------------------------------------------------------------------------
- */
+/* ---- constant b ---- */
 
 struct packing {
     const struct heed_host *host;

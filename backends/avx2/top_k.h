@@ -34,10 +34,11 @@ static inline int64_t choice_blocks(int64_t n) {
     return (n + CHOICE_BLOCK - 1) / CHOICE_BLOCK;
 }
 
-/* Where the greatest of each block are wanted, [rows][blocks]: in the scratch of the call of top_k. */
+/* Where the greatest of each block are wanted, [rows][blocks]: in the scratch of the call of top_k.
+ */
 float *heedi_avx2_choice_greatest(const struct cpu_call *top_k);
-/* Fills `greatest` for a piece of logits [.., n]; `column` is a multiple of CHOICE_BLOCK, and so are
- * `columns` unless they reach n or beyond. */
+/* Fills `greatest` for a piece of logits [.., n]; `column` is a multiple of CHOICE_BLOCK, and so
+ * are `columns` unless they reach n or beyond. */
 void heedi_avx2_choice_piece(const float *logits, int64_t n, int64_t row, int64_t rows,
                              int64_t column, int64_t columns, float *greatest);
 /* argmax, log_softmax and top_k, called with the calls of the three, when

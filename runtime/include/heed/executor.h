@@ -230,7 +230,8 @@ HEED_API void heed_profile_programs(const struct heed_profile *profile, heed_pro
                                     void *user);
 
 /** What the summary shows: `op` is "" for whole parts of a backend that does not tell more. A group
- * of fused nodes counts for the one with the most arithmetic. Strings are valid while the profile lives. */
+ * of fused nodes counts for the one with the most arithmetic. Strings are valid while the profile
+ * lives. */
 typedef void (*heed_profile_total_fn)(void *user, const char *backend, const char *op,
                                       uint64_t runs, uint64_t ns);
 HEED_API void heed_profile_totals(const struct heed_profile *profile, heed_profile_total_fn fn,
