@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What operators build their dispatches with. */
+#include <string.h>
+
+#include "vulkan.h"
+
+struct vk_binding heedi_vk_reads(const struct vk_tensor *tensor) {
+    return (struct vk_binding){.storage =
+                                   heedi_vk_present(tensor) ? tensor->storage : VK_STORAGE_NONE};
+}
+
+struct vk_binding heedi_vk_writes(const struct vk_tensor *tensor) {
+    struct vk_binding binding = heedi_vk_reads(tensor);
+    binding.writes = true;
+    return binding;
+}
+
+void heedi_vk_dims4(const struct heed_tensor_desc *y, uint32_t dims[4]) {
+    for (uint32_t i = 0; i < 4; i++)
+        dims[i] = i + y->rank < 4 ? 1 : (uint32_t)y->dims[i + y->rank - 4];
+}
+
+void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
+                       uint32_t strides[4]) {
+    (void)y;
+    for (uint32_t i = 0; i < 4; i++) {
+        const bool there = i + x->rank >= 4;
+        const uint32_t at = there ? i + x->rank - 4 : 0;
+        strides[i] = there && x->dims[at] != 1 ? (uint32_t)x->strides[at] : 0;
+    }
+}
+
+int64_t heedi_vk_rows(const struct heed_tensor_desc *desc) {
+    int64_t rows = 1;
+    for (uint32_t i = 0; i + 1 < desc->rank; i++)
+        rows *= desc->dims[i];
+    return rows;
+}
+
+uint32_t heedi_vk_width(const struct heed_plugin *plugin) {
+    uint32_t width = 256;
+    while (width > plugin->device.limits.workgroup)
+        width /= 2;
+    return width;
+}
+
+static bool make_room(struct heed_plugin_program *program) {
+    if (program->dispatch_count < program->dispatch_capacity)
+        return true;
+    const uint32_t capacity = 2 * program->dispatch_capacity + 16;
+    struct vk_dispatch *more = heedi_vk_calloc(program->plugin->host, capacity, sizeof *more);
+    if (more == NULL)
+        return false;
+    if (program->dispatch_count > 0)
+        memcpy(more, program->dispatches, program->dispatch_count * sizeof *more);
+    heedi_vk_free(program->plugin->host, program->dispatches);
+    program->dispatches = more;
+    program->dispatch_capacity = capacity;
+    return true;
+}
+
+enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t node,
+                                   const struct vk_request *request, struct heed_error *error) {
+    struct heed_plugin *plugin = program->plugin;
+    const uint64_t most = plugin->device.limits.groups;
+    if (request->groups == 0)
+        return HEED_OK;
+    if (request->groups > most * most || request->push_bytes > HEED_PUSH_BYTES)
+        return heedi_vk_fail(error, HEED_ERROR_LIMIT, "%s: %llu workgroups are too many",
+                             program->nodes[node].name, (unsigned long long)request->groups);
+    if (!make_room(program))
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    struct vk_dispatch dispatch = {.node = node, .shader = request->shader};
+    const uint64_t rows = (request->groups + most - 1) / most;
+    dispatch.groups[0] = (uint32_t)((request->groups + rows - 1) / rows);
+    dispatch.groups[1] = (uint32_t)rows;
+    dispatch.groups[2] = 1;
+    dispatch.push_bytes = request->push_bytes;
+    memcpy(dispatch.push, request->push, request->push_bytes);
+    memcpy(dispatch.bindings, request->bindings, sizeof dispatch.bindings);
+    for (uint32_t i = heedi_vk_shaders[request->shader].bindings; i < HEED_MAX_BINDINGS; i++)
+        dispatch.bindings[i].storage = VK_STORAGE_NONE;
+    const enum heed_status status =
+        heedi_vk_pipeline(plugin, request->shader, request->constants, &dispatch.pipeline, error);
+    if (status == HEED_OK)
+        program->dispatches[program->dispatch_count++] = dispatch;
+    return status;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instances: memory, descriptors and one command buffer to run a program with, again and again.
+ *
+ * The recording is made at the first run and stays valid until another state is bound. It copies
+ * inputs in and outputs out where the host cannot write device memory itself. */
+#include <string.h>
+
+#include "vulkan.h"
+
+struct heed_plugin_instance {
+    struct heed_plugin_program *program;
+    struct vk_region memory;
+    struct vk_region staging;          /* empty where `memory` is mapped */
+    void **host;                       /* per boundary: bound memory of the host */
+    struct heed_plugin_state **states; /* per boundary */
+    VkCommandPool pool;
+    VkCommandBuffer commands;
+    VkDescriptorPool descriptors;
+    VkDescriptorSet *sets; /* per dispatch */
+    VkFence fence;
+    bool recorded, running;
+};
+
+/* ---- descriptors ---- */
+
+/* The bytes that a binding shows. */
+struct span {
+    VkBuffer buffer;
+    uint64_t offset, bytes;
+};
+
+static struct span span_of(const struct heed_plugin_instance *instance,
+                           const struct vk_binding *binding) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct vk_region *memory = &instance->memory;
+    if (binding->storage == VK_STORAGE_ALL || binding->storage == VK_STORAGE_NONE)
+        return (struct span){memory->buffer, memory->offset, memory->bytes};
+    const struct vk_storage *storage = &program->storages[binding->storage];
+    const struct vk_region *region = memory;
+    uint64_t offset = 0;
+    if (storage->weight != NULL)
+        region = &storage->weight->region;
+    else if (storage->role == HEED_ROLE_STATE)
+        region = &instance->states[storage->binding]->region;
+    else
+        offset = (uint64_t)storage->offset_bytes;
+    /* at least one element, and whole words, as shaders read these */
+    const uint64_t bytes = storage->bytes > 0 ? (storage->bytes + 3) / 4 * 4 : 4;
+    return (struct span){region->buffer, region->offset + offset, bytes};
+}
+
+static void write_set(const struct heed_plugin_instance *instance, uint32_t index) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const struct vk_dispatch *dispatch = &instance->program->dispatches[index];
+    VkDescriptorBufferInfo infos[HEED_MAX_BINDINGS];
+    VkWriteDescriptorSet writes[HEED_MAX_BINDINGS];
+    const uint32_t count = heedi_vk_shaders[dispatch->shader].bindings;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct span span = span_of(instance, &dispatch->bindings[i]);
+        infos[i] = (VkDescriptorBufferInfo){
+            .buffer = span.buffer, .offset = span.offset, .range = span.bytes};
+        writes[i] = (VkWriteDescriptorSet){
+            .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+            .dstSet = instance->sets[index],
+            .dstBinding = i,
+            .descriptorCount = 1,
+            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+            .pBufferInfo = &infos[i],
+        };
+    }
+    plugin->vk.vkUpdateDescriptorSets(plugin->handle, count, writes, 0, NULL);
+}
+
+/* ---- recording ---- */
+
+static bool overlaps(const struct span *a, const struct span *b) {
+    return a->buffer == b->buffer && a->offset < b->offset + b->bytes &&
+           b->offset < a->offset + a->bytes;
+}
+
+/* Whether a dispatch touches what another wrote, or writes what it touched. */
+static bool depends(const struct heed_plugin_instance *instance, const struct vk_dispatch *later,
+                    const struct vk_dispatch *earlier) {
+    for (uint32_t i = 0; i < heedi_vk_shaders[later->shader].bindings; i++)
+        for (uint32_t j = 0; j < heedi_vk_shaders[earlier->shader].bindings; j++) {
+            const struct vk_binding *a = &later->bindings[i], *b = &earlier->bindings[j];
+            if ((!a->writes && !b->writes) || a->storage == VK_STORAGE_NONE ||
+                b->storage == VK_STORAGE_NONE)
+                continue;
+            const struct span x = span_of(instance, a), y = span_of(instance, b);
+            if (overlaps(&x, &y))
+                return true;
+        }
+    return false;
+}
+
+static void barrier(const struct heed_plugin_instance *instance, VkPipelineStageFlags from,
+                    VkAccessFlags wrote, VkPipelineStageFlags to, VkAccessFlags touches) {
+    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                    .srcAccessMask = wrote,
+                                    .dstAccessMask = touches};
+    instance->program->plugin->vk.vkCmdPipelineBarrier(instance->commands, from, to, 0, 1, &memory,
+                                                       0, NULL, 0, NULL);
+}
+
+static void record_dispatches(const struct heed_plugin_instance *instance) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct heed_plugin *plugin = program->plugin;
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    VkPipeline bound = VK_NULL_HANDLE;
+    uint32_t since = 0; /* the first dispatch after the last barrier */
+    for (uint32_t i = 0; i < program->dispatch_count; i++) {
+        const struct vk_dispatch *dispatch = &program->dispatches[i];
+        for (uint32_t j = since; j < i; j++)
+            if (depends(instance, dispatch, &program->dispatches[j])) {
+                barrier(instance, compute, VK_ACCESS_SHADER_WRITE_BIT, compute,
+                        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+                since = i;
+                break;
+            }
+        if (dispatch->pipeline != bound)
+            plugin->vk.vkCmdBindPipeline(instance->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+                                         dispatch->pipeline);
+        bound = dispatch->pipeline;
+        plugin->vk.vkCmdBindDescriptorSets(instance->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+                                           plugin->pipeline_layout, 0, 1, &instance->sets[i], 0,
+                                           NULL);
+        plugin->vk.vkCmdPushConstants(instance->commands, plugin->pipeline_layout,
+                                      VK_SHADER_STAGE_COMPUTE_BIT, 0, dispatch->push_bytes,
+                                      dispatch->push);
+        plugin->vk.vkCmdDispatch(instance->commands, dispatch->groups[0], dispatch->groups[1],
+                                 dispatch->groups[2]);
+    }
+}
+
+/* Copies boundary tensors of one role between the staging region, laid out alike, and the memory.
+ */
+static void record_copies(const struct heed_plugin_instance *instance, enum heed_role role) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct vk_region *memory = &instance->memory, *staging = &instance->staging;
+    for (uint32_t i = 0; i < program->boundary_count; i++) {
+        const struct vk_boundary *boundary = &program->boundaries[i];
+        if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
+            continue;
+        const struct vk_storage *storage = &program->storages[boundary->tensor];
+        const uint64_t at = (uint64_t)storage->offset_bytes;
+        const bool in = role == HEED_ROLE_INPUT;
+        const VkBufferCopy range = {
+            .srcOffset = (in ? staging->offset : memory->offset) + at,
+            .dstOffset = (in ? memory->offset : staging->offset) + at,
+            .size = storage->bytes,
+        };
+        if (storage->bytes > 0)
+            program->plugin->vk.vkCmdCopyBuffer(instance->commands,
+                                                in ? staging->buffer : memory->buffer,
+                                                in ? memory->buffer : staging->buffer, 1, &range);
+    }
+}
+
+static enum heed_status record(struct heed_plugin_instance *instance, struct heed_error *error) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const bool staged = instance->staging.block != NULL;
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkAccessFlags shader = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+    const VkAccessFlags copy = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
+        write_set(instance, i);
+    VkResult result = plugin->vk.vkResetCommandPool(plugin->handle, instance->pool, 0);
+    if (result == VK_SUCCESS)
+        result = plugin->vk.vkBeginCommandBuffer(instance->commands, &begin);
+    if (result != VK_SUCCESS)
+        return heedi_vk_result(error, result, "recording");
+    /* states and the arena were touched by runs before this one */
+    barrier(instance, compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+            compute | transfer, shader | copy);
+    if (staged) {
+        record_copies(instance, HEED_ROLE_INPUT);
+        barrier(instance, transfer, VK_ACCESS_TRANSFER_WRITE_BIT, compute, shader);
+    }
+    record_dispatches(instance);
+    if (staged) {
+        barrier(instance, compute, VK_ACCESS_SHADER_WRITE_BIT, transfer,
+                VK_ACCESS_TRANSFER_READ_BIT);
+        record_copies(instance, HEED_ROLE_OUTPUT);
+    }
+    barrier(instance, compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+            VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+    result = plugin->vk.vkEndCommandBuffer(instance->commands);
+    instance->recorded = result == VK_SUCCESS;
+    return heedi_vk_result(error, result, "recording");
+}
+
+/* ---- making and destroying ---- */
+
+static VkResult make_commands(struct heed_plugin_instance *instance) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                          .queueFamilyIndex = plugin->device.queue_family};
+    const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    VkResult result = plugin->vk.vkCreateCommandPool(plugin->handle, &pool, NULL, &instance->pool);
+    if (result != VK_SUCCESS)
+        return result;
+    const VkCommandBufferAllocateInfo commands = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+        .commandPool = instance->pool,
+        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+        .commandBufferCount = 1,
+    };
+    result = plugin->vk.vkAllocateCommandBuffers(plugin->handle, &commands, &instance->commands);
+    if (result == VK_SUCCESS)
+        result = plugin->vk.vkCreateFence(plugin->handle, &fence, NULL, &instance->fence);
+    return result;
+}
+
+static VkResult make_sets(struct heed_plugin_instance *instance) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const uint32_t count = instance->program->dispatch_count;
+    const VkDescriptorPoolSize size = {.type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                       .descriptorCount = count * HEED_MAX_BINDINGS};
+    const VkDescriptorPoolCreateInfo pool = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+        .maxSets = count,
+        .poolSizeCount = 1,
+        .pPoolSizes = &size,
+    };
+    if (count == 0)
+        return VK_SUCCESS;
+    VkResult result =
+        plugin->vk.vkCreateDescriptorPool(plugin->handle, &pool, NULL, &instance->descriptors);
+    for (uint32_t i = 0; result == VK_SUCCESS && i < count; i++) {
+        const VkDescriptorSetAllocateInfo info = {
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+            .descriptorPool = instance->descriptors,
+            .descriptorSetCount = 1,
+            .pSetLayouts = &plugin->set_layout,
+        };
+        result = plugin->vk.vkAllocateDescriptorSets(plugin->handle, &info, &instance->sets[i]);
+    }
+    return result;
+}
+
+static enum heed_status make(struct heed_plugin_instance *made, struct heed_error *error) {
+    struct heed_plugin *plugin = made->program->plugin;
+    const struct heed_plugin_program *program = made->program;
+    made->host = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof *made->host);
+    made->states = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(void *));
+    made->sets = heedi_vk_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
+    if (made->host == NULL || made->states == NULL || made->sets == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
+    enum heed_status status =
+        heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
+    if (status == HEED_OK && made->memory.mapped == NULL)
+        status = heedi_vk_allocate(plugin, VK_MEMORY_STAGING, program->instance_bytes,
+                                   &made->staging, error);
+    if (status == HEED_OK)
+        status = heedi_vk_result(error, make_commands(made), "command buffers");
+    if (status == HEED_OK)
+        status = heedi_vk_result(error, make_sets(made), "descriptor sets");
+    return status;
+}
+
+enum heed_status heedi_vk_instance_new(struct heed_plugin_program *program,
+                                       struct heed_plugin_instance **instance,
+                                       struct heed_error *error) {
+    *instance = NULL;
+    struct heed_plugin_instance *made = heedi_vk_calloc(program->plugin->host, 1, sizeof *made);
+    if (made == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
+    made->program = program;
+    const enum heed_status status = make(made, error);
+    if (status != HEED_OK) {
+        heedi_vk_instance_destroy(made);
+        return status;
+    }
+    *instance = made;
+    return HEED_OK;
+}
+
+void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
+    if (instance == NULL)
+        return;
+    struct heed_plugin *plugin = instance->program->plugin;
+    if (instance->running)
+        (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE, UINT64_MAX);
+    plugin->vk.vkDestroyFence(plugin->handle, instance->fence, NULL);
+    plugin->vk.vkDestroyDescriptorPool(plugin->handle, instance->descriptors, NULL);
+    plugin->vk.vkDestroyCommandPool(plugin->handle, instance->pool, NULL);
+    heedi_vk_release(plugin, &instance->memory);
+    heedi_vk_release(plugin, &instance->staging);
+    heedi_vk_free(plugin->host, instance->host);
+    heedi_vk_free(plugin->host, instance->states);
+    heedi_vk_free(plugin->host, instance->sets);
+    heedi_vk_free(plugin->host, instance);
+}
+
+/* ---- binding and running ---- */
+
+static enum heed_status find_boundary(const struct heed_plugin_instance *instance, uint32_t index,
+                                      bool state, const struct vk_boundary **found,
+                                      struct heed_error *error) {
+    const struct heed_plugin_program *program = instance->program;
+    if (index >= program->boundary_count || program->boundaries[index].tensor < 0)
+        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                             "binding %u does not exist, there are %u", (unsigned)index,
+                             (unsigned)program->boundary_count);
+    *found = &program->boundaries[index];
+    if (((*found)->role == HEED_ROLE_STATE) != state)
+        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s state",
+                             (unsigned)index, (*found)->name != NULL ? (*found)->name : "",
+                             state ? "no" : "a");
+    return HEED_OK;
+}
+
+enum heed_status heedi_vk_bind(struct heed_plugin_instance *instance, uint32_t binding,
+                               void *memory, struct heed_error *error) {
+    const struct vk_boundary *found = NULL;
+    const enum heed_status status = find_boundary(instance, binding, false, &found, error);
+    if (status == HEED_OK)
+        instance->host[binding] = memory;
+    return status;
+}
+
+enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint32_t binding,
+                                     struct heed_plugin_state *state, struct heed_error *error) {
+    const struct vk_boundary *found = NULL;
+    const enum heed_status status = find_boundary(instance, binding, true, &found, error);
+    if (status != HEED_OK)
+        return status;
+    bool same = found->desc.dtype == state->desc.dtype && found->desc.rank == state->desc.rank;
+    for (uint32_t i = 0; same && i < found->desc.rank; i++)
+        same = found->desc.dims[i] == state->desc.dims[i];
+    if (!same)
+        return heedi_vk_fail(error, HEED_ERROR_SHAPE,
+                             "the state bound as %u (%s) has another type or other dimensions",
+                             (unsigned)binding, found->name != NULL ? found->name : "");
+    if (instance->states[binding] != state)
+        instance->recorded = false;
+    instance->states[binding] = state;
+    return HEED_OK;
+}
+
+/* Copies boundary tensors of one role between the host's memory and what it sees of the device's.
+ */
+static void exchange(const struct heed_plugin_instance *instance, enum heed_role role) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct vk_region *seen =
+        instance->memory.mapped != NULL ? &instance->memory : &instance->staging;
+    for (uint32_t i = 0; i < program->boundary_count; i++) {
+        const struct vk_boundary *boundary = &program->boundaries[i];
+        if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
+            continue;
+        const struct vk_storage *storage = &program->storages[boundary->tensor];
+        char *device = (char *)seen->mapped + storage->offset_bytes;
+        if (storage->bytes > 0 && role == HEED_ROLE_INPUT)
+            memcpy(device, instance->host[i], storage->bytes);
+        else if (storage->bytes > 0)
+            memcpy(instance->host[i], device, storage->bytes);
+    }
+}
+
+enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error) {
+    const struct heed_plugin_program *program = instance->program;
+    struct heed_plugin *plugin = program->plugin;
+    for (uint32_t i = 0; i < program->boundary_count; i++) {
+        const struct vk_boundary *boundary = &program->boundaries[i];
+        const bool bound = boundary->role == HEED_ROLE_STATE ? instance->states[i] != NULL
+                                                             : instance->host[i] != NULL;
+        if (boundary->tensor >= 0 && !bound)
+            return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "nothing is bound to %s (binding %u)",
+                                 boundary->name != NULL ? boundary->name : "", (unsigned)i);
+    }
+    if (!instance->recorded) {
+        const enum heed_status status = record(instance, error);
+        if (status != HEED_OK)
+            return status;
+    }
+    exchange(instance, HEED_ROLE_INPUT);
+    VkResult result = plugin->vk.vkResetFences(plugin->handle, 1, &instance->fence);
+    if (result == VK_SUCCESS) {
+        const VkSubmitInfo submit = {
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .commandBufferCount = 1,
+            .pCommandBuffers = &instance->commands,
+        };
+        pthread_mutex_lock(&plugin->queue_mutex);
+        result = plugin->vk.vkQueueSubmit(plugin->queue, 1, &submit, instance->fence);
+        pthread_mutex_unlock(&plugin->queue_mutex);
+    }
+    instance->running = result == VK_SUCCESS;
+    return heedi_vk_result(error, result, "submitting a run");
+}
+
+enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
+                               struct heed_error *error) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    if (!instance->running)
+        return HEED_OK;
+    const VkResult result =
+        plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE, timeout_ns);
+    if (result == VK_TIMEOUT)
+        return heedi_vk_result(error, result, "waiting for a run");
+    instance->running = false;
+    if (result == VK_SUCCESS)
+        exchange(instance, HEED_ROLE_OUTPUT);
+    return heedi_vk_result(error, result, "waiting for a run");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which operators the plugin runs, and the shaders that it has. */
+#include "spirv.h"
+#include "vulkan.h"
+
+const struct vk_shader_info heedi_vk_shaders[VK_SHADER_COUNT] = {
+#define SHADER(ID, name, bindings)                                                                 \
+    [VK_SHADER_##ID] = {#name, spirv_##name, sizeof spirv_##name, bindings},
+#include "kernels.inc"
+#undef SHADER
+};
+
+const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
+    [HEED_OP_ADD] = &heedi_vk_binary,  [HEED_OP_MUL] = &heedi_vk_binary,
+    [HEED_OP_SCALE] = &heedi_vk_scale, [HEED_OP_RELU] = &heedi_vk_unary,
+    [HEED_OP_GELU] = &heedi_vk_gelu,   [HEED_OP_SILU] = &heedi_vk_unary,
+    [HEED_OP_TANH] = &heedi_vk_unary,  [HEED_OP_SIGMOID] = &heedi_vk_unary,
+};

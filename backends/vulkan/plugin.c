@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The Vulkan backend's table, opening and closing it, and small helpers for talking to the host. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vulkan.h"
+
+enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
+                               const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    error->status = (int32_t)status;
+    vsnprintf(error->message, sizeof error->message, format, args);
+    va_end(args);
+    return status;
+}
+
+enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, const char *what) {
+    switch (result) {
+    case VK_SUCCESS:
+        return HEED_OK;
+    case VK_ERROR_OUT_OF_HOST_MEMORY:
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "%s: out of memory", what);
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+        return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY, "%s: out of device memory", what);
+    case VK_ERROR_DEVICE_LOST:
+        return heedi_vk_fail(error, HEED_ERROR_DEVICE_LOST, "%s: the device was lost", what);
+    case VK_TIMEOUT:
+        return heedi_vk_fail(error, HEED_ERROR_TIMEOUT, "%s: not finished in time", what);
+    default:
+        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: Vulkan answered %d", what,
+                             (int)result);
+    }
+}
+
+bool heedi_vk_read(void *target, size_t target_bytes, const void *source, size_t source_bytes) {
+    const size_t shared = source_bytes < target_bytes ? source_bytes : target_bytes;
+    memset(target, 0, target_bytes);
+    if (shared > 0)
+        memcpy(target, source, shared);
+    const unsigned char *bytes = source;
+    for (size_t i = shared; i < source_bytes; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+void *heedi_vk_calloc(const struct heed_host *host, size_t count, size_t bytes) {
+    if (bytes != 0 && count > SIZE_MAX / bytes)
+        return NULL;
+    const size_t total = count * bytes > 0 ? count * bytes : 1;
+    void *memory = host->allocate(host->handle, total, 64);
+    if (memory != NULL)
+        memset(memory, 0, total);
+    return memory;
+}
+
+void heedi_vk_free(const struct heed_host *host, void *memory) {
+    if (memory != NULL)
+        host->release(host->handle, memory);
+}
+
+/* ---- the table ---- */
+
+static enum heed_status enumerate(struct heed_device_info *devices, size_t stride,
+                                  uint32_t capacity, uint32_t *count, struct heed_error *error) {
+    enum { MOST = 16 };
+    struct vk_device found[MOST];
+    VkInstance instance = VK_NULL_HANDLE;
+    *count = 0;
+    if (heedi_vk_instance_create(&instance, error) != HEED_OK)
+        return HEED_OK; /* no device, and why is said */
+    heedi_vk_devices(instance, found, MOST, count);
+    if (*count > MOST)
+        *count = MOST;
+    if (*count == 0)
+        snprintf(error->message, sizeof error->message, "no device with Vulkan 1.1 and compute");
+    for (uint32_t i = 0; i < *count && i < capacity; i++) {
+        struct heed_device_info info;
+        struct heed_device_info *target = (void *)((char *)devices + i * stride);
+        memset(&info, 0, sizeof info);
+        info.struct_size = target->struct_size;
+        heedi_vk_describe(&found[i], &info);
+        memcpy(target, &info, info.struct_size < sizeof info ? info.struct_size : sizeof info);
+    }
+    vkDestroyInstance(instance, NULL);
+    return HEED_OK;
+}
+
+static void destroy(struct heed_plugin *plugin) {
+    if (plugin == NULL)
+        return;
+    if (plugin->handle != VK_NULL_HANDLE) {
+        (void)plugin->vk.vkDeviceWaitIdle(plugin->handle);
+        heedi_vk_pipelines_destroy(plugin);
+        heedi_vk_memory_destroy(plugin);
+        plugin->vk.vkDestroyDevice(plugin->handle, NULL);
+    }
+    if (plugin->instance != VK_NULL_HANDLE)
+        vkDestroyInstance(plugin->instance, NULL);
+    pthread_mutex_destroy(&plugin->queue_mutex);
+    pthread_mutex_destroy(&plugin->pipeline_mutex);
+    pthread_mutex_destroy(&plugin->memory.mutex);
+    heedi_vk_free(plugin->host, plugin);
+}
+
+static enum heed_status create(const struct heed_host *host,
+                               const struct heed_plugin_options *options,
+                               struct heed_plugin **plugin, struct heed_error *error) {
+    enum { MOST = 16 };
+    struct vk_device found[MOST];
+    struct heed_plugin_options known;
+    uint32_t count = 0;
+    *plugin = NULL;
+    if (host->struct_size < sizeof *host)
+        return heedi_vk_fail(error, HEED_ERROR_VERSION,
+                             "the host's table has %u bytes, %zu expected",
+                             (unsigned)host->struct_size, sizeof *host);
+    memset(&known, 0, sizeof known);
+    if (options != NULL && !heedi_vk_read(&known, sizeof known, options, options->struct_size))
+        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
+                             "the options hold a field that this version does not know");
+    if (known.options != NULL && known.options[0] != '\0')
+        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                             "unknown option '%.200s', this backend has none", known.options);
+    struct heed_plugin *made = heedi_vk_calloc(host, 1, sizeof *made);
+    if (made == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    made->host = host;
+    pthread_mutex_init(&made->queue_mutex, NULL);
+    pthread_mutex_init(&made->pipeline_mutex, NULL);
+    pthread_mutex_init(&made->memory.mutex, NULL);
+    enum heed_status status = heedi_vk_instance_create(&made->instance, error);
+    if (status == HEED_OK) {
+        heedi_vk_devices(made->instance, found, MOST, &count);
+        if (known.device >= count || known.device >= MOST)
+            status =
+                heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",
+                              (unsigned)known.device, (unsigned)count);
+    }
+    if (status == HEED_OK) {
+        made->device = found[known.device];
+        status = heedi_vk_device_open(made, error);
+    }
+    if (status != HEED_OK) {
+        destroy(made);
+        return status;
+    }
+    *plugin = made;
+    return HEED_OK;
+}
+
+static const struct heed_backend table = {
+    .struct_size = sizeof(struct heed_backend),
+    .abi_version = HEED_ABI_VERSION,
+    .name = "vulkan",
+    .version = HEED_VERSION_STRING,
+    .description = "compute shaders for graphics processors with Vulkan 1.1",
+    .enumerate = enumerate,
+    .create = create,
+    .destroy = destroy,
+    .query = heedi_vk_query,
+    .compile = heedi_vk_compile,
+    .program_destroy = heedi_vk_program_destroy,
+    .instance_create = heedi_vk_instance_new,
+    .instance_destroy = heedi_vk_instance_destroy,
+    .bind = heedi_vk_bind,
+    .bind_state = heedi_vk_bind_state,
+    .submit = heedi_vk_submit,
+    .wait = heedi_vk_wait,
+    .state_create = heedi_vk_state_create,
+    .state_destroy = heedi_vk_state_destroy,
+    .state_write = heedi_vk_state_write,
+    .state_read = heedi_vk_state_read,
+};
+
+HEED_BACKEND_ENTRY(vulkan) {
+    return HEED_ABI_VERSION_MAJOR(abi_version) == HEED_ABI_MAJOR ? &table : NULL;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a sub-graph to a program: which nodes can be run, where memory lies, and the dispatches.
+ * Query and compile look at a node through the same function, so what was claimed can be compiled.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vulkan.h"
+
+/* Reads entry `index` of the sub-graph's tensors. NULL or what is wrong with it. */
+static const char *read_tensor(const struct heed_subgraph *subgraph, int32_t index,
+                               struct heed_subgraph_tensor *tensor) {
+    if (index < 0 || (uint32_t)index >= subgraph->tensor_count)
+        return "a tensor index is out of range";
+    const struct heed_subgraph_tensor *given = heed_subgraph_tensor_at(subgraph, index);
+    if (!heedi_vk_read(tensor, sizeof *tensor, given, given->struct_size))
+        return "a tensor holds a field that this version does not know";
+    if (heed_dtype_bytes(tensor->desc.dtype) == 0)
+        return "a tensor has an element type that this version does not know";
+    if (tensor->desc.rank > HEED_MAX_RANK)
+        return "a tensor has more dimensions than this version knows";
+    if (tensor->storage < 0 || (uint32_t)tensor->storage >= subgraph->tensor_count)
+        return "the storage of a tensor is out of range";
+    return NULL;
+}
+
+static uint64_t bytes_of(const struct heed_tensor_desc *desc) {
+    return (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
+}
+
+static const char *accept_tensors(const struct heed_plugin *plugin,
+                                  const struct heed_subgraph *subgraph, const int32_t *indices,
+                                  uint32_t count, struct vk_tensor *tensors) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct heed_subgraph_tensor tensor, owner;
+        if (indices[i] < 0)
+            continue;
+        const char *reason = read_tensor(subgraph, indices[i], &tensor);
+        if (reason == NULL)
+            reason = read_tensor(subgraph, tensor.storage, &owner);
+        if (reason != NULL)
+            return reason;
+        /* shaders count elements in 32 bits */
+        if (bytes_of(&owner.desc) > INT32_MAX || heed_desc_elems(&tensor.desc) > INT32_MAX)
+            return "a tensor has too many elements for 32 bits";
+        if (bytes_of(&owner.desc) > plugin->device.limits.range_bytes)
+            return "a tensor is larger than a storage buffer of this device";
+        tensors[i] = (struct vk_tensor){.desc = tensor.desc,
+                                        .role = tensor.role,
+                                        .storage = tensor.storage,
+                                        .offset_elems = tensor.offset_elems,
+                                        .bound = tensor.bound};
+    }
+    return NULL;
+}
+
+/* Fills *node from entry `index` of the sub-graph. NULL if it can be run, else why not. */
+static const char *accept(const struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                          uint32_t index, struct vk_node *node) {
+    memset(node, 0, sizeof *node);
+    const struct heed_subgraph_node *entry = heed_subgraph_node_at(subgraph, index);
+    struct heed_subgraph_node given;
+    if (!heedi_vk_read(&given, sizeof given, entry, entry->struct_size))
+        return "the node holds a field that this version does not know";
+    if (given.op >= HEED_OP_COUNT_PLUS_ONE)
+        return "unknown operator";
+    const struct vk_operator *operator_ = heedi_vk_operators[given.op];
+    if (operator_ == NULL)
+        return "the operator is left to other backends";
+    if (given.op_version != 1)
+        return "unknown version of the operator";
+    if (given.input_count > HEED_MAX_INPUTS || given.output_count > HEED_MAX_OUTPUTS)
+        return "more inputs or outputs than this version knows";
+    if (given.attrs == NULL ? operator_->attrs_size > 0 : given.attrs_size < sizeof(uint32_t))
+        return "the attributes are missing";
+    if (given.attrs != NULL &&
+        !heedi_vk_read(&node->attrs, operator_->attrs_size, given.attrs, given.attrs_size))
+        return "the attributes hold a field that this version does not know";
+    node->plugin = plugin;
+    node->op = (enum heed_op)given.op;
+    node->name = given.name != NULL ? given.name : "";
+    node->input_count = given.input_count;
+    node->output_count = given.output_count;
+    for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
+        node->in[i].storage = -1;
+    for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
+        node->out[i].storage = -1;
+    const char *reason =
+        accept_tensors(plugin, subgraph, given.inputs, given.input_count, node->in);
+    if (reason == NULL)
+        reason = accept_tensors(plugin, subgraph, given.outputs, given.output_count, node->out);
+    if (reason != NULL)
+        return reason;
+    if (!heedi_vk_present(&node->out[0]) || !heedi_vk_present(&node->in[0]))
+        return "the first input or output is missing";
+    for (uint32_t i = 0; i < node->output_count; i++)
+        if (heedi_vk_present(&node->out[i]) && node->op != HEED_OP_CACHE_APPEND &&
+            !heed_desc_contiguous(&node->out[i].desc))
+            return "an output is not contiguous";
+    return operator_->accept(node);
+}
+
+/* Copies the fixed part of a sub-graph, refusing what this version cannot know. */
+static enum heed_status read_subgraph(struct heed_subgraph *known,
+                                      const struct heed_subgraph *subgraph,
+                                      struct heed_error *error) {
+    if (!heedi_vk_read(known, sizeof *known, subgraph, subgraph->struct_size))
+        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
+                             "the sub-graph holds a field that this version does not know");
+    if ((known->node_count > 0 && (known->nodes == NULL || known->node_stride < 4)) ||
+        (known->tensor_count > 0 && (known->tensors == NULL || known->tensor_stride < 4)) ||
+        known->tensor_count > INT32_MAX)
+        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                             "the sub-graph's arrays are missing or malformed");
+    return HEED_OK;
+}
+
+enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct heed_claim *claims, size_t stride,
+                                struct heed_error *error) {
+    struct heed_subgraph known;
+    const enum heed_status status = read_subgraph(&known, subgraph, error);
+    if (status != HEED_OK)
+        return status;
+    for (uint32_t i = 0; i < known.node_count; i++) {
+        struct vk_node node;
+        struct heed_claim claim;
+        struct heed_claim *target = (void *)((char *)claims + (size_t)i * stride);
+        const char *reason = accept(plugin, &known, i, &node);
+        memset(&claim, 0, sizeof claim);
+        claim.struct_size = target->struct_size;
+        claim.verdict = reason != NULL         ? HEED_VERDICT_NO
+                        : node.contiguous != 0 ? HEED_VERDICT_CONTIGUOUS
+                                               : HEED_VERDICT_YES;
+        claim.contiguous_inputs = reason == NULL ? node.contiguous : 0;
+        if (reason != NULL)
+            snprintf(claim.reason, sizeof claim.reason, "%s", reason);
+        memcpy(target, &claim, claim.struct_size < sizeof claim ? claim.struct_size : sizeof claim);
+    }
+    return HEED_OK;
+}
+
+static enum heed_status accept_nodes(const struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph,
+                                     struct heed_plugin_program *program,
+                                     struct heed_error *error) {
+    for (uint32_t i = 0; i < subgraph->node_count; i++) {
+        struct vk_node *node = &program->nodes[i];
+        const char *reason = accept(plugin, subgraph, i, node);
+        program->node_count = i + 1;
+        if (reason == NULL && node->contiguous != 0)
+            reason = "an input is not contiguous";
+        if (reason != NULL)
+            return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
+                                 node->name != NULL ? node->name : "", reason);
+    }
+    return HEED_OK;
+}
+
+/* Takes room in the memory of an instance. */
+static int64_t reserve(struct heed_plugin_program *program, uint64_t bytes) {
+    const uint64_t align = program->plugin->device.limits.align_bytes > 64
+                               ? program->plugin->device.limits.align_bytes
+                               : 64;
+    const uint64_t at = (program->instance_bytes + align - 1) / align * align;
+    program->instance_bytes = at + bytes;
+    return (int64_t)at;
+}
+
+static enum heed_status place(struct heed_plugin_program *program,
+                              const struct heed_subgraph *subgraph, uint32_t index,
+                              struct heed_error *error) {
+    struct heed_subgraph_tensor tensor;
+    struct vk_storage *storage = &program->storages[index];
+    const char *reason = read_tensor(subgraph, (int32_t)index, &tensor);
+    *storage = (struct vk_storage){.offset_bytes = -1, .binding = -1};
+    if (reason != NULL)
+        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
+                             reason);
+    if (tensor.storage != (int32_t)index)
+        return HEED_OK;
+    storage->bytes = bytes_of(&tensor.desc);
+    storage->role = tensor.role;
+    switch ((enum heed_role)tensor.role) {
+    case HEED_ROLE_CONSTANT:
+        return heedi_vk_weight_acquire(program->plugin, tensor.weight_id, &storage->prepared,
+                                       &storage->weight, error);
+    case HEED_ROLE_INTERNAL:
+        if (tensor.arena_offset_bytes >= 0 &&
+            (uint64_t)tensor.arena_offset_bytes + storage->bytes <= subgraph->arena_bytes)
+            storage->offset_bytes = tensor.arena_offset_bytes;
+        return HEED_OK;
+    case HEED_ROLE_INPUT:
+    case HEED_ROLE_OUTPUT:
+    case HEED_ROLE_STATE:
+        break;
+    }
+    if (tensor.role > HEED_ROLE_STATE || tensor.binding < 0 ||
+        (uint32_t)tensor.binding >= program->boundary_count)
+        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
+                             "tensor %u has role %u and binding %d, which this version does not "
+                             "know",
+                             (unsigned)index, (unsigned)tensor.role, (int)tensor.binding);
+    storage->binding = tensor.binding;
+    if (tensor.role != HEED_ROLE_STATE)
+        storage->offset_bytes = reserve(program, storage->bytes);
+    program->boundaries[tensor.binding] = (struct vk_boundary){
+        .tensor = (int32_t)index, .role = tensor.role, .desc = tensor.desc, .name = tensor.name};
+    return HEED_OK;
+}
+
+/* A node may only touch memory that exists when it runs. */
+static enum heed_status check_storages(const struct heed_plugin_program *program,
+                                       struct heed_error *error) {
+    for (uint32_t i = 0; i < program->node_count; i++) {
+        const struct vk_node *node = &program->nodes[i];
+        for (uint32_t j = 0; j < HEED_MAX_INPUTS + HEED_MAX_OUTPUTS; j++) {
+            const struct vk_tensor *tensor =
+                j < HEED_MAX_INPUTS ? &node->in[j] : &node->out[j - HEED_MAX_INPUTS];
+            if (!heedi_vk_present(tensor) || heed_desc_elems(&tensor->desc) == 0)
+                continue;
+            const struct vk_storage *storage = &program->storages[tensor->storage];
+            if (storage->weight == NULL && storage->binding < 0 && storage->offset_bytes < 0)
+                return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                     "node %u (%s) uses tensor %d, which has no memory",
+                                     (unsigned)i, node->name, (int)tensor->storage);
+        }
+    }
+    return HEED_OK;
+}
+
+static enum heed_status fill(struct heed_plugin_program *program,
+                             const struct heed_subgraph *subgraph, struct heed_error *error) {
+    enum heed_status status = accept_nodes(program->plugin, subgraph, program, error);
+    program->instance_bytes = subgraph->arena_bytes;
+    for (uint32_t i = 0; i < program->boundary_count; i++)
+        program->boundaries[i].tensor = -1;
+    for (uint32_t i = 0; status == HEED_OK && i < program->tensor_count; i++)
+        status = place(program, subgraph, i, error);
+    if (status == HEED_OK)
+        status = check_storages(program, error);
+    for (uint32_t i = 0; status == HEED_OK && i < program->node_count; i++)
+        status = heedi_vk_operators[program->nodes[i].op]->build(program, i, error);
+    return status;
+}
+
+enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                  struct heed_plugin_program **program, struct heed_error *error) {
+    const struct heed_host *host = plugin->host;
+    struct heed_subgraph known;
+    *program = NULL;
+    enum heed_status status = read_subgraph(&known, subgraph, error);
+    if (status != HEED_OK)
+        return status;
+    struct heed_plugin_program *made = heedi_vk_calloc(host, 1, sizeof *made);
+    if (made == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    made->plugin = plugin;
+    made->tensor_count = known.tensor_count;
+    made->boundary_count = known.binding_count;
+    made->nodes = heedi_vk_calloc(host, known.node_count, sizeof *made->nodes);
+    made->storages = heedi_vk_calloc(host, known.tensor_count, sizeof *made->storages);
+    made->boundaries = heedi_vk_calloc(host, known.binding_count, sizeof *made->boundaries);
+    if (made->nodes == NULL || made->storages == NULL || made->boundaries == NULL)
+        status =
+            heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                          "out of memory for a program of %u nodes", (unsigned)known.node_count);
+    else
+        status = fill(made, &known, error);
+    if (status != HEED_OK) {
+        heedi_vk_program_destroy(made);
+        return status;
+    }
+    *program = made;
+    return HEED_OK;
+}
+
+void heedi_vk_program_destroy(struct heed_plugin_program *program) {
+    if (program == NULL)
+        return;
+    const struct heed_host *host = program->plugin->host;
+    for (uint32_t i = 0; program->storages != NULL && i < program->tensor_count; i++)
+        if (program->storages[i].prepared != NULL)
+            host->prepared_release(host->handle, program->storages[i].prepared);
+    heedi_vk_free(host, program->nodes);
+    heedi_vk_free(host, program->storages);
+    heedi_vk_free(host, program->boundaries);
+    heedi_vk_free(host, program->dispatches);
+    heedi_vk_free(host, program);
+}

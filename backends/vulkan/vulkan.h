@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The Vulkan plugin from the inside.
+ *
+ * A sub-graph becomes a list of dispatches (program.c, one file per operator): a shader, its
+ * specialization and push constants, and up to four storage buffers. An instance (instance.c) owns
+ * one piece of device memory for what its program reads and writes, and one command buffer in which
+ * the dispatches are recorded once, with barriers only between those that touch the same bytes; a
+ * run submits it. Boundary tensors are written and read by the host in that memory where it can be
+ * mapped, else through a staging buffer by copies that are recorded too.
+ *
+ * Nothing assumes more than the least that Vulkan 1.1 promises unless vk_device.limits says so.
+ *
+ * Threads: a device's queue, memory and pipelines are guarded by mutexes of struct heed_plugin. */
+#ifndef HEEDI_VULKAN_VULKAN_H
+#define HEEDI_VULKAN_VULKAN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <volk.h>
+
+#include "heed/backend.h"
+#include "shaders/params.h"
+
+/* ---- devices ---- */
+
+/* What a device has, or is forced to be content with (HEED_VULKAN_LIMITS). */
+struct vk_limits {
+    uint32_t workgroup;        /* most invocations of a workgroup */
+    uint32_t groups;           /* most workgroups along an axis */
+    uint32_t shared_bytes;     /* of a workgroup */
+    uint32_t subgroup;         /* size, 0: no subgroup arithmetic */
+    uint32_t descriptors;      /* storage buffers of a shader */
+    uint32_t align_bytes;      /* of the offset of a storage buffer */
+    uint64_t range_bytes;      /* most that a storage buffer shows */
+    uint64_t allocation_bytes; /* most that one allocation may ask for */
+};
+
+struct vk_device {
+    VkPhysicalDevice physical;
+    VkPhysicalDeviceProperties properties;
+    VkPhysicalDeviceMemoryProperties memory;
+    uint8_t uuid[VK_UUID_SIZE];
+    char driver[256]; /* name and version */
+    bool software;
+    uint32_t queue_family;
+    uint32_t timestamp_bits;
+    struct vk_limits limits;
+};
+
+/* ---- memory ---- */
+
+struct vk_block;
+
+/* A stretch of device memory. `mapped` is NULL where the host cannot see it. */
+struct vk_region {
+    struct vk_block *block;
+    VkBuffer buffer;
+    uint64_t offset, bytes;
+    void *mapped;
+};
+
+enum vk_memory_kind {
+    VK_MEMORY_DEVICE = 0,  /* what shaders use; mapped where device memory can be */
+    VK_MEMORY_STAGING = 1, /* mapped always */
+    VK_MEMORY_KINDS
+};
+
+struct vk_memory {
+    pthread_mutex_t mutex;
+    struct vk_block *blocks;
+    uint64_t allocated_bytes;
+};
+
+/* ---- shaders and pipelines ---- */
+
+/* kernels.inc is the one list of shaders. */
+enum vk_shader {
+#define SHADER(ID, name, bindings) VK_SHADER_##ID,
+#include "kernels.inc"
+#undef SHADER
+    VK_SHADER_COUNT
+};
+struct vk_shader_info {
+    const char *name;
+    const uint32_t *code;
+    size_t code_bytes;
+    uint32_t bindings;
+};
+extern const struct vk_shader_info heedi_vk_shaders[VK_SHADER_COUNT];
+
+struct vk_pipeline {
+    struct vk_pipeline *next;
+    enum vk_shader shader;
+    uint32_t constants[HEED_MAX_CONSTANTS];
+    VkPipeline handle;
+};
+
+/* ---- the plugin opened on a device ---- */
+
+struct heed_plugin {
+    const struct heed_host *host;
+    VkInstance instance;
+    struct vk_device device;
+    VkDevice handle;
+    struct VolkDeviceTable vk; /* functions of the device */
+    VkQueue queue;
+    pthread_mutex_t queue_mutex;
+    struct vk_memory memory;
+    VkDescriptorSetLayout set_layout; /* HEED_MAX_BINDINGS storage buffers */
+    VkPipelineLayout pipeline_layout;
+    VkPipelineCache pipeline_cache;
+    pthread_mutex_t pipeline_mutex; /* guards what follows */
+    VkShaderModule modules[VK_SHADER_COUNT];
+    struct vk_pipeline *pipelines;
+};
+
+/* ---- programs ---- */
+
+union vk_attrs {
+    uint32_t struct_size;
+    struct heed_matmul_attrs matmul;
+    struct heed_attention_attrs attention;
+    struct heed_layer_norm_attrs layer_norm;
+    struct heed_scale_attrs scale;
+    struct heed_gelu_attrs gelu;
+    struct heed_embedding_attrs embedding;
+    struct heed_positions_attrs positions;
+    struct heed_concat_attrs concat;
+    struct heed_cast_attrs cast;
+    struct heed_top_k_attrs top_k;
+};
+
+/* A tensor of a node. */
+struct vk_tensor {
+    struct heed_tensor_desc desc;
+    uint32_t role;   /* enum heed_role */
+    int32_t storage; /* tensor of the sub-graph that owns the memory, -1: absent */
+    int64_t offset_elems;
+    int64_t bound;
+};
+
+static inline bool heedi_vk_present(const struct vk_tensor *tensor) {
+    return tensor->storage >= 0;
+}
+
+struct vk_node {
+    const struct heed_plugin *plugin;
+    enum heed_op op;
+    const char *name;
+    union vk_attrs attrs; /* zero beyond what the host gave */
+    uint32_t input_count, output_count;
+    struct vk_tensor in[HEED_MAX_INPUTS];
+    struct vk_tensor out[HEED_MAX_OUTPUTS];
+    uint32_t contiguous; /* bit i: input i must be made contiguous before the node can run */
+};
+
+/* Where a binding of a dispatch lies: all of a storage, or everything that an instance owns. */
+enum { VK_STORAGE_ALL = -1, VK_STORAGE_NONE = -2 };
+
+struct vk_binding {
+    int32_t storage; /* tensor index, or one of the above */
+    bool writes;
+};
+
+struct vk_dispatch {
+    uint32_t node;
+    enum vk_shader shader;
+    VkPipeline pipeline;
+    struct vk_binding bindings[HEED_MAX_BINDINGS];
+    uint32_t groups[3];
+    uint32_t push_bytes;
+    unsigned char push[HEED_PUSH_BYTES];
+};
+
+/* Memory of a storage owner: in the memory of an instance, of a weight, or of a bound state. */
+struct vk_storage {
+    uint64_t bytes;
+    int64_t offset_bytes; /* in the memory of an instance; -1: elsewhere */
+    int32_t binding;      /* inputs, outputs, states: of the program; else -1 */
+    uint32_t role;
+    const struct vk_weight *weight; /* or NULL */
+    struct heed_prepared *prepared; /* a reference, of that */
+};
+
+/* A boundary tensor. */
+struct vk_boundary {
+    int32_t tensor; /* -1: the sub-graph does not use it */
+    uint32_t role;
+    struct heed_tensor_desc desc;
+    const char *name;
+};
+
+struct heed_plugin_program {
+    struct heed_plugin *plugin;
+    struct vk_node *nodes;
+    struct vk_storage *storages; /* one per tensor of the sub-graph */
+    struct vk_boundary *boundaries;
+    struct vk_dispatch *dispatches;
+    uint32_t node_count, tensor_count, boundary_count, dispatch_count, dispatch_capacity;
+    uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for */
+};
+
+/* ---- an operator ---- */
+
+struct vk_operator {
+    uint32_t attrs_size; /* 0: it has none */
+    /* Looks at types, attributes and shapes. The host has validated shapes; NULL when the node can
+     * be run, else why not. */
+    const char *(*accept)(struct vk_node *node);
+    /* Adds the node's dispatches to the program, by heedi_vk_dispatch. */
+    enum heed_status (*build)(struct heed_plugin_program *program, uint32_t node,
+                              struct heed_error *error);
+};
+extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE];
+
+extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
+
+/* ---- plugin.c ---- */
+enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
+                               const char *format, ...);
+/* The status of a Vulkan result, with `what` was being done in the message. */
+enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, const char *what);
+bool heedi_vk_read(void *target, size_t target_bytes, const void *source, size_t source_bytes);
+/* Zero-filled memory of the host; NULL on failure or overflow. */
+void *heedi_vk_calloc(const struct heed_host *host, size_t count, size_t bytes);
+void heedi_vk_free(const struct heed_host *host, void *memory);
+
+/* ---- device.c ---- */
+/* Loads Vulkan and makes an instance. On failure *instance is NULL and `error` says why. */
+enum heed_status heedi_vk_instance_create(VkInstance *instance, struct heed_error *error);
+/* The devices that can be used, at most `capacity`; *count is how many there are. */
+void heedi_vk_devices(VkInstance instance, struct vk_device *devices, uint32_t capacity,
+                      uint32_t *count);
+void heedi_vk_describe(const struct vk_device *device, struct heed_device_info *info);
+enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_error *error);
+
+/* ---- memory.c ---- */
+/* A stretch of at least `bytes`, aligned for every use. Any thread. */
+enum heed_status heedi_vk_allocate(struct heed_plugin *plugin, enum vk_memory_kind kind,
+                                   uint64_t bytes, struct vk_region *region,
+                                   struct heed_error *error);
+/* An empty region is allowed. */
+void heedi_vk_release(struct heed_plugin *plugin, struct vk_region *region);
+void heedi_vk_memory_destroy(struct heed_plugin *plugin);
+
+/* ---- transfer.c ---- */
+/* Copies between host memory and a region, and waits. */
+enum heed_status heedi_vk_upload(struct heed_plugin *plugin, const struct vk_region *region,
+                                 uint64_t offset, const void *data, uint64_t bytes,
+                                 struct heed_error *error);
+enum heed_status heedi_vk_download(struct heed_plugin *plugin, const struct vk_region *region,
+                                   uint64_t offset, void *data, uint64_t bytes,
+                                   struct heed_error *error);
+enum heed_status heedi_vk_clear(struct heed_plugin *plugin, const struct vk_region *region,
+                                struct heed_error *error);
+
+/* ---- pipeline.c ---- */
+/* The pipeline of a shader with specialization constants, made on demand; owned by the plugin. */
+enum heed_status heedi_vk_pipeline(struct heed_plugin *plugin, enum vk_shader shader,
+                                   const uint32_t constants[HEED_MAX_CONSTANTS],
+                                   VkPipeline *pipeline, struct heed_error *error);
+void heedi_vk_pipelines_destroy(struct heed_plugin *plugin);
+
+/* ---- weight.c ---- */
+/* A constant on the device. Owned by the host, shared by programs. */
+struct vk_weight {
+    struct heed_plugin *plugin;
+    struct vk_region region;
+};
+enum heed_status heedi_vk_weight_acquire(struct heed_plugin *plugin, uint64_t weight_id,
+                                         struct heed_prepared **prepared,
+                                         const struct vk_weight **weight, struct heed_error *error);
+/* The same for data made by the plugin itself, such as a table of positions: `id` names it. */
+
+/* ---- program.c ---- */
+enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                struct heed_claim *claims, size_t stride, struct heed_error *error);
+enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                  struct heed_plugin_program **program, struct heed_error *error);
+void heedi_vk_program_destroy(struct heed_plugin_program *program);
+
+/* ---- dispatch.c: for operators ---- */
+/* Adds a dispatch of `shader` for node `node`. constants[HEED_CONSTANT_WIDTH] is the width of its
+ * workgroup. Bindings name storages; those that are not used are VK_STORAGE_NONE. groups may exceed
+ * the device's limit along x only: then it is cut into rows of y, and the shader finds the number
+ * of its workgroup by WORKGROUP (common/workgroup.glsl). */
+struct vk_request {
+    enum vk_shader shader;
+    uint32_t constants[HEED_MAX_CONSTANTS];
+    struct vk_binding bindings[HEED_MAX_BINDINGS];
+    uint64_t groups;
+    const void *push;
+    uint32_t push_bytes;
+};
+enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t node,
+                                   const struct vk_request *request, struct heed_error *error);
+struct vk_binding heedi_vk_reads(const struct vk_tensor *tensor);
+struct vk_binding heedi_vk_writes(const struct vk_tensor *tensor);
+/* Dims of `y` and strides of `x`, which broadcasts to it, as four numbers with leading ones. */
+void heedi_vk_dims4(const struct heed_tensor_desc *y, uint32_t dims[4]);
+void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
+                       uint32_t strides[4]);
+/* Rows of a tensor: the product of all dimensions but the last. */
+int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
+/* The width of a workgroup for loops over elements or over a row: a power of two, at most 256. */
+uint32_t heedi_vk_width(const struct heed_plugin *plugin);
+
+/* ---- instance.c ---- */
+enum heed_status heedi_vk_instance_new(struct heed_plugin_program *program,
+                                       struct heed_plugin_instance **instance,
+                                       struct heed_error *error);
+void heedi_vk_instance_destroy(struct heed_plugin_instance *instance);
+enum heed_status heedi_vk_bind(struct heed_plugin_instance *instance, uint32_t binding,
+                               void *memory, struct heed_error *error);
+enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint32_t binding,
+                                     struct heed_plugin_state *state, struct heed_error *error);
+enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error);
+enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
+                               struct heed_error *error);
+
+/* ---- state.c ---- */
+struct heed_plugin_state {
+    struct heed_plugin *plugin;
+    struct heed_tensor_desc desc;
+    struct vk_region region;
+};
+enum heed_status heedi_vk_state_create(struct heed_plugin *plugin,
+                                       const struct heed_tensor_desc *desc,
+                                       struct heed_plugin_state **state, struct heed_error *error);
+void heedi_vk_state_destroy(struct heed_plugin_state *state);
+enum heed_status heedi_vk_state_write(struct heed_plugin_state *state, size_t offset_bytes,
+                                      const void *data, size_t bytes, struct heed_error *error);
+enum heed_status heedi_vk_state_read(struct heed_plugin_state *state, size_t offset_bytes,
+                                     void *data, size_t bytes, struct heed_error *error);
+
+#endif

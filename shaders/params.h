@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What host and shaders agree on: the numbers of specialization constants and the blocks of push
+ * constants, read by C and GLSL alike. A block is at most 128 bytes, which every device has; sizes are
+ * in elements and offsets count elements of the binding that they belong to. */
+#ifndef HEED_SHADERS_PARAMS_H
+#define HEED_SHADERS_PARAMS_H
+
+#ifdef VULKAN /* GLSL */
+#define uint32_t uint
+#else
+#include <stdint.h>
+#endif
+
+#define HEED_MAX_BINDINGS 4   /* storage buffers of a shader */
+#define HEED_MAX_CONSTANTS 8  /* specialization constants of a shader */
+#define HEED_PUSH_BYTES 128
+
+/* Constant 0 of every shader is the width of a workgroup; the others are its own, from 1 on. */
+#define HEED_CONSTANT_WIDTH 0
+
+/* Element types of bindings, as specialization constants: enum heed_dtype. */
+#define HEED_TYPE_F32 1
+#define HEED_TYPE_F16 2
+#define HEED_TYPE_BF16 3
+#define HEED_TYPE_I32 4
+#define HEED_TYPE_I8 5
+
+/* unary.comp, constant 1: what is computed; the first are enum heed_activation. */
+#define HEED_UNARY_COPY 0
+#define HEED_UNARY_RELU 1
+#define HEED_UNARY_GELU_ERF 2
+#define HEED_UNARY_GELU_TANH 3
+#define HEED_UNARY_SILU 4
+#define HEED_UNARY_TANH 5
+#define HEED_UNARY_SIGMOID 6
+#define HEED_UNARY_SCALE 7
+
+/* binary.comp, constant 1. */
+#define HEED_BINARY_ADD 0
+#define HEED_BINARY_MUL 1
+
+/* y[i] = f(x[i]): y is contiguous, x has any strides. */
+struct heed_unary_params {
+    uint32_t count;
+    uint32_t dims[4]; /* of y; leading ones are 1 */
+    uint32_t x_strides[4];
+    uint32_t x_offset, y_offset;
+    float factor; /* of HEED_UNARY_SCALE */
+};
+
+/* y[i] = f(a[i], b[i]): y is contiguous, a and b broadcast to it. */
+struct heed_binary_params {
+    uint32_t count;
+    uint32_t dims[4];
+    uint32_t a_strides[4], b_strides[4];
+    uint32_t a_offset, b_offset, y_offset;
+};
+
+#ifdef VULKAN
+#undef uint32_t
+#endif
+#endif
