@@ -32,8 +32,8 @@ static void add(struct list *list, const char *name, const struct heed_device *d
 
 static void take(void *user, const struct heed_device *device, const char *reason) {
     struct list *list = user;
-    if (reason != NULL || (device->info.type != HEED_DEVICE_CPU &&
-                           device->info.type != HEED_DEVICE_SOFTWARE))
+    if (reason != NULL ||
+        (device->info.type != HEED_DEVICE_CPU && device->info.type != HEED_DEVICE_SOFTWARE))
         return;
     if (list->only != NULL && strcmp(list->only, device->backend) != 0)
         return;
