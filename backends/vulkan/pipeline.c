@@ -76,6 +76,7 @@ enum heed_status heedi_vk_pipeline(struct heed_plugin *plugin, enum vk_shader sh
 }
 
 void heedi_vk_pipelines_destroy(struct heed_plugin *plugin) {
+    heedi_vk_cache_save(plugin);
     while (plugin->pipelines != NULL) {
         struct vk_pipeline *pipeline = plugin->pipelines;
         plugin->pipelines = pipeline->next;

@@ -112,6 +112,7 @@ struct heed_plugin {
     pthread_mutex_t pipeline_mutex; /* guards what follows */
     VkShaderModule modules[VK_SHADER_COUNT];
     struct vk_pipeline *pipelines;
+    uint64_t cache_hash; /* of what the disk has; 0: nothing */
 };
 
 /* ---- programs ---- */
@@ -260,6 +261,18 @@ enum heed_status heedi_vk_pipeline(struct heed_plugin *plugin, enum vk_shader sh
                                    const uint32_t constants[HEED_MAX_CONSTANTS],
                                    VkPipeline *pipeline, struct heed_error *error);
 void heedi_vk_pipelines_destroy(struct heed_plugin *plugin);
+
+/* ---- cache.c ---- */
+/* Makes plugin->pipeline_cache, from what the disk has of an earlier one. */
+void heedi_vk_cache_open(struct heed_plugin *plugin);
+/* Writes it to the disk if it has grown. Failures are no errors: the next start takes longer. */
+void heedi_vk_cache_save(struct heed_plugin *plugin);
+
+/* ---- os_posix.c ---- */
+/* The user's folder for caches of heed, made if it is missing. False: there is none. */
+bool heedi_vk_cache_folder(char *path, size_t bytes);
+/* A number that no other process has. */
+long heedi_vk_process(void);
 
 /* ---- weight.c ---- */
 /* A constant on the device. Owned by the host, shared by programs. */

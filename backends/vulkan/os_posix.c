@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the plugin needs of the operating system: a folder for what may be thrown away. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vulkan.h"
+
+bool heedi_vk_cache_folder(char *path, size_t bytes) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length = -1;
+    if (cache != NULL && cache[0] == '/') /* others are to be ignored: XDG base directories */
+        length = snprintf(path, bytes, "%s", cache);
+    else if (home != NULL && home[0] == '/')
+        length = snprintf(path, bytes, "%s/.cache", home);
+    if (length < 0 || (size_t)length + sizeof "/heed" > bytes)
+        return false;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return false;
+    (void)snprintf(path + length, bytes - (size_t)length, "/heed");
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+long heedi_vk_process(void) {
+    return (long)getpid();
+}
