@@ -7,20 +7,6 @@
 
 #include "vulkan.h"
 
-struct heed_plugin_instance {
-    struct heed_plugin_program *program;
-    struct vk_region memory;
-    struct vk_region staging;          /* empty where `memory` is mapped */
-    void **host;                       /* per boundary: bound memory of the host */
-    struct heed_plugin_state **states; /* per boundary */
-    VkCommandPool pool;
-    VkCommandBuffer commands;
-    VkDescriptorPool descriptors;
-    VkDescriptorSet *sets; /* per dispatch */
-    VkFence fence;
-    bool recorded, running;
-};
-
 /* ---- descriptors ---- */
 
 /* The bytes that a binding shows. */
@@ -109,6 +95,7 @@ static void record_dispatches(const struct heed_plugin_instance *instance) {
     const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     VkPipeline bound = VK_NULL_HANDLE;
     uint32_t since = 0; /* the first dispatch after the last barrier */
+    heedi_vk_profile_begin(instance);
     for (uint32_t i = 0; i < program->dispatch_count; i++) {
         const struct vk_dispatch *dispatch = &program->dispatches[i];
         for (uint32_t j = since; j < i; j++)
@@ -130,6 +117,7 @@ static void record_dispatches(const struct heed_plugin_instance *instance) {
                                       dispatch->push);
         plugin->vk.vkCmdDispatch(instance->commands, dispatch->groups[0], dispatch->groups[1],
                                  dispatch->groups[2]);
+        heedi_vk_profile_mark(instance, i + 1);
     }
 }
 
@@ -284,6 +272,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     struct heed_plugin *plugin = instance->program->plugin;
     if (instance->running)
         (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE, UINT64_MAX);
+    heedi_vk_profile_destroy(instance);
     plugin->vk.vkDestroyFence(plugin->handle, instance->fence, NULL);
     plugin->vk.vkDestroyDescriptorPool(plugin->handle, instance->descriptors, NULL);
     plugin->vk.vkDestroyCommandPool(plugin->handle, instance->pool, NULL);
@@ -403,7 +392,9 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
     if (result == VK_TIMEOUT)
         return heedi_vk_result(error, result, "waiting for a run");
     instance->running = false;
-    if (result == VK_SUCCESS)
+    if (result == VK_SUCCESS) {
         exchange(instance, HEED_ROLE_OUTPUT);
+        heedi_vk_profile_read(instance);
+    }
     return heedi_vk_result(error, result, "waiting for a run");
 }

@@ -173,6 +173,7 @@ static const struct heed_backend table = {
     .state_destroy = heedi_vk_state_destroy,
     .state_write = heedi_vk_state_write,
     .state_read = heedi_vk_state_read,
+    .get_extension = heedi_vk_get_extension,
 };
 
 HEED_BACKEND_ENTRY(vulkan) {

@@ -319,6 +319,25 @@ int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 
 /* ---- instance.c ---- */
+struct heed_plugin_instance {
+    struct heed_plugin_program *program;
+    struct vk_region memory;
+    struct vk_region staging;          /* empty where `memory` is mapped */
+    void **host;                       /* per boundary: bound memory of the host */
+    struct heed_plugin_state **states; /* per boundary */
+    VkCommandPool pool;
+    VkCommandBuffer commands;
+    VkDescriptorPool descriptors;
+    VkDescriptorSet *sets; /* per dispatch */
+    VkFence fence;
+    bool recorded, running;
+    /* Profile: timestamps of dispatches, and what they say of nodes. */
+    bool profiled;
+    VkQueryPool queries;
+    uint64_t *times;
+    struct heed_profile_entry *entries;
+    uint32_t entry_count;
+};
 enum heed_status heedi_vk_instance_new(struct heed_plugin_program *program,
                                        struct heed_plugin_instance **instance,
                                        struct heed_error *error);
@@ -330,6 +349,16 @@ enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint
 enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error);
 enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
                                struct heed_error *error);
+
+/* ---- profile.c ---- */
+const void *heedi_vk_get_extension(const char *name);
+/* While a command buffer is recorded: before the first dispatch, and after each (index: from 1 on).
+ */
+void heedi_vk_profile_begin(const struct heed_plugin_instance *instance);
+void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, uint32_t index);
+/* After a run. */
+void heedi_vk_profile_read(struct heed_plugin_instance *instance);
+void heedi_vk_profile_destroy(struct heed_plugin_instance *instance);
 
 /* ---- state.c ---- */
 struct heed_plugin_state {
