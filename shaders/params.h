@@ -56,6 +56,14 @@ struct heed_binary_params {
     uint32_t a_offset, b_offset, y_offset;
 };
 
+/* y[i] = x[i], i over dims. */
+struct heed_copy_params {
+    uint32_t count;
+    uint32_t dims[4];
+    uint32_t x_strides[4], y_strides[4];
+    uint32_t x_offset, y_offset;
+};
+
 #ifdef VULKAN
 #undef uint32_t
 #endif

@@ -15,4 +15,5 @@ const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_SCALE] = &heedi_vk_scale, [HEED_OP_RELU] = &heedi_vk_unary,
     [HEED_OP_GELU] = &heedi_vk_gelu,   [HEED_OP_SILU] = &heedi_vk_unary,
     [HEED_OP_TANH] = &heedi_vk_unary,  [HEED_OP_SIGMOID] = &heedi_vk_unary,
+    [HEED_OP_COPY] = &heedi_vk_copy,
 };

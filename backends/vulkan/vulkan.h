@@ -215,6 +215,7 @@ struct vk_operator {
 extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE];
 
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
+extern const struct vk_operator heedi_vk_copy;
 
 /* ---- plugin.c ---- */
 enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
@@ -317,6 +318,13 @@ void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tenso
 int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
 /* The width of a workgroup for loops over elements or over a row: a power of two, at most 256. */
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
+
+/* ---- copy.c ---- */
+/* Adds a dispatch that writes x, of any strides, into y from its element `y_start` on, with y's
+ * strides; elements of less than a word: into a contiguous y from its start. */
+enum heed_status heedi_vk_move(struct heed_plugin_program *program, uint32_t node,
+                               const struct vk_tensor *x, const struct vk_tensor *y,
+                               int64_t y_start, struct heed_error *error);
 
 /* ---- instance.c ---- */
 struct heed_plugin_instance {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elements of any type in buffers that are declared as words, `uint`: no device need have storage of
+ * 8 or 16 bits. An element is moved as it is; whoever writes elements of less than a word writes whole
+ * words, so that no two invocations share one. Everything is exact, and in integers where GLSL leaves
+ * rounding or subnormal numbers open. */
+
+/* Elements per word, as a shift. `type` is a specialization constant, so one branch is left. */
+uint word_shift(uint type) {
+    return type == HEED_TYPE_I8 ? 2 : type == HEED_TYPE_F16 || type == HEED_TYPE_BF16 ? 1 : 0;
+}
+
+/* Bits of element `at` in the word that holds it. */
+uint element_in(uint word, uint type, uint at) {
+    if (type == HEED_TYPE_I8)
+        return word >> ((at & 3) * 8) & 0xffu;
+    if (type == HEED_TYPE_F16 || type == HEED_TYPE_BF16)
+        return word >> ((at & 1) * 16) & 0xffffu;
+    return word;
+}
+
+/* Bits of element `at` of `buffer`. */
+#define ELEMENT(buffer, type, at) element_in(buffer[(at) >> word_shift(type)], type, at)
