@@ -6,6 +6,7 @@
 
 #include "models/translator.h"
 #include "runtime/base/os.h"
+#include "runtime/exec/executor.h"
 
 /* One text on its way. */
 struct item {
@@ -149,9 +150,17 @@ static enum heed_status translate_batch(struct job *job, struct item *const *bat
     }
     const struct heedi_sources sources = {packed, offsets, count};
     const uint64_t started = heedi_os_now_ns();
-    enum heed_status status = heedi_greedy_search(
-        &translator->greedy, job->context, translator->session, &translator->model->generation,
-        translator->max_length, &sources, hypotheses);
+    enum heed_status status = HEED_OK;
+    uint32_t aside = heedi_executor_aside(translator->executor);
+    do { /* a device that was lost on the way is used no more: others begin the batch anew */
+        if (aside != translator->aside)
+            translator->session->table->reset(translator->session);
+        translator->aside = aside;
+        status = heedi_greedy_search(&translator->greedy, job->context, translator->session,
+                                     &translator->model->generation, translator->max_length,
+                                     &sources, hypotheses);
+        aside = heedi_executor_aside(translator->executor);
+    } while (status != HEED_OK && aside != translator->aside);
     translator->search_ns += heedi_os_now_ns() - started;
     translator->batches++;
     translator->texts += count;

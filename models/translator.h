@@ -14,6 +14,7 @@ struct heed_translator {
     struct heedi_greedy greedy;
     uint32_t max_length;
     uint32_t max_batch_tokens;
+    uint32_t aside; /* devices that were set aside when the session was last reset */
     /* For the report. */
     uint64_t texts, batches, source_tokens, target_tokens;
     uint64_t text_ns, search_ns;

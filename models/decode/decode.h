@@ -54,6 +54,9 @@ struct heedi_session_table {
     /* Calls fn with the programs in use ("encoder", "decoder"); returns bytes of states. */
     uint64_t (*programs)(const struct heedi_session *session, heedi_session_program_fn fn,
                          void *user);
+    /* Forgets all instances and states, as after a failure of a device: the next begin() makes them
+     * anew, without devices that were set aside. */
+    void (*reset)(struct heedi_session *session);
     void (*destroy)(struct heedi_session *session);
 };
 

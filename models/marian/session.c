@@ -205,6 +205,13 @@ static uint64_t programs(const struct heedi_session *base, heedi_session_program
     return bytes;
 }
 
+static void reset(struct heedi_session *base) {
+    struct heedi_marian_session *session = own(base);
+    heedi_marian_clear_pools(session);
+    session->encoder = session->decoder = NULL;
+    session->self_now = session->cross_now = NULL;
+}
+
 static void destroy(struct heedi_session *base) {
     if (!base)
         return;
@@ -218,7 +225,8 @@ static void destroy(struct heedi_session *base) {
     heedi_free(&env, session);
 }
 
-static const struct heedi_session_table table = {begin, step, keep_rows, output, programs, destroy};
+static const struct heedi_session_table table = {begin,    step,  keep_rows, output,
+                                                 programs, reset, destroy};
 
 enum heed_status heedi_marian_session_create(struct heed_context *context, struct heed_model *model,
                                              const struct heedi_session_options *options,

@@ -163,10 +163,16 @@ enum heed_status heed_executor_cached_program(struct heed_context *context,
     struct heedi_cache *cache = executor->cache;
     *program = NULL;
     heedi_os_lock(cache->mutex);
-    struct entry *entry;
+    struct entry *entry, *dropped = NULL;
     /* Another thread may be building it; should that fail, this one tries for itself. */
     while ((entry = find(cache, key)) != NULL && entry->program == NULL)
         heedi_os_wait(cache->built, cache->mutex);
+    if (entry != NULL && !heedi_program_usable(entry->program)) {
+        unlink_entry(cache, entry);
+        cache->count--;
+        dropped = entry;
+        entry = NULL;
+    }
     if (entry != NULL) {
         unlink_entry(cache, entry);
         put_first(cache, entry);
@@ -177,6 +183,7 @@ enum heed_status heed_executor_cached_program(struct heed_context *context,
             put_first(cache, entry);
     }
     heedi_os_unlock(cache->mutex);
+    free_entry(&cache->env, dropped);
     if (*program != NULL)
         return HEED_OK;
     if (entry == NULL)

@@ -2,6 +2,7 @@
 /* Opening and closing the devices of an executor. */
 #include "runtime/exec/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void close_device(struct heedi_device *device) {
@@ -91,6 +92,22 @@ static void find_profile(struct heedi_device *device) {
                           HEED_EXTENSION_PROFILE, NULL) == HEED_OK &&
         device->profile_table.enable != NULL && device->profile_table.entries != NULL)
         device->profile = &device->profile_table;
+}
+
+void heedi_device_failed(struct heedi_device *device, enum heed_status status, const char *reason) {
+    struct heedi_engine *engine = device->engine;
+    if (status != HEED_ERROR_DEVICE_LOST && status != HEED_ERROR_DEVICE_MEMORY &&
+        status != HEED_ERROR_TIMEOUT)
+        return;
+    heedi_os_lock(engine->mutex);
+    const bool first = !atomic_load(&device->aside);
+    if (first)
+        snprintf(device->aside_reason, sizeof device->aside_reason, "set aside: %.90s", reason);
+    atomic_store(&device->aside, true);
+    heedi_os_unlock(engine->mutex);
+    if (first)
+        heedi_log(&engine->env, HEED_LOG_WARNING, "backend '%s' is used no more: %s",
+                  device->backend.name, reason);
 }
 
 enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_backend *backend,

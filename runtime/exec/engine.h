@@ -6,6 +6,8 @@
 #ifndef HEEDI_EXEC_ENGINE_H
 #define HEEDI_EXEC_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "heed/executor.h"
 #include "runtime/base/os.h"
 #include "runtime/base/refcount.h"
@@ -24,6 +26,9 @@ struct heedi_device {
     struct heed_plugin *plugin;
     const struct heed_profile_extension *profile; /* NULL: without */
     struct heed_profile_extension profile_table;
+    /* It has failed while running and is offered nothing any more. The reason is written first. */
+    atomic_bool aside;
+    char aside_reason[112];
 };
 
 /* A weight that programs of the engine use; makes weights known by their identity. */
@@ -81,6 +86,9 @@ enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_back
                                   const struct heed_device_info *info, struct heed_error *error);
 /* How many devices are open by now. */
 uint32_t heedi_engine_devices(struct heedi_engine *engine);
+/* What a device's failure means for it: after a lost device, exhausted memory or a timeout it is
+ * set aside, so that graphs compiled from now on run without it. Any thread. */
+void heedi_device_failed(struct heedi_device *device, enum heed_status status, const char *reason);
 bool heedi_engine_has(const struct heedi_engine *engine, const char *backend);
 
 /* ---- backends.c ---- */

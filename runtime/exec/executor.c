@@ -52,3 +52,12 @@ void heed_executor_release(struct heed_executor *executor) {
     heedi_engine_release(executor->engine);
     heedi_free(&env, executor);
 }
+
+uint32_t heedi_executor_aside(struct heed_executor *executor) {
+    struct heedi_engine *engine = executor->engine;
+    const uint32_t devices = heedi_engine_devices(engine);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < devices; i++)
+        count += atomic_load(&engine->devices[i]->aside) ? 1 : 0;
+    return count;
+}

@@ -84,6 +84,13 @@ struct heedi_cost heedi_program_cost(const struct heed_program *program, uint32_
 const struct heedi_state_slot *heedi_program_state(const struct heed_program *program,
                                                    const char *name);
 
+/* True unless a device that it runs on was set aside. */
+bool heedi_program_usable(const struct heed_program *program);
+
+/* ---- executor.c ---- */
+/* How many devices of the executor were set aside by now: see heedi_device_failed. */
+uint32_t heedi_executor_aside(struct heed_executor *executor);
+
 /* ---- state.c ---- */
 
 struct heed_state {

@@ -17,6 +17,7 @@ struct heed_instance {
 static enum heed_status part_failed(struct heed_context *context, enum heed_status status,
                                     const struct heed_program *program, uint32_t part,
                                     const char *what, const struct heed_error *error) {
+    heedi_device_failed(program->parts[part].device, status, error->message);
     return heedi_fail(context, status, "graph '%s', %s part %u on backend '%s': %s",
                       program->partition.graph->name, what, part,
                       program->parts[part].device->backend.name, error->message);

@@ -66,6 +66,11 @@ static enum heed_status ask(struct heed_context *context, struct heedi_offer *of
         struct heed_claim *claims = &offer->claims[(size_t)d * offer->node_count];
         for (uint32_t i = 0; i < offer->node_count; i++)
             claims[i].struct_size = (uint32_t)sizeof *claims;
+        if (atomic_load(&device->aside)) {
+            for (uint32_t i = 0; i < offer->node_count; i++)
+                refuse(&claims[i], device->aside_reason);
+            continue;
+        }
         struct heed_error error = heedi_plugin_error();
         status = heedi_plugin_status(device->backend.table.query(device->plugin, &subgraph.view,
                                                                  claims, sizeof *claims, &error),

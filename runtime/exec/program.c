@@ -328,6 +328,13 @@ static void place(const struct heed_program *program, int32_t n, heed_placement_
     fn(user, &placement);
 }
 
+bool heedi_program_usable(const struct heed_program *program) {
+    for (uint32_t p = 0; p < program->part_count; p++)
+        if (atomic_load(&program->parts[p].device->aside))
+            return false;
+    return true;
+}
+
 void heed_program_placements(const struct heed_program *program, heed_placement_fn fn, void *user) {
     const struct heed_graph *graph = program->partition.graph;
     for (int32_t n = 0; n < graph->node_count; n++)

@@ -30,6 +30,7 @@ enum heed_status heed_state_create(struct heed_context *context, struct heed_pro
         status =
             heedi_error(&error, HEED_ERROR_INTERNAL, "state_create succeeded without a result");
     if (status != HEED_OK) {
+        heedi_device_failed(slot->device, status, error.message);
         made->state = NULL;
         heed_state_destroy(made);
         return heedi_fail(context, status, "state '%s' on backend '%s': %s", name,
@@ -59,6 +60,14 @@ static enum heed_status check_range(struct heed_context *context, const struct h
     return HEED_OK;
 }
 
+static enum heed_status failed(struct heed_context *context, const struct heed_state *state,
+                               enum heed_status status, const char *what,
+                               const struct heed_error *error) {
+    heedi_device_failed(state->device, status, error->message);
+    return heedi_fail(context, status, "%s a state on backend '%s': %s", what,
+                      state->device->backend.name, error->message);
+}
+
 enum heed_status heed_state_write(struct heed_context *context, struct heed_state *state,
                                   size_t offset_bytes, const void *data, size_t bytes) {
     enum heed_status status = check_range(context, state, offset_bytes, bytes);
@@ -68,9 +77,7 @@ enum heed_status heed_state_write(struct heed_context *context, struct heed_stat
     status = heedi_plugin_status(
         state->device->backend.table.state_write(state->state, offset_bytes, data, bytes, &error),
         &error);
-    return status == HEED_OK ? HEED_OK
-                             : heedi_fail(context, status, "writing a state on backend '%s': %s",
-                                          state->device->backend.name, error.message);
+    return status == HEED_OK ? HEED_OK : failed(context, state, status, "writing", &error);
 }
 
 enum heed_status heed_state_read(struct heed_context *context, struct heed_state *state,
@@ -82,9 +89,7 @@ enum heed_status heed_state_read(struct heed_context *context, struct heed_state
     status = heedi_plugin_status(
         state->device->backend.table.state_read(state->state, offset_bytes, data, bytes, &error),
         &error);
-    return status == HEED_OK ? HEED_OK
-                             : heedi_fail(context, status, "reading a state on backend '%s': %s",
-                                          state->device->backend.name, error.message);
+    return status == HEED_OK ? HEED_OK : failed(context, state, status, "reading", &error);
 }
 
 void heed_state_desc(const struct heed_state *state, struct heed_tensor_desc *desc) {

@@ -26,8 +26,9 @@ struct fake_config {
     enum heed_op compile_fails_on;   /* HEED_OP_NONE: of all parts */
     enum heed_status instance_status;
     enum heed_status run_status;
-    bool profiled; /* offers the profile extension */
-    bool packs;    /* matmul packs a constant b through prepared_acquire */
+    int runs_until_then; /* so many runs succeed before run_status is given */
+    bool profiled;       /* offers the profile extension */
+    bool packs;          /* matmul packs a constant b through prepared_acquire */
     bool keep_source;
     char options[32]; /* what the last create was given */
 

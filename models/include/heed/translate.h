@@ -93,8 +93,9 @@ typedef int (*heed_translation_fn)(void *user, size_t index,
 /** Translates many texts: sorted by length and packed by tokens within the call, finished sentences
  * dropped; results are the same, bit for bit, as one at a time. `texts` has `count` entries, each
  * of `lengths[i]` bytes, or NUL-terminated where `lengths` is NULL. A text that cannot be
- * translated is reported in its own result; the call fails only when nothing further can be done.
- */
+ * translated is reported in its own result; the call fails only when nothing further can be done. A
+ * device that is lost, runs out of memory or does not answer is used no more by this executor: the
+ * backends after it begin the batch anew. */
 HEED_API enum heed_status heed_translate_many(struct heed_translator *translator,
                                               const char *const *texts, const size_t *lengths,
                                               size_t count, heed_translation_fn fn, void *user);
