@@ -43,6 +43,21 @@ tools=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
 root=$(dirname -- "$tools")
 . "$tools/packages.sh"
 
+# The compiler of shaders has a new name since glslang 12.
+has_glslang() {
+    command -v glslangValidator || command -v glslang
+}
+
+# The driver for Vulkan that needs no graphics processor, and the layer that checks how Vulkan is used.
+has_vulkan_driver() {
+    ls /usr/share/vulkan/icd.d/lvp_icd*.json || ls /etc/vulkan/icd.d/lvp_icd*.json
+}
+
+has_validation_layer() {
+    ls /usr/share/vulkan/explicit_layer.d/*validation*.json ||
+        ls /etc/vulkan/explicit_layer.d/*validation*.json
+}
+
 # Sanitizer runtimes are packages of their own for clang only.
 has_clang_runtime() {
     [ -n "$(find /usr/lib -name 'libclang_rt.fuzzer-*' 2>/dev/null | head -n 1)" ]
@@ -57,7 +72,13 @@ builds=$builds-test
 
 need_build_packages
 need libcmocka-dev has_library cmocka libcmocka-dev
-need libopenblas-dev has_library openblas libopenblas-dev # optional for a build, not for its tests
+need libopenblas-dev has_library openblas libopenblas-dev # this and the rest: optional for a build
+need libvulkan-volk-dev test -e /usr/include/volk.h
+need libvulkan-dev test -e /usr/include/vulkan/vulkan.h
+need glslang-tools has_glslang
+need spirv-tools command -v spirv-val
+need mesa-vulkan-drivers has_vulkan_driver
+need vulkan-validationlayers has_validation_layer
 if [ "$long" = yes ]; then
     need clang command -v clang
     need libclang-rt-dev has_clang_runtime

@@ -4,7 +4,7 @@
 #
 # Dependencies point one way (tools -> models -> runtime, backends see heed/backend.h only), the
 # runtime names no backend, headers of an operating system stay in os_*.c, an operator has the same
-# file name everywhere, files and functions stay short. Prints each violation; exit status 1 if any.
+# file name everywhere, shaders say what they do, files and functions stay short. Prints each violation; exit status 1 if any.
 set -u
 cd "${1:?usage: check.sh SOURCE_DIR [CHECK...]}" || exit 2
 shift
@@ -111,6 +111,52 @@ check_operator_files() {
     done
 }
 
+# The Vulkan plugin: a file that defines operators is named as in the runtime; every shader says on top
+# what it does, is listed once in kernels.inc, and some operator uses it.
+check_shaders() {
+    for file in $(grep -lE '^const struct vk_operator heedi_vk_' backends/vulkan/*.c); do
+        [ -e "runtime/ops/$(basename "$file")" ] ||
+            violation "$file: runtime/ops has no file of this name"
+    done
+    kernels=backends/vulkan/kernels.inc
+    for file in shaders/*.comp; do
+        name=$(basename "$file" .comp)
+        awk -v file="$file" '
+            NR == 1 && $0 != "/* SPDX-License-Identifier: Apache-2.0 */" {
+                print file ": the first line is not SPDX-License-Identifier"
+            }
+            NR == 2 && !/^\/\* / { print file ": the second line begins no comment" }
+            NR > 1 && !past {
+                for (i in field)
+                    if (index($0, " * " field[i])) seen[i] = 1
+                past = /\*\//
+            }
+            BEGIN { split("Bindings: Workgroup: Dispatch:", field, " ") }
+            END {
+                for (i in field)
+                    if (!(i in seen)) print file ": the comment on top has no " field[i]
+            }' "$file" >>"$found"
+        id=$(sed -n "s/^SHADER(\([A-Z0-9_]*\), $name, [0-9]*)\$/\1/p" "$kernels")
+        case $id in
+        '') violation "$file: is not listed in $kernels" ;;
+        *) grep -qw "VK_SHADER_$id" backends/vulkan/*.c || violation "$file: nothing uses it" ;;
+        esac
+    done
+    for name in $(sed -n 's/^SHADER([A-Z0-9_]*, \([a-z0-9_]*\),.*/\1/p' "$kernels"); do
+        [ -e "shaders/$name.comp" ] || violation "$kernels: shaders/$name.comp is missing"
+    done
+    find shaders -name '*.comp' -o -name '*.glsl' -o -name '*.h' >"$list"
+    while IFS= read -r file; do
+        awk -v file="$file" '
+            length($0) > 100 { print file ":" NR ": more than 100 columns" }
+            /TODO|FIXME|XXX|#if 0/ { print file ":" NR ": left open" }
+            NR == 1 && !/SPDX-License-Identifier: Apache-2.0/ {
+                print file ": the line SPDX-License-Identifier is missing"
+            }
+            END { if (NR > 600) print file ": " NR " lines, more than 600" }' "$file" >>"$found"
+    done <"$list"
+}
+
 check_sizes() {
     sources runtime models backends tools tests >"$list"
     while IFS= read -r file; do
@@ -164,7 +210,7 @@ check_format() {
     done <"$list"
 }
 
-[ $# -gt 0 ] || set -- includes backend_names operator_files sizes licences format
+[ $# -gt 0 ] || set -- includes backend_names operator_files shaders sizes licences format
 for name in "$@"; do
     "check_$name" || exit 2
 done

@@ -7,7 +7,7 @@ source=${1:?usage: self_test.sh SOURCE_DIR}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-(cd "$source" && tar cf - --exclude='*.gguf' .clang-format runtime models backends tools) |
+(cd "$source" && tar cf - --exclude='*.gguf' .clang-format runtime models backends shaders tools) |
     (cd "$copy" && tar xf -)
 mkdir -p "$copy/tests/unit/runtime/ops"
 failures=0
@@ -72,6 +72,16 @@ planted backend_names "the runtime names a backend" runtime/base/planted.c 'cons
     'names the backend scalar'
 planted operator_files "an operator without kernel and test" runtime/ops/planted.c \
     'const struct heedi_op heedi_op_planted = {0};' 'backends/scalar/planted.c is missing'
+planted shaders "a shader without a word about it" shaders/planted.comp 'void main() {}' \
+    'shaders/planted.comp: the comment on top has no Bindings:'
+planted shaders "a shader that is not listed" shaders/planted.comp 'void main() {}' \
+    'shaders/planted.comp: is not listed'
+planted shaders "a shader that is listed and not there" backends/vulkan/kernels.inc \
+    'SHADER(PLANTED, planted, 1)' 'shaders/planted.comp is missing'
+planted shaders "an operator of the Vulkan plugin under another name" backends/vulkan/planted.c \
+    'const struct vk_operator heedi_vk_planted = {0};' 'runtime/ops has no file of this name'
+planted shaders "a wide line in a shader" shaders/common/functions.glsl \
+    "// $(printf '%0100d' 0)" 'more than 100 columns'
 planted sizes "a long function" runtime/base/planted.c "$long_function" 'lines, more than 100'
 planted sizes "a long file" runtime/base/planted.c "$long_file" 'lines, more than 600'
 planted licences "something left open" runtime/base/planted.c "/* TO""DO later */" 'left open'
