@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* copy: y[i] = x[i], of any type and any strides. With elements of less than a word y is contiguous,
- * begins with a word, and its last word is filled with zeros.
+/* copy: y[i] = x[i], of any type and any strides. With elements of less than a word y is
+ * contiguous, begins with a word, and its last word is filled with zeros.
  *
  * Bindings:  0 x (read, any strides), 1 y (write)
  * Workgroup: one word of y each

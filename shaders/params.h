@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What host and shaders agree on: the numbers of specialization constants and the blocks of push
- * constants, read by C and GLSL alike. A block is at most 128 bytes, which every device has; sizes are
- * in elements and offsets count elements of the binding that they belong to. */
+ * constants, read by C and GLSL alike. A block is at most 128 bytes, which every device has; sizes
+ * are in elements and offsets count elements of the binding that they belong to. */
 #ifndef HEED_SHADERS_PARAMS_H
 #define HEED_SHADERS_PARAMS_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp, tanh, erf and the activations. GLSL leaves their errors open, or has them not: these are minimax
- * fits of our own, the same as those of the AVX2 backend. */
+/* exp, tanh, erf and the activations. GLSL leaves their errors open, or has them not: these are
+ * minimax fits of our own, the same as those of the AVX2 backend. */
 
-/* e^r for |r| <= ln 2 / 2 and n, where x = n ln 2 + r: ln 2 is taken off in two parts, the first exact
- * in 15 bits; e^r = 1 + r + r^2 P(r). */
+/* e^r for |r| <= ln 2 / 2 and n, where x = n ln 2 + r: ln 2 is taken off in two parts, the first
+ * exact in 15 bits; e^r = 1 + r + r^2 P(r). */
 float exp_reduced(float x, out int whole) {
     const float n = roundEven(x * 1.44269504089);
     /* Products with the first part are exact; a compiler that joined the parts would lose that. */
@@ -76,8 +76,8 @@ float heed_erf(float x) {
     return x < 0.0 ? -y : y;
 }
 
-/* factor / (1 + e^-x), where no exponential overflows; far out, where e^x alone would be subnormal, by
- * its square root, so that silu keeps what the factor can save. */
+/* factor / (1 + e^-x), where no exponential overflows; far out, where e^x alone would be subnormal,
+ * by its square root, so that silu keeps what the factor can save. */
 float heed_logistic(float x, float factor) {
     if (x < -80.0) {
         const float root = heed_exp(x * 0.5);

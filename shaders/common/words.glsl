@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elements of any type in buffers that are declared as words, `uint`: no device need have storage of
- * 8 or 16 bits. An element is moved as it is; whoever writes elements of less than a word writes whole
- * words, so that no two invocations share one. Everything is exact, and in integers where GLSL leaves
- * rounding or subnormal numbers open. */
+/* Elements of any type in buffers that are declared as words, `uint`: no device need have storage
+ * of 8 or 16 bits. An element is moved as it is; whoever writes elements of less than a word writes
+ * whole words, so that no two invocations share one. Everything is exact, and in integers where
+ * GLSL leaves rounding or subnormal numbers open. */
 
 /* Elements per word, as a shift. `type` is a specialization constant, so one branch is left. */
 uint word_shift(uint type) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which piece of the work an invocation has. Workgroups are counted along x and then y, as no device
- * promises more than 65,535 along one axis; the last row may have some too many. */
+/* Which piece of the work an invocation has. Workgroups are counted along x and then y, as no
+ * device promises more than 65,535 along one axis; the last row may have some too many. */
 layout(local_size_x_id = 0) in;
 
 #define WORKGROUP (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x)
