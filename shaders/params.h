@@ -15,6 +15,9 @@
 #define HEED_MAX_CONSTANTS 8  /* specialization constants of a shader */
 #define HEED_PUSH_BYTES 128
 
+/* Most invocations of a workgroup: what shared memory is laid out for. */
+#define HEED_MAX_WIDTH 256
+
 /* Constant 0 of every shader is the width of a workgroup; the others are its own, from 1 on. */
 #define HEED_CONSTANT_WIDTH 0
 
@@ -38,6 +41,14 @@
 /* binary.comp, constant 1. */
 #define HEED_BINARY_ADD 0
 #define HEED_BINARY_MUL 1
+
+/* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride apart. */
+struct heed_layer_norm_params {
+    uint32_t rows, n;
+    uint32_t dims[4], x_strides[4], x_stride;
+    uint32_t x_offset, gamma_offset, gamma_stride, beta_offset, beta_stride, y_offset;
+    float eps;
+};
 
 /* y[i] = f(x[i]): y is contiguous, x has any strides. */
 struct heed_unary_params {

@@ -30,6 +30,20 @@ void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tenso
     }
 }
 
+void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], uint32_t strides[4],
+                          uint32_t *stride) {
+    heedi_vk_dims4(x, dims);
+    heedi_vk_strides4(x, x, strides);
+    *stride = strides[3];
+    dims[3] = 1;
+}
+
+bool heedi_vk_is_float(const struct vk_tensor *tensor) {
+    return heedi_vk_present(tensor) &&
+           (tensor->desc.dtype == HEED_F32 || tensor->desc.dtype == HEED_F16 ||
+            tensor->desc.dtype == HEED_BF16);
+}
+
 int64_t heedi_vk_rows(const struct heed_tensor_desc *desc) {
     int64_t rows = 1;
     for (uint32_t i = 0; i + 1 < desc->rank; i++)
@@ -38,8 +52,15 @@ int64_t heedi_vk_rows(const struct heed_tensor_desc *desc) {
 }
 
 uint32_t heedi_vk_width(const struct heed_plugin *plugin) {
-    uint32_t width = 256;
+    uint32_t width = HEED_MAX_WIDTH;
     while (width > plugin->device.limits.workgroup)
+        width /= 2;
+    return width;
+}
+
+uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n) {
+    uint32_t width = heedi_vk_width(plugin);
+    while (width > 32 && width / 2 >= n)
         width /= 2;
     return width;
 }

@@ -10,10 +10,17 @@ const struct vk_shader_info heedi_vk_shaders[VK_SHADER_COUNT] = {
 #undef SHADER
 };
 
+/* clang-format off */
 const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
-    [HEED_OP_ADD] = &heedi_vk_binary,  [HEED_OP_MUL] = &heedi_vk_binary,
-    [HEED_OP_SCALE] = &heedi_vk_scale, [HEED_OP_RELU] = &heedi_vk_unary,
-    [HEED_OP_GELU] = &heedi_vk_gelu,   [HEED_OP_SILU] = &heedi_vk_unary,
-    [HEED_OP_TANH] = &heedi_vk_unary,  [HEED_OP_SIGMOID] = &heedi_vk_unary,
+    [HEED_OP_LAYER_NORM] = &heedi_vk_layer_norm,
+    [HEED_OP_ADD] = &heedi_vk_binary,
+    [HEED_OP_MUL] = &heedi_vk_binary,
+    [HEED_OP_SCALE] = &heedi_vk_scale,
+    [HEED_OP_RELU] = &heedi_vk_unary,
+    [HEED_OP_GELU] = &heedi_vk_gelu,
+    [HEED_OP_SILU] = &heedi_vk_unary,
+    [HEED_OP_TANH] = &heedi_vk_unary,
+    [HEED_OP_SIGMOID] = &heedi_vk_unary,
     [HEED_OP_COPY] = &heedi_vk_copy,
 };
+/* clang-format on */

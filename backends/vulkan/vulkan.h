@@ -214,6 +214,7 @@ struct vk_operator {
 };
 extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE];
 
+extern const struct vk_operator heedi_vk_layer_norm;
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
 extern const struct vk_operator heedi_vk_copy;
 
@@ -316,8 +317,15 @@ void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tenso
                        uint32_t strides[4]);
 /* Rows of a tensor: the product of all dimensions but the last. */
 int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
-/* The width of a workgroup for loops over elements or over a row: a power of two, at most 256. */
+/* How a shader finds the rows of x: the dimensions before the last and their strides, as numbers
+ * for offset_of (common/workgroup.glsl), and the stride of the elements of a row. */
+void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], uint32_t strides[4],
+                          uint32_t *stride);
+bool heedi_vk_is_float(const struct vk_tensor *tensor);
+/* The width of a workgroup for loops over elements: a power of two, at most HEED_MAX_WIDTH. */
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
+/* The same for a workgroup that has one row of n elements. */
+uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
 
 /* ---- copy.c ---- */
 /* Adds a dispatch that writes x, of any strides, into y from its element `y_start` on, with y's

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elements of float types, read from buffers of 32-bit words, as no device must offer more. Element
+ * `index` of `type` is heed_float(type, words[heed_word(type, index)], index); all conversions are exact. */
+
+uint heed_word(uint type, uint index) {
+    return type == HEED_TYPE_F32 ? index : index >> 1;
+}
+
+float heed_float(uint type, uint word, uint index) {
+    if (type == HEED_TYPE_F32)
+        return uintBitsToFloat(word);
+    if (type == HEED_TYPE_BF16)
+        return uintBitsToFloat((index & 1) == 0 ? word << 16 : word & 0xffff0000u);
+    const vec2 halves = unpackHalf2x16(word);
+    return (index & 1) == 0 ? halves.x : halves.y;
+}
