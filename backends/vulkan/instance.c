@@ -155,9 +155,9 @@ static enum heed_status record(struct heed_plugin_instance *instance, struct hee
     const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
         write_set(instance, i);
-    VkResult result = plugin->vk.vkResetCommandPool(plugin->handle, instance->pool, 0);
+    VkResult result = VK_TRY(plugin, vkResetCommandPool, plugin->handle, instance->pool, 0);
     if (result == VK_SUCCESS)
-        result = plugin->vk.vkBeginCommandBuffer(instance->commands, &begin);
+        result = VK_TRY(plugin, vkBeginCommandBuffer, instance->commands, &begin);
     if (result != VK_SUCCESS)
         return heedi_vk_result(error, result, "recording");
     /* states and the arena were touched by runs before this one */
@@ -175,7 +175,7 @@ static enum heed_status record(struct heed_plugin_instance *instance, struct hee
     }
     barrier(instance, compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
             VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
-    result = plugin->vk.vkEndCommandBuffer(instance->commands);
+    result = VK_TRY(plugin, vkEndCommandBuffer, instance->commands);
     instance->recorded = result == VK_SUCCESS;
     return heedi_vk_result(error, result, "recording");
 }
@@ -187,7 +187,8 @@ static VkResult make_commands(struct heed_plugin_instance *instance) {
     const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                           .queueFamilyIndex = plugin->device.queue_family};
     const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    VkResult result = plugin->vk.vkCreateCommandPool(plugin->handle, &pool, NULL, &instance->pool);
+    VkResult result =
+        VK_TRY(plugin, vkCreateCommandPool, plugin->handle, &pool, NULL, &instance->pool);
     if (result != VK_SUCCESS)
         return result;
     const VkCommandBufferAllocateInfo commands = {
@@ -196,9 +197,10 @@ static VkResult make_commands(struct heed_plugin_instance *instance) {
         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
         .commandBufferCount = 1,
     };
-    result = plugin->vk.vkAllocateCommandBuffers(plugin->handle, &commands, &instance->commands);
+    result =
+        VK_TRY(plugin, vkAllocateCommandBuffers, plugin->handle, &commands, &instance->commands);
     if (result == VK_SUCCESS)
-        result = plugin->vk.vkCreateFence(plugin->handle, &fence, NULL, &instance->fence);
+        result = VK_TRY(plugin, vkCreateFence, plugin->handle, &fence, NULL, &instance->fence);
     return result;
 }
 
@@ -216,7 +218,7 @@ static VkResult make_sets(struct heed_plugin_instance *instance) {
     if (count == 0)
         return VK_SUCCESS;
     VkResult result =
-        plugin->vk.vkCreateDescriptorPool(plugin->handle, &pool, NULL, &instance->descriptors);
+        VK_TRY(plugin, vkCreateDescriptorPool, plugin->handle, &pool, NULL, &instance->descriptors);
     for (uint32_t i = 0; result == VK_SUCCESS && i < count; i++) {
         const VkDescriptorSetAllocateInfo info = {
             .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
@@ -224,7 +226,8 @@ static VkResult make_sets(struct heed_plugin_instance *instance) {
             .descriptorSetCount = 1,
             .pSetLayouts = &plugin->set_layout,
         };
-        result = plugin->vk.vkAllocateDescriptorSets(plugin->handle, &info, &instance->sets[i]);
+        result =
+            VK_TRY(plugin, vkAllocateDescriptorSets, plugin->handle, &info, &instance->sets[i]);
     }
     return result;
 }
@@ -270,8 +273,9 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     if (instance == NULL)
         return;
     struct heed_plugin *plugin = instance->program->plugin;
-    if (instance->running)
-        (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE, UINT64_MAX);
+    if (instance->running) /* a lost device answers at once */
+        (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE,
+                                         VK_MOST_WAIT_NS);
     heedi_vk_profile_destroy(instance);
     plugin->vk.vkDestroyFence(plugin->handle, instance->fence, NULL);
     plugin->vk.vkDestroyDescriptorPool(plugin->handle, instance->descriptors, NULL);
@@ -367,7 +371,7 @@ enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct h
             return status;
     }
     exchange(instance, HEED_ROLE_INPUT);
-    VkResult result = plugin->vk.vkResetFences(plugin->handle, 1, &instance->fence);
+    VkResult result = VK_TRY(plugin, vkResetFences, plugin->handle, 1, &instance->fence);
     if (result == VK_SUCCESS) {
         const VkSubmitInfo submit = {
             .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
@@ -375,7 +379,7 @@ enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct h
             .pCommandBuffers = &instance->commands,
         };
         pthread_mutex_lock(&plugin->queue_mutex);
-        result = plugin->vk.vkQueueSubmit(plugin->queue, 1, &submit, instance->fence);
+        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, 1, &submit, instance->fence);
         pthread_mutex_unlock(&plugin->queue_mutex);
     }
     instance->running = result == VK_SUCCESS;
@@ -387,12 +391,14 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
     const struct heed_plugin *plugin = instance->program->plugin;
     if (!instance->running)
         return HEED_OK;
+    if (timeout_ns > VK_MOST_WAIT_NS)
+        timeout_ns = VK_MOST_WAIT_NS;
     const VkResult result =
-        plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE, timeout_ns);
+        VK_TRY(plugin, vkWaitForFences, plugin->handle, 1, &instance->fence, VK_TRUE, timeout_ns);
     if (result == VK_TIMEOUT)
         return heedi_vk_result(error, result, "waiting for a run");
-    instance->running = false;
     if (result == VK_SUCCESS) {
+        instance->running = false;
         exchange(instance, HEED_ROLE_OUTPUT);
         heedi_vk_profile_read(instance);
     }

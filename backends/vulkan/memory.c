@@ -75,15 +75,16 @@ static VkResult bind_memory(struct heed_plugin *plugin, struct vk_block *block) 
             .allocationSize = needs.size,
             .memoryTypeIndex = (uint32_t)type,
         };
-        result = plugin->vk.vkAllocateMemory(plugin->handle, &info, NULL, &block->memory);
+        result = VK_TRY(plugin, vkAllocateMemory, plugin->handle, &info, NULL, &block->memory);
         if (result != VK_SUCCESS)
             continue;
-        result = plugin->vk.vkBindBufferMemory(plugin->handle, block->buffer, block->memory, 0);
+        result =
+            VK_TRY(plugin, vkBindBufferMemory, plugin->handle, block->buffer, block->memory, 0);
         const VkMemoryPropertyFlags flags = plugin->device.memory.memoryTypes[type].propertyFlags;
         if (result == VK_SUCCESS && (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0 &&
             (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) != 0)
-            result = plugin->vk.vkMapMemory(plugin->handle, block->memory, 0, VK_WHOLE_SIZE, 0,
-                                            (void **)&block->mapped);
+            result = VK_TRY(plugin, vkMapMemory, plugin->handle, block->memory, 0, VK_WHOLE_SIZE, 0,
+                            (void **)&block->mapped);
         return result;
     }
     return result;
@@ -112,7 +113,7 @@ static enum heed_status create_block(struct heed_plugin *plugin, enum vk_memory_
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
-    VkResult result = plugin->vk.vkCreateBuffer(plugin->handle, &info, NULL, &block->buffer);
+    VkResult result = VK_TRY(plugin, vkCreateBuffer, plugin->handle, &info, NULL, &block->buffer);
     if (result == VK_SUCCESS)
         result = bind_memory(plugin, block);
     if (result != VK_SUCCESS) {

@@ -12,7 +12,8 @@ static VkResult make_module(struct heed_plugin *plugin, enum vk_shader shader) {
     };
     if (plugin->modules[shader] != VK_NULL_HANDLE)
         return VK_SUCCESS;
-    return plugin->vk.vkCreateShaderModule(plugin->handle, &info, NULL, &plugin->modules[shader]);
+    return VK_TRY(plugin, vkCreateShaderModule, plugin->handle, &info, NULL,
+                  &plugin->modules[shader]);
 }
 
 static VkResult make(struct heed_plugin *plugin, struct vk_pipeline *pipeline) {
@@ -35,8 +36,8 @@ static VkResult make(struct heed_plugin *plugin, struct vk_pipeline *pipeline) {
                   .pSpecializationInfo = &constants},
         .layout = plugin->pipeline_layout,
     };
-    return plugin->vk.vkCreateComputePipelines(plugin->handle, plugin->pipeline_cache, 1, &info,
-                                               NULL, &pipeline->handle);
+    return VK_TRY(plugin, vkCreateComputePipelines, plugin->handle, plugin->pipeline_cache, 1,
+                  &info, NULL, &pipeline->handle);
 }
 
 static enum heed_status find_or_make(struct heed_plugin *plugin, enum vk_shader shader,

@@ -2,6 +2,7 @@
 /* The Vulkan backend's table, opening and closing it, and small helpers for talking to the host. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vulkan.h"
@@ -20,8 +21,9 @@ enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, cons
     switch (result) {
     case VK_SUCCESS:
         return HEED_OK;
-    case VK_ERROR_OUT_OF_HOST_MEMORY:
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "%s: out of memory", what);
+    case VK_ERROR_OUT_OF_HOST_MEMORY: /* of the driver: others may do without */
+        return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY,
+                             "%s: the driver is out of host memory", what);
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
         return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY, "%s: out of device memory", what);
     case VK_ERROR_DEVICE_LOST:
@@ -102,7 +104,37 @@ static void destroy(struct heed_plugin *plugin) {
     pthread_mutex_destroy(&plugin->queue_mutex);
     pthread_mutex_destroy(&plugin->pipeline_mutex);
     pthread_mutex_destroy(&plugin->memory.mutex);
+    heedi_vk_free(plugin->host, plugin->fault);
     heedi_vk_free(plugin->host, plugin);
+}
+
+static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error *error) {
+    static const struct {
+        const char *name;
+        VkResult result;
+    } faults[] = {
+        {"lost@", VK_ERROR_DEVICE_LOST},
+        {"memory@", VK_ERROR_OUT_OF_DEVICE_MEMORY},
+        {"host@", VK_ERROR_OUT_OF_HOST_MEMORY},
+        {"timeout@", VK_TIMEOUT},
+    };
+    const char *given = getenv("HEED_VULKAN_FAULT");
+    for (size_t i = 0; given != NULL && i < sizeof faults / sizeof faults[0]; i++) {
+        const size_t length = strlen(faults[i].name);
+        if (strncmp(given, faults[i].name, length) != 0)
+            continue;
+        plugin->fault = heedi_vk_calloc(plugin->host, 1, sizeof *plugin->fault);
+        if (plugin->fault == NULL)
+            return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        plugin->fault->result = faults[i].result;
+        atomic_init(&plugin->fault->left, (int)strtol(given + length, NULL, 10));
+        return HEED_OK;
+    }
+    return given == NULL ? HEED_OK
+                         : heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                         "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N or "
+                                         "timeout@N, found '%.100s'",
+                                         given);
 }
 
 static enum heed_status create(const struct heed_host *host,
@@ -131,7 +163,9 @@ static enum heed_status create(const struct heed_host *host,
     pthread_mutex_init(&made->queue_mutex, NULL);
     pthread_mutex_init(&made->pipeline_mutex, NULL);
     pthread_mutex_init(&made->memory.mutex, NULL);
-    enum heed_status status = heedi_vk_instance_create(&made->instance, error);
+    enum heed_status status = read_fault(made, error);
+    if (status == HEED_OK)
+        status = heedi_vk_instance_create(&made->instance, error);
     if (status == HEED_OK) {
         heedi_vk_devices(made->instance, found, MOST, &count);
         if (known.device >= count || known.device >= MOST)

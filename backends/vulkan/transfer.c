@@ -13,6 +13,7 @@ static enum heed_status run_once(struct heed_plugin *plugin,
     VkCommandPool pool = VK_NULL_HANDLE;
     VkCommandBuffer commands = VK_NULL_HANDLE;
     VkFence fence = VK_NULL_HANDLE;
+    bool submitted = false;
     const VkCommandPoolCreateInfo pool_info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
         .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
@@ -23,7 +24,7 @@ static enum heed_status run_once(struct heed_plugin *plugin,
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
         .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
     };
-    VkResult result = vk->vkCreateCommandPool(plugin->handle, &pool_info, NULL, &pool);
+    VkResult result = VK_TRY(plugin, vkCreateCommandPool, plugin->handle, &pool_info, NULL, &pool);
     if (result == VK_SUCCESS) {
         const VkCommandBufferAllocateInfo info = {
             .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -31,15 +32,15 @@ static enum heed_status run_once(struct heed_plugin *plugin,
             .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
             .commandBufferCount = 1,
         };
-        result = vk->vkAllocateCommandBuffers(plugin->handle, &info, &commands);
+        result = VK_TRY(plugin, vkAllocateCommandBuffers, plugin->handle, &info, &commands);
     }
     if (result == VK_SUCCESS)
-        result = vk->vkCreateFence(plugin->handle, &fence_info, NULL, &fence);
+        result = VK_TRY(plugin, vkCreateFence, plugin->handle, &fence_info, NULL, &fence);
     if (result == VK_SUCCESS)
-        result = vk->vkBeginCommandBuffer(commands, &begin);
+        result = VK_TRY(plugin, vkBeginCommandBuffer, commands, &begin);
     if (result == VK_SUCCESS) {
         record(plugin, commands, arg);
-        result = vk->vkEndCommandBuffer(commands);
+        result = VK_TRY(plugin, vkEndCommandBuffer, commands);
     }
     if (result == VK_SUCCESS) {
         const VkSubmitInfo submit = {
@@ -48,11 +49,15 @@ static enum heed_status run_once(struct heed_plugin *plugin,
             .pCommandBuffers = &commands,
         };
         pthread_mutex_lock(&plugin->queue_mutex);
-        result = vk->vkQueueSubmit(plugin->queue, 1, &submit, fence);
+        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, 1, &submit, fence);
         pthread_mutex_unlock(&plugin->queue_mutex);
+        submitted = result == VK_SUCCESS;
     }
     if (result == VK_SUCCESS)
-        result = vk->vkWaitForFences(plugin->handle, 1, &fence, VK_TRUE, UINT64_MAX);
+        result =
+            VK_TRY(plugin, vkWaitForFences, plugin->handle, 1, &fence, VK_TRUE, VK_MOST_WAIT_NS);
+    if (submitted && result != VK_SUCCESS) /* what it uses may not go before it has ended */
+        (void)vk->vkWaitForFences(plugin->handle, 1, &fence, VK_TRUE, VK_MOST_WAIT_NS);
     vk->vkDestroyFence(plugin->handle, fence, NULL);
     vk->vkDestroyCommandPool(plugin->handle, pool, NULL);
     return heedi_vk_result(error, result, "a transfer");

@@ -15,6 +15,7 @@
 #define HEEDI_VULKAN_VULKAN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <volk.h>
 
@@ -95,6 +96,29 @@ struct vk_pipeline {
     VkPipeline handle;
 };
 
+/* A run that takes longer is given up: no device works on one submission for two minutes. */
+#define VK_MOST_WAIT_NS 120000000000u
+
+/* ---- faults on purpose ---- */
+
+/* HEED_VULKAN_FAULT=lost@N, memory@N, host@N or timeout@N: the Nth call that may fail does so;
+ * after a lost device, all that follow. For tests. */
+struct vk_fault {
+    VkResult result;
+    atomic_int left; /* calls until then */
+};
+
+/* A call of a function of the device, or the fault that stands in for it. */
+#define VK_TRY(plugin, function, ...)                                                              \
+    (heedi_vk_fault((plugin)->fault) ? (plugin)->fault->result : (plugin)->vk.function(__VA_ARGS__))
+
+static inline bool heedi_vk_fault(struct vk_fault *fault) {
+    if (fault == NULL)
+        return false;
+    const int left = atomic_fetch_sub(&fault->left, 1);
+    return left == 1 || (left < 1 && fault->result == VK_ERROR_DEVICE_LOST);
+}
+
 /* ---- the plugin opened on a device ---- */
 
 struct heed_plugin {
@@ -103,6 +127,7 @@ struct heed_plugin {
     struct vk_device device;
     VkDevice handle;
     struct VolkDeviceTable vk; /* functions of the device */
+    struct vk_fault *fault;    /* NULL: none */
     VkQueue queue;
     pthread_mutex_t queue_mutex;
     struct vk_memory memory;

@@ -181,9 +181,7 @@ static enum heed_status run_part(struct heed_context *context, struct heed_insta
     const uint64_t begin = instance->profile != NULL ? heedi_os_now_ns() : 0;
     enum heed_status status = heedi_plugin_status(table->submit(part, &error), &error);
     if (status == HEED_OK)
-        do
-            status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
-        while (status == HEED_ERROR_TIMEOUT);
+        status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
     if (status != HEED_OK)
         return part_failed(context, status, instance->program, index, "running", &error);
     if (instance->profile != NULL)

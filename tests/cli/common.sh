@@ -9,6 +9,8 @@ work=$(mktemp -d) || exit 2
 chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM
+XDG_CACHE_HOME=$work
+export XDG_CACHE_HOME
 failures=0
 
 wrong() {

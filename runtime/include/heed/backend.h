@@ -305,8 +305,9 @@ struct heed_backend {
 
     /** Starts a run; everything must be bound. Inputs may not change until wait returns. */
     enum heed_status (*submit)(struct heed_plugin_instance *instance, struct heed_error *error);
-    /** Waits at most `timeout_ns` for the run; HEED_ERROR_TIMEOUT leaves it running. A host backend
-     * may do all the work in submit. */
+    /** Waits at most `timeout_ns` for the run; HEED_ERROR_TIMEOUT leaves it running. With
+     * UINT64_MAX the backend waits for as long as the device may take, and HEED_ERROR_TIMEOUT says
+     * that it is given up. A host backend may do all the work in submit. */
     enum heed_status (*wait)(struct heed_plugin_instance *instance, uint64_t timeout_ns,
                              struct heed_error *error);
 
