@@ -27,6 +27,7 @@
 #define HEED_TYPE_BF16 3
 #define HEED_TYPE_I32 4
 #define HEED_TYPE_I8 5
+#define HEED_TYPE_Q8_0 6
 
 /* unary.comp, constant 1: what is computed; the first are enum heed_activation. */
 #define HEED_UNARY_COPY 0
@@ -65,6 +66,14 @@ struct heed_binary_params {
     uint32_t dims[4];
     uint32_t a_strides[4], b_strides[4];
     uint32_t a_offset, b_offset, y_offset;
+};
+
+/* Row r of y is that row of the table which id r names; ids have any strides. */
+struct heed_embedding_params {
+    uint32_t count, n; /* elements of y and of a row of it */
+    uint32_t dims[4], ids_strides[4];
+    uint32_t rows, row_stride, column_stride; /* of the table; of q8_0 in blocks */
+    uint32_t table_offset, ids_offset, scale_offset, scale_stride, y_offset;
 };
 
 /* y[i] = x[i], i over dims. */

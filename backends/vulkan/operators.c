@@ -21,6 +21,7 @@ const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_SILU] = &heedi_vk_unary,
     [HEED_OP_TANH] = &heedi_vk_unary,
     [HEED_OP_SIGMOID] = &heedi_vk_unary,
+    [HEED_OP_EMBEDDING] = &heedi_vk_embedding,
     [HEED_OP_COPY] = &heedi_vk_copy,
 };
 /* clang-format on */

@@ -20,3 +20,24 @@ uint element_in(uint word, uint type, uint at) {
 
 /* Bits of element `at` of `buffer`. */
 #define ELEMENT(buffer, type, at) element_in(buffer[(at) >> word_shift(type)], type, at)
+
+/* binary16 as the bits of the same number in binary32. */
+uint widened_f16(uint bits) {
+    const uint sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31, mantissa = bits & 0x3ffu;
+    if (exponent == 31)
+        return sign | 0x7f800000u | mantissa << 13;
+    if (exponent != 0)
+        return sign | (exponent + 112) << 23 | mantissa << 13;
+    return sign | floatBitsToUint(float(mantissa) * 5.9604644775390625e-08); /* 2^-24 */
+}
+
+/* An element of a float type, or of i8, as the bits of the same number in binary32. */
+uint widened(uint bits, uint type) {
+    if (type == HEED_TYPE_F16)
+        return widened_f16(bits);
+    if (type == HEED_TYPE_BF16)
+        return bits << 16;
+    if (type == HEED_TYPE_I8)
+        return floatBitsToUint(float(int(bits << 24) >> 24));
+    return bits;
+}
