@@ -43,7 +43,13 @@
 #define HEED_BINARY_ADD 0
 #define HEED_BINARY_MUL 1
 
-/* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride apart. */
+/* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride
+ * apart. */
+struct heed_softmax_params {
+    uint32_t rows, n;
+    uint32_t dims[4], x_strides[4], x_stride;
+    uint32_t x_offset, y_offset;
+};
 struct heed_layer_norm_params {
     uint32_t rows, n;
     uint32_t dims[4], x_strides[4], x_stride;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Elements of float types, read from buffers of 32-bit words, as no device must offer more. Element
- * `index` of `type` is heed_float(type, words[heed_word(type, index)], index); all conversions are exact. */
+ * `index` of `type` is heed_float(type, words[heed_word(type, index)], index); all conversions are
+ * exact. */
 
 uint heed_word(uint type, uint index) {
     return type == HEED_TYPE_F32 ? index : index >> 1;
