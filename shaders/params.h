@@ -90,6 +90,22 @@ struct heed_copy_params {
     uint32_t x_offset, y_offset;
 };
 
+/* x[i, j, c], c < n, j < steps, goes to state[row[i], pos[i] + j, c]. */
+struct heed_cache_append_params {
+    uint32_t count, steps, n;
+    uint32_t rows, capacity; /* of the state */
+    uint32_t state_strides[3], x_strides[3];
+    uint32_t state_offset, x_offset, pos_offset, pos_stride, row_offset, row_stride;
+};
+
+/* y[i, ...] = x[index[i], ...]; dims and x_strides are those of a row. */
+struct heed_gather_rows_params {
+    uint32_t count, n; /* elements of y and of a row */
+    uint32_t dims[4], x_strides[4];
+    uint32_t rows, row_stride; /* of x */
+    uint32_t x_offset, index_offset, index_stride, y_offset;
+};
+
 #ifdef VULKAN
 #undef uint32_t
 #endif

@@ -241,7 +241,8 @@ extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE
 
 extern const struct vk_operator heedi_vk_softmax, heedi_vk_layer_norm;
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
-extern const struct vk_operator heedi_vk_embedding, heedi_vk_copy;
+extern const struct vk_operator heedi_vk_embedding, heedi_vk_concat, heedi_vk_copy;
+extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
 
 /* ---- plugin.c ---- */
 enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
