@@ -43,6 +43,29 @@
 #define HEED_BINARY_ADD 0
 #define HEED_BINARY_MUL 1
 
+/* matmul.comp and matmul_skinny.comp. Both sum in one order, so that the bits of a row do not
+ * depend on how many there are: k is cut into segments of HEED_MATMUL_SEGMENT; within one, products
+ * are added one by one by fma, p ascending, from 0 on; the sums of segments are added one by one,
+ * ascending, to 0. (fma rounds once or twice, as the device likes, but everywhere alike.) */
+#define HEED_MATMUL_SEGMENT 32
+#define HEED_MATMUL_TYPES 1 /* a + 16 b + 256 bias; bias 0: absent */
+#define HEED_MATMUL_ACTIVATION 2
+#define HEED_MATMUL_TX 3 /* of matmul.comp: a workgroup's invocations along columns, */
+#define HEED_MATMUL_TY 4 /* and along rows, */
+#define HEED_MATMUL_TM 5 /* and an invocation's rows and columns */
+#define HEED_MATMUL_TN 6
+#define HEED_MATMUL_ALONG 7 /* what lies in memory with neighbours along k: */
+#define HEED_MATMUL_A_ALONG 1
+#define HEED_MATMUL_B_ALONG 2
+
+/* y[batch, i, j]: contiguous; a batch has two indices, the second below `inner`. */
+struct heed_matmul_params {
+    uint32_t m, n, k, batches, inner;
+    uint32_t a_row, a_k, b_k, b_n, bias_stride;
+    uint32_t a_batch[2], b_batch[2];
+    uint32_t a_offset, b_offset, bias_offset, y_offset;
+};
+
 /* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride
  * apart. */
 struct heed_softmax_params {

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matmul: y[i, j] = act(sum_p a[i, p] b[p, j] + bias[j]), for batches of matrices.
+ *
+ * Bindings:  0 a, 1 b, 2 bias (read, any strides, each f32, f16 or bf16; f16 and bf16 in words),
+ *            3 y f32 (write, contiguous)
+ * Workgroup: a tile of TY * TM rows and TX * TN columns; invocation (x, y) has rows y * TM + 0,
+ *            1, ... and columns x, x + TX, ...; pieces of a and b, DEPTH of p at a time, lie in
+ *            shared memory
+ * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(n / (TX * TN)); columns count first, so that
+ *            neighbouring workgroups share a
+ * Shared:    4 * DEPTH * (TY * TM + TX * TN + 2)
+ * Needs:     nothing beyond Vulkan 1.1
+ * Error:     the order of sums is that of params.h: at most SEGMENT + ceil(k / SEGMENT) roundings
+ *            on the way of a product; then bias and activation */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "params.h"
+#include "common/workgroup.glsl"
+#include "common/floats.glsl"
+#include "common/functions.glsl"
+
+layout(constant_id = HEED_MATMUL_TYPES) const uint TYPES = 0;
+layout(constant_id = HEED_MATMUL_ACTIVATION) const uint ACTIVATION = HEED_UNARY_COPY;
+layout(constant_id = HEED_MATMUL_TX) const uint TX = 8;
+layout(constant_id = HEED_MATMUL_TY) const uint TY = 8;
+layout(constant_id = HEED_MATMUL_TM) const uint TM = 4;
+layout(constant_id = HEED_MATMUL_TN) const uint TN = 4;
+layout(constant_id = HEED_MATMUL_ALONG) const uint ALONG = 3;
+
+const uint A_TYPE = TYPES & 15, B_TYPE = (TYPES >> 4) & 15, BIAS_TYPE = (TYPES >> 8) & 15;
+const uint THREADS = TX * TY;
+const uint DEPTH = 16;
+const uint ROWS = TY * TM, COLUMNS = TX * TN;
+/* One more, so that writes along p do not meet in one bank. */
+const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
+
+layout(binding = 0) readonly buffer A { uint a[]; };
+layout(binding = 1) readonly buffer B { uint b[]; };
+layout(binding = 2) readonly buffer Bias { uint bias[]; };
+layout(binding = 3) writeonly buffer Y { float y[]; };
+layout(push_constant) uniform Push { heed_matmul_params it; };
+
+shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
+shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
+
+/* Neighbouring invocations read neighbours in memory: along p, or along rows. */
+void fetch_a(uint start, uint first_row, uint p) {
+    for (uint i = gl_LocalInvocationID.x; i < ROWS * DEPTH; i += THREADS) {
+        const bool along = (ALONG & HEED_MATMUL_A_ALONG) != 0;
+        const uint row = along ? i / DEPTH : i % ROWS, q = along ? i % DEPTH : i / ROWS;
+        float value = 0.0;
+        if (first_row + row < it.m && p + q < it.k) {
+            const uint at = start + (first_row + row) * it.a_row + (p + q) * it.a_k;
+            value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
+        }
+        a_piece[q * A_PITCH + row] = value;
+    }
+}
+
+void fetch_b(uint start, uint first_column, uint p) {
+    for (uint i = gl_LocalInvocationID.x; i < COLUMNS * DEPTH; i += THREADS) {
+        const bool along = (ALONG & HEED_MATMUL_B_ALONG) != 0;
+        const uint column = along ? i / DEPTH : i % COLUMNS, q = along ? i % DEPTH : i / COLUMNS;
+        float value = 0.0;
+        if (first_column + column < it.n && p + q < it.k) {
+            const uint at = start + (first_column + column) * it.b_n + (p + q) * it.b_k;
+            value = heed_float(B_TYPE, b[heed_word(B_TYPE, at)], at);
+        }
+        b_piece[q * B_PITCH + column] = value;
+    }
+}
+
+void main() {
+    const uint columns = (it.n + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
+    const uint batch = WORKGROUP / columns / rows;
+    if (batch >= it.batches) /* of the whole workgroup */
+        return;
+    const uint first_column = WORKGROUP % columns * COLUMNS;
+    const uint first_row = WORKGROUP / columns % rows * ROWS;
+    const uint outer = batch / it.inner, inner = batch % it.inner;
+    const uint a_start = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
+    const uint b_start = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
+
+    precise float total[TM * TN], sum[TM * TN];
+    for (uint i = 0; i < TM * TN; i++)
+        total[i] = sum[i] = 0.0;
+    for (uint p = 0; p < it.k; p += DEPTH) {
+        barrier();
+        fetch_a(a_start, first_row, p);
+        fetch_b(b_start, first_column, p);
+        barrier();
+        for (uint q = 0; q < DEPTH; q++) {
+            float left[TM], right[TN];
+            for (uint i = 0; i < TM; i++)
+                left[i] = a_piece[q * A_PITCH + top + i];
+            for (uint j = 0; j < TN; j++)
+                right[j] = b_piece[q * B_PITCH + x + j * TX];
+            for (uint i = 0; i < TM; i++)
+                for (uint j = 0; j < TN; j++)
+                    sum[i * TN + j] = fma(left[i], right[j], sum[i * TN + j]);
+        }
+        if ((p + DEPTH) % HEED_MATMUL_SEGMENT == 0 || p + DEPTH >= it.k)
+            for (uint i = 0; i < TM * TN; i++) {
+                total[i] += sum[i];
+                sum[i] = 0.0;
+            }
+    }
+
+    for (uint j = 0; j < TN; j++) {
+        const uint column = first_column + x + j * TX;
+        const uint at = it.bias_offset + column * it.bias_stride;
+        float offset = 0.0;
+        if (BIAS_TYPE != 0 && column < it.n)
+            offset = heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
+        for (uint i = 0; i < TM; i++) {
+            const uint row = first_row + top + i;
+            if (row < it.m && column < it.n)
+                y[it.y_offset + (batch * it.m + row) * it.n + column] =
+                    heed_activate(ACTIVATION, BIAS_TYPE != 0 ? total[i * TN + j] + offset
+                                                             : total[i * TN + j]);
+        }
+    }
+}
