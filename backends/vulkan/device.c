@@ -76,6 +76,10 @@ static void lower_limits(struct vk_limits *limits) {
         {"shared=", &limits->shared_bytes},     {"subgroup=", &limits->subgroup},
         {"descriptors=", &limits->descriptors},
     };
+    const struct {
+        const char *name;
+        uint64_t *limit;
+    } large[] = {{"range=", &limits->range_bytes}, {"work=", &limits->work}};
     for (const char *at = getenv("HEED_VULKAN_LIMITS"); at != NULL && *at != '\0';) {
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
             const size_t length = strlen(names[i].name);
@@ -90,10 +94,12 @@ static void lower_limits(struct vk_limits *limits) {
             if (value > limits->align_bytes && value <= 256)
                 limits->align_bytes = (uint32_t)value;
         }
-        if (strncmp(at, "range=", 6) == 0) {
-            const unsigned long long value = strtoull(at + 6, NULL, 10);
-            if (value < limits->range_bytes)
-                limits->range_bytes = value;
+        for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
+            const size_t length = strlen(large[i].name);
+            const unsigned long long value =
+                strncmp(at, large[i].name, length) == 0 ? strtoull(at + length, NULL, 10) : 0;
+            if (value > 0 && value < *large[i].limit)
+                *large[i].limit = value;
         }
         at = strchr(at, ',');
         at = at != NULL ? at + 1 : NULL;
@@ -138,6 +144,7 @@ static void read_properties(struct vk_device *device) {
         .align_bytes = (uint32_t)given->minStorageBufferOffsetAlignment,
         .range_bytes = given->maxStorageBufferRange,
         .allocation_bytes = maintenance.maxMemoryAllocationSize,
+        .work = 4000000000u, /* the slowest phones do some 10 in a nanosecond */
     };
     lower_limits(&device->limits);
 }

@@ -1,184 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instances: memory, descriptors and one command buffer to run a program with, again and again.
- *
- * The recording is made at the first run and stays valid until another state is bound. It copies
- * inputs in and outputs out where the host cannot write device memory itself. */
+/* Instances: memory, descriptors and recorded commands to run a program with, again and again. The
+ * recording is made at the first run and stays valid until another state is bound. */
 #include <string.h>
 
 #include "vulkan.h"
-
-/* ---- descriptors ---- */
-
-/* The bytes that a binding shows. */
-struct span {
-    VkBuffer buffer;
-    uint64_t offset, bytes;
-};
-
-static struct span span_of(const struct heed_plugin_instance *instance,
-                           const struct vk_binding *binding) {
-    const struct heed_plugin_program *program = instance->program;
-    const struct vk_region *memory = &instance->memory;
-    if (binding->storage == VK_STORAGE_ALL || binding->storage == VK_STORAGE_NONE)
-        return (struct span){memory->buffer, memory->offset, memory->bytes};
-    const struct vk_storage *storage = &program->storages[binding->storage];
-    const struct vk_region *region = memory;
-    uint64_t offset = 0;
-    if (storage->weight != NULL)
-        region = &storage->weight->region;
-    else if (storage->role == HEED_ROLE_STATE)
-        region = &instance->states[storage->binding]->region;
-    else
-        offset = (uint64_t)storage->offset_bytes;
-    /* at least one element, and whole words, as shaders read these */
-    const uint64_t bytes = storage->bytes > 0 ? (storage->bytes + 3) / 4 * 4 : 4;
-    return (struct span){region->buffer, region->offset + offset, bytes};
-}
-
-static void write_set(const struct heed_plugin_instance *instance, uint32_t index) {
-    const struct heed_plugin *plugin = instance->program->plugin;
-    const struct vk_dispatch *dispatch = &instance->program->dispatches[index];
-    VkDescriptorBufferInfo infos[HEED_MAX_BINDINGS];
-    VkWriteDescriptorSet writes[HEED_MAX_BINDINGS];
-    const uint32_t count = heedi_vk_shaders[dispatch->shader].bindings;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct span span = span_of(instance, &dispatch->bindings[i]);
-        infos[i] = (VkDescriptorBufferInfo){
-            .buffer = span.buffer, .offset = span.offset, .range = span.bytes};
-        writes[i] = (VkWriteDescriptorSet){
-            .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-            .dstSet = instance->sets[index],
-            .dstBinding = i,
-            .descriptorCount = 1,
-            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-            .pBufferInfo = &infos[i],
-        };
-    }
-    plugin->vk.vkUpdateDescriptorSets(plugin->handle, count, writes, 0, NULL);
-}
-
-/* ---- recording ---- */
-
-static bool overlaps(const struct span *a, const struct span *b) {
-    return a->buffer == b->buffer && a->offset < b->offset + b->bytes &&
-           b->offset < a->offset + a->bytes;
-}
-
-/* Whether a dispatch touches what another wrote, or writes what it touched. */
-static bool depends(const struct heed_plugin_instance *instance, const struct vk_dispatch *later,
-                    const struct vk_dispatch *earlier) {
-    for (uint32_t i = 0; i < heedi_vk_shaders[later->shader].bindings; i++)
-        for (uint32_t j = 0; j < heedi_vk_shaders[earlier->shader].bindings; j++) {
-            const struct vk_binding *a = &later->bindings[i], *b = &earlier->bindings[j];
-            if ((!a->writes && !b->writes) || a->storage == VK_STORAGE_NONE ||
-                b->storage == VK_STORAGE_NONE)
-                continue;
-            const struct span x = span_of(instance, a), y = span_of(instance, b);
-            if (overlaps(&x, &y))
-                return true;
-        }
-    return false;
-}
-
-static void barrier(const struct heed_plugin_instance *instance, VkPipelineStageFlags from,
-                    VkAccessFlags wrote, VkPipelineStageFlags to, VkAccessFlags touches) {
-    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                    .srcAccessMask = wrote,
-                                    .dstAccessMask = touches};
-    instance->program->plugin->vk.vkCmdPipelineBarrier(instance->commands, from, to, 0, 1, &memory,
-                                                       0, NULL, 0, NULL);
-}
-
-static void record_dispatches(const struct heed_plugin_instance *instance) {
-    const struct heed_plugin_program *program = instance->program;
-    const struct heed_plugin *plugin = program->plugin;
-    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-    VkPipeline bound = VK_NULL_HANDLE;
-    uint32_t since = 0; /* the first dispatch after the last barrier */
-    heedi_vk_profile_begin(instance);
-    for (uint32_t i = 0; i < program->dispatch_count; i++) {
-        const struct vk_dispatch *dispatch = &program->dispatches[i];
-        for (uint32_t j = since; j < i; j++)
-            if (depends(instance, dispatch, &program->dispatches[j])) {
-                barrier(instance, compute, VK_ACCESS_SHADER_WRITE_BIT, compute,
-                        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
-                since = i;
-                break;
-            }
-        if (dispatch->pipeline != bound)
-            plugin->vk.vkCmdBindPipeline(instance->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-                                         dispatch->pipeline);
-        bound = dispatch->pipeline;
-        plugin->vk.vkCmdBindDescriptorSets(instance->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-                                           plugin->pipeline_layout, 0, 1, &instance->sets[i], 0,
-                                           NULL);
-        plugin->vk.vkCmdPushConstants(instance->commands, plugin->pipeline_layout,
-                                      VK_SHADER_STAGE_COMPUTE_BIT, 0, dispatch->push_bytes,
-                                      dispatch->push);
-        plugin->vk.vkCmdDispatch(instance->commands, dispatch->groups[0], dispatch->groups[1],
-                                 dispatch->groups[2]);
-        heedi_vk_profile_mark(instance, i + 1);
-    }
-}
-
-/* Copies boundary tensors of one role between the staging region, laid out alike, and the memory.
- */
-static void record_copies(const struct heed_plugin_instance *instance, enum heed_role role) {
-    const struct heed_plugin_program *program = instance->program;
-    const struct vk_region *memory = &instance->memory, *staging = &instance->staging;
-    for (uint32_t i = 0; i < program->boundary_count; i++) {
-        const struct vk_boundary *boundary = &program->boundaries[i];
-        if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
-            continue;
-        const struct vk_storage *storage = &program->storages[boundary->tensor];
-        const uint64_t at = (uint64_t)storage->offset_bytes;
-        const bool in = role == HEED_ROLE_INPUT;
-        const VkBufferCopy range = {
-            .srcOffset = (in ? staging->offset : memory->offset) + at,
-            .dstOffset = (in ? memory->offset : staging->offset) + at,
-            .size = storage->bytes,
-        };
-        if (storage->bytes > 0)
-            program->plugin->vk.vkCmdCopyBuffer(instance->commands,
-                                                in ? staging->buffer : memory->buffer,
-                                                in ? memory->buffer : staging->buffer, 1, &range);
-    }
-}
-
-static enum heed_status record(struct heed_plugin_instance *instance, struct heed_error *error) {
-    const struct heed_plugin *plugin = instance->program->plugin;
-    const bool staged = instance->staging.block != NULL;
-    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
-    const VkAccessFlags shader = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
-    const VkAccessFlags copy = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
-        write_set(instance, i);
-    VkResult result = VK_TRY(plugin, vkResetCommandPool, plugin->handle, instance->pool, 0);
-    if (result == VK_SUCCESS)
-        result = VK_TRY(plugin, vkBeginCommandBuffer, instance->commands, &begin);
-    if (result != VK_SUCCESS)
-        return heedi_vk_result(error, result, "recording");
-    /* states and the arena were touched by runs before this one */
-    barrier(instance, compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-            compute | transfer, shader | copy);
-    if (staged) {
-        record_copies(instance, HEED_ROLE_INPUT);
-        barrier(instance, transfer, VK_ACCESS_TRANSFER_WRITE_BIT, compute, shader);
-    }
-    record_dispatches(instance);
-    if (staged) {
-        barrier(instance, compute, VK_ACCESS_SHADER_WRITE_BIT, transfer,
-                VK_ACCESS_TRANSFER_READ_BIT);
-        record_copies(instance, HEED_ROLE_OUTPUT);
-    }
-    barrier(instance, compute | transfer, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-            VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
-    result = VK_TRY(plugin, vkEndCommandBuffer, instance->commands);
-    instance->recorded = result == VK_SUCCESS;
-    return heedi_vk_result(error, result, "recording");
-}
 
 /* ---- making and destroying ---- */
 
@@ -195,10 +20,10 @@ static VkResult make_commands(struct heed_plugin_instance *instance) {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
         .commandPool = instance->pool,
         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = 1,
+        .commandBufferCount = instance->program->batch_count,
     };
     result =
-        VK_TRY(plugin, vkAllocateCommandBuffers, plugin->handle, &commands, &instance->commands);
+        VK_TRY(plugin, vkAllocateCommandBuffers, plugin->handle, &commands, instance->commands);
     if (result == VK_SUCCESS)
         result = VK_TRY(plugin, vkCreateFence, plugin->handle, &fence, NULL, &instance->fence);
     return result;
@@ -238,7 +63,10 @@ static enum heed_status make(struct heed_plugin_instance *made, struct heed_erro
     made->host = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof *made->host);
     made->states = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(void *));
     made->sets = heedi_vk_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
-    if (made->host == NULL || made->states == NULL || made->sets == NULL)
+    made->commands = heedi_vk_calloc(plugin->host, program->batch_count, sizeof *made->commands);
+    made->submits = heedi_vk_calloc(plugin->host, program->batch_count, sizeof *made->submits);
+    if (made->host == NULL || made->states == NULL || made->sets == NULL ||
+        made->commands == NULL || made->submits == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
@@ -285,6 +113,8 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     heedi_vk_free(plugin->host, instance->host);
     heedi_vk_free(plugin->host, instance->states);
     heedi_vk_free(plugin->host, instance->sets);
+    heedi_vk_free(plugin->host, instance->commands);
+    heedi_vk_free(plugin->host, instance->submits);
     heedi_vk_free(plugin->host, instance);
 }
 
@@ -366,20 +196,16 @@ enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct h
                                  boundary->name != NULL ? boundary->name : "", (unsigned)i);
     }
     if (!instance->recorded) {
-        const enum heed_status status = record(instance, error);
+        const enum heed_status status = heedi_vk_record(instance, error);
         if (status != HEED_OK)
             return status;
     }
     exchange(instance, HEED_ROLE_INPUT);
     VkResult result = VK_TRY(plugin, vkResetFences, plugin->handle, 1, &instance->fence);
     if (result == VK_SUCCESS) {
-        const VkSubmitInfo submit = {
-            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-            .commandBufferCount = 1,
-            .pCommandBuffers = &instance->commands,
-        };
         pthread_mutex_lock(&plugin->queue_mutex);
-        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, 1, &submit, instance->fence);
+        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, program->batch_count,
+                        instance->submits, instance->fence);
         pthread_mutex_unlock(&plugin->queue_mutex);
     }
     instance->running = result == VK_SUCCESS;

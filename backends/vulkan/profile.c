@@ -44,19 +44,20 @@ static uint32_t entries(struct heed_plugin_instance *instance,
 const struct heed_profile_extension heedi_vk_profile = {
     .struct_size = sizeof heedi_vk_profile, .enable = enable, .entries = entries};
 
-void heedi_vk_profile_begin(const struct heed_plugin_instance *instance) {
+void heedi_vk_profile_begin(const struct heed_plugin_instance *instance, VkCommandBuffer commands) {
     const struct heed_plugin *plugin = instance->program->plugin;
     if (!instance->profiled)
         return;
-    plugin->vk.vkCmdResetQueryPool(instance->commands, instance->queries, 0,
+    plugin->vk.vkCmdResetQueryPool(commands, instance->queries, 0,
                                    instance->program->dispatch_count + 1);
-    heedi_vk_profile_mark(instance, 0);
+    heedi_vk_profile_mark(instance, commands, 0);
 }
 
-void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, uint32_t index) {
+void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                           uint32_t index) {
     if (instance->profiled)
         instance->program->plugin->vk.vkCmdWriteTimestamp(
-            instance->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, instance->queries, index);
+            commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, instance->queries, index);
 }
 
 void heedi_vk_profile_read(struct heed_plugin_instance *instance) {

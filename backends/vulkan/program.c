@@ -241,6 +241,7 @@ static enum heed_status fill(struct heed_plugin_program *program,
         status = check_storages(program, error);
     for (uint32_t i = 0; status == HEED_OK && i < program->node_count; i++)
         status = heedi_vk_operators[program->nodes[i].op]->build(program, i, error);
+    heedi_vk_cut(program);
     return status;
 }
 

@@ -34,6 +34,7 @@ struct vk_limits {
     uint32_t align_bytes;      /* of the offset of a storage buffer */
     uint64_t range_bytes;      /* most that a storage buffer shows */
     uint64_t allocation_bytes; /* most that one allocation may ask for */
+    uint64_t work; /* operations of a submission: drivers end what takes longer than two seconds */
 };
 
 struct vk_device {
@@ -190,6 +191,7 @@ struct vk_binding {
 
 struct vk_dispatch {
     uint32_t node;
+    uint32_t batch; /* submitted together */
     enum vk_shader shader;
     VkPipeline pipeline;
     struct vk_binding bindings[HEED_MAX_BINDINGS];
@@ -223,6 +225,7 @@ struct heed_plugin_program {
     struct vk_boundary *boundaries;
     struct vk_dispatch *dispatches;
     uint32_t node_count, tensor_count, boundary_count, dispatch_count, dispatch_capacity;
+    uint32_t batch_count;    /* at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for */
 };
 
@@ -361,6 +364,12 @@ enum heed_status heedi_vk_move(struct heed_plugin_program *program, uint32_t nod
                                const struct vk_tensor *x, const struct vk_tensor *y,
                                int64_t y_start, struct heed_error *error);
 
+/* ---- record.c ---- */
+/* Cuts the dispatches of a program into batches that no driver's watchdog ends. */
+void heedi_vk_cut(struct heed_plugin_program *program);
+/* Writes the descriptors and records the commands of an instance whose states are bound. */
+enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct heed_error *error);
+
 /* ---- instance.c ---- */
 struct heed_plugin_instance {
     struct heed_plugin_program *program;
@@ -369,7 +378,8 @@ struct heed_plugin_instance {
     void **host;                       /* per boundary: bound memory of the host */
     struct heed_plugin_state **states; /* per boundary */
     VkCommandPool pool;
-    VkCommandBuffer commands;
+    VkCommandBuffer *commands; /* per batch, and how they are submitted */
+    VkSubmitInfo *submits;
     VkDescriptorPool descriptors;
     VkDescriptorSet *sets; /* per dispatch */
     VkFence fence;
@@ -397,8 +407,9 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
 const void *heedi_vk_get_extension(const char *name);
 /* While a command buffer is recorded: before the first dispatch, and after each (index: from 1 on).
  */
-void heedi_vk_profile_begin(const struct heed_plugin_instance *instance);
-void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, uint32_t index);
+void heedi_vk_profile_begin(const struct heed_plugin_instance *instance, VkCommandBuffer commands);
+void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                           uint32_t index);
 /* After a run. */
 void heedi_vk_profile_read(struct heed_plugin_instance *instance);
 void heedi_vk_profile_destroy(struct heed_plugin_instance *instance);

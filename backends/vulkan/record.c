@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recording: descriptors, and command buffers with the dispatches of a program, with barriers where
+ * one touches what another wrote. Inputs are copied in and outputs out where the host cannot write
+ * device memory itself. */
+#include "vulkan.h"
+
+/* ---- descriptors ---- */
+
+/* The bytes that a binding shows. */
+struct span {
+    VkBuffer buffer;
+    uint64_t offset, bytes;
+};
+
+static struct span span_of(const struct heed_plugin_instance *instance,
+                           const struct vk_binding *binding) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct vk_region *memory = &instance->memory;
+    if (binding->storage == VK_STORAGE_ALL || binding->storage == VK_STORAGE_NONE)
+        return (struct span){memory->buffer, memory->offset, memory->bytes};
+    const struct vk_storage *storage = &program->storages[binding->storage];
+    const struct vk_region *region = memory;
+    uint64_t offset = 0;
+    if (storage->weight != NULL)
+        region = &storage->weight->region;
+    else if (storage->role == HEED_ROLE_STATE)
+        region = &instance->states[storage->binding]->region;
+    else
+        offset = (uint64_t)storage->offset_bytes;
+    /* at least one element, and whole words, as shaders read these */
+    const uint64_t bytes = storage->bytes > 0 ? (storage->bytes + 3) / 4 * 4 : 4;
+    return (struct span){region->buffer, region->offset + offset, bytes};
+}
+
+static void write_set(const struct heed_plugin_instance *instance, uint32_t index) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const struct vk_dispatch *dispatch = &instance->program->dispatches[index];
+    VkDescriptorBufferInfo infos[HEED_MAX_BINDINGS];
+    VkWriteDescriptorSet writes[HEED_MAX_BINDINGS];
+    const uint32_t count = heedi_vk_shaders[dispatch->shader].bindings;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct span span = span_of(instance, &dispatch->bindings[i]);
+        infos[i] = (VkDescriptorBufferInfo){
+            .buffer = span.buffer, .offset = span.offset, .range = span.bytes};
+        writes[i] = (VkWriteDescriptorSet){
+            .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+            .dstSet = instance->sets[index],
+            .dstBinding = i,
+            .descriptorCount = 1,
+            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+            .pBufferInfo = &infos[i],
+        };
+    }
+    plugin->vk.vkUpdateDescriptorSets(plugin->handle, count, writes, 0, NULL);
+}
+
+/* ---- recording ---- */
+
+static bool overlaps(const struct span *a, const struct span *b) {
+    return a->buffer == b->buffer && a->offset < b->offset + b->bytes &&
+           b->offset < a->offset + a->bytes;
+}
+
+/* Whether a dispatch touches what another wrote, or writes what it touched. */
+static bool depends(const struct heed_plugin_instance *instance, const struct vk_dispatch *later,
+                    const struct vk_dispatch *earlier) {
+    for (uint32_t i = 0; i < heedi_vk_shaders[later->shader].bindings; i++)
+        for (uint32_t j = 0; j < heedi_vk_shaders[earlier->shader].bindings; j++) {
+            const struct vk_binding *a = &later->bindings[i], *b = &earlier->bindings[j];
+            if ((!a->writes && !b->writes) || a->storage == VK_STORAGE_NONE ||
+                b->storage == VK_STORAGE_NONE)
+                continue;
+            const struct span x = span_of(instance, a), y = span_of(instance, b);
+            if (overlaps(&x, &y))
+                return true;
+        }
+    return false;
+}
+
+static void barrier(const struct heed_plugin *plugin, VkCommandBuffer commands,
+                    VkPipelineStageFlags from, VkAccessFlags wrote, VkPipelineStageFlags to,
+                    VkAccessFlags touches) {
+    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                    .srcAccessMask = wrote,
+                                    .dstAccessMask = touches};
+    plugin->vk.vkCmdPipelineBarrier(commands, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+/* Records the dispatches of a batch, *next being its first. */
+static void record_dispatches(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                              uint32_t batch, uint32_t *next) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct heed_plugin *plugin = program->plugin;
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    VkPipeline bound = VK_NULL_HANDLE;
+    uint32_t since = *next; /* the first dispatch after the last barrier */
+    for (uint32_t i = since; i < program->dispatch_count; i++) {
+        const struct vk_dispatch *dispatch = &program->dispatches[i];
+        if (dispatch->batch != batch)
+            break;
+        for (uint32_t j = since; j < i; j++)
+            if (depends(instance, dispatch, &program->dispatches[j])) {
+                barrier(plugin, commands, compute, VK_ACCESS_SHADER_WRITE_BIT, compute,
+                        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+                since = i;
+                break;
+            }
+        if (dispatch->pipeline != bound)
+            plugin->vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+                                         dispatch->pipeline);
+        bound = dispatch->pipeline;
+        plugin->vk.vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+                                           plugin->pipeline_layout, 0, 1, &instance->sets[i], 0,
+                                           NULL);
+        plugin->vk.vkCmdPushConstants(commands, plugin->pipeline_layout,
+                                      VK_SHADER_STAGE_COMPUTE_BIT, 0, dispatch->push_bytes,
+                                      dispatch->push);
+        plugin->vk.vkCmdDispatch(commands, dispatch->groups[0], dispatch->groups[1],
+                                 dispatch->groups[2]);
+        heedi_vk_profile_mark(instance, commands, i + 1);
+        *next = i + 1;
+    }
+}
+
+/* Copies boundary tensors of one role between the staging region, laid out alike, and the memory.
+ */
+static void record_copies(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                          enum heed_role role) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct vk_region *memory = &instance->memory, *staging = &instance->staging;
+    for (uint32_t i = 0; i < program->boundary_count; i++) {
+        const struct vk_boundary *boundary = &program->boundaries[i];
+        if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
+            continue;
+        const struct vk_storage *storage = &program->storages[boundary->tensor];
+        const uint64_t at = (uint64_t)storage->offset_bytes;
+        const bool in = role == HEED_ROLE_INPUT;
+        const VkBufferCopy range = {
+            .srcOffset = (in ? staging->offset : memory->offset) + at,
+            .dstOffset = (in ? memory->offset : staging->offset) + at,
+            .size = storage->bytes,
+        };
+        if (storage->bytes > 0)
+            program->plugin->vk.vkCmdCopyBuffer(commands, in ? staging->buffer : memory->buffer,
+                                                in ? memory->buffer : staging->buffer, 1, &range);
+    }
+}
+
+static VkResult record_batch(const struct heed_plugin_instance *instance, uint32_t batch,
+                             uint32_t *next) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const VkCommandBuffer commands = instance->commands[batch];
+    const bool staged = instance->staging.block != NULL;
+    const bool first = batch == 0, last = batch + 1 == instance->program->batch_count;
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkAccessFlags shader = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+    const VkAccessFlags copy = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    const VkResult result = VK_TRY(plugin, vkBeginCommandBuffer, commands, &begin);
+    if (result != VK_SUCCESS)
+        return result;
+    /* states and the arena were touched by runs and batches before this one */
+    barrier(plugin, commands, compute | transfer,
+            VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, compute | transfer,
+            shader | copy);
+    if (first && staged) {
+        record_copies(instance, commands, HEED_ROLE_INPUT);
+        barrier(plugin, commands, transfer, VK_ACCESS_TRANSFER_WRITE_BIT, compute, shader);
+    }
+    if (first)
+        heedi_vk_profile_begin(instance, commands);
+    record_dispatches(instance, commands, batch, next);
+    if (last && staged) {
+        barrier(plugin, commands, compute, VK_ACCESS_SHADER_WRITE_BIT, transfer,
+                VK_ACCESS_TRANSFER_READ_BIT);
+        record_copies(instance, commands, HEED_ROLE_OUTPUT);
+    }
+    if (last)
+        barrier(plugin, commands, compute | transfer,
+                VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+    return VK_TRY(plugin, vkEndCommandBuffer, commands);
+}
+
+enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct heed_error *error) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
+        write_set(instance, i);
+    VkResult result = VK_TRY(plugin, vkResetCommandPool, plugin->handle, instance->pool, 0);
+    for (uint32_t i = 0; result == VK_SUCCESS && i < instance->program->batch_count; i++) {
+        result = record_batch(instance, i, &next);
+        instance->submits[i] = (VkSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .commandBufferCount = 1,
+            .pCommandBuffers = &instance->commands[i],
+        };
+    }
+    instance->recorded = result == VK_SUCCESS;
+    return heedi_vk_result(error, result, "recording");
+}
+
+/* ---- batches ---- */
+
+/* Operations of a node, roughly: a product's or an attention's multiplications and additions, of
+ * others a few per element. */
+static double work_of(const struct vk_node *node) {
+    const struct heed_tensor_desc *x = &node->in[0].desc, *y = &node->out[0].desc;
+    const double elems = (double)heed_desc_elems(y);
+    if (node->op == HEED_OP_MATMUL && x->rank >= 2)
+        return 2 * elems *
+               (double)x->dims[node->attrs.matmul.transpose_a != 0 ? x->rank - 2 : x->rank - 1];
+    if (node->op == HEED_OP_ATTENTION && node->in[1].desc.rank == 4)
+        return 4 * elems * (double)node->in[1].desc.dims[2];
+    return 10 * elems;
+}
+
+void heedi_vk_cut(struct heed_plugin_program *program) {
+    const double most = (double)program->plugin->device.limits.work;
+    double work = 0;
+    program->batch_count = 1;
+    for (uint32_t i = 0; i < program->dispatch_count; i++) {
+        struct vk_dispatch *dispatch = &program->dispatches[i];
+        const double more = work_of(&program->nodes[dispatch->node]);
+        if (work > 0 && work + more > most) {
+            program->batch_count++;
+            work = 0;
+        }
+        work += more;
+        dispatch->batch = program->batch_count - 1;
+    }
+}
