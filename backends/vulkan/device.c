@@ -65,8 +65,17 @@ static bool find_queue(struct vk_device *device) {
     return best >= 0;
 }
 
+/* The number after `name=`, where `at` begins with that. */
+static bool read_limit(const char *at, const char *name, uint64_t *value) {
+    const size_t length = strlen(name);
+    if (strncmp(at, name, length) != 0 || at[length] < '0' || at[length] > '9')
+        return false;
+    *value = strtoull(at + length, NULL, 10);
+    return true;
+}
+
 /* HEED_VULKAN_LIMITS: "name=value,..." lowers a limit, so that a large device shows what a small
- * one would do. Names that are not known are left alone. */
+ * one would do. What is not known, raises a limit, or leaves nothing is passed over. */
 static void lower_limits(struct vk_limits *limits) {
     const struct {
         const char *name;
@@ -81,26 +90,18 @@ static void lower_limits(struct vk_limits *limits) {
         uint64_t *limit;
     } large[] = {{"range=", &limits->range_bytes}, {"work=", &limits->work}};
     for (const char *at = getenv("HEED_VULKAN_LIMITS"); at != NULL && *at != '\0';) {
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-            const size_t length = strlen(names[i].name);
-            if (strncmp(at, names[i].name, length) != 0)
-                continue;
-            const unsigned long value = strtoul(at + length, NULL, 10);
-            if (value < *names[i].limit)
+        uint64_t value = 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (read_limit(at, names[i].name, &value) && value < *names[i].limit &&
+                (value > 0 || names[i].limit == &limits->subgroup)) /* 0: no subgroups */
                 *names[i].limit = (uint32_t)value;
-        }
-        if (strncmp(at, "align=", 6) == 0) { /* the other way: more is stricter */
-            const unsigned long value = strtoul(at + 6, NULL, 10);
-            if (value > limits->align_bytes && value <= 256)
-                limits->align_bytes = (uint32_t)value;
-        }
-        for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
-            const size_t length = strlen(large[i].name);
-            const unsigned long long value =
-                strncmp(at, large[i].name, length) == 0 ? strtoull(at + length, NULL, 10) : 0;
-            if (value > 0 && value < *large[i].limit)
+        /* the other way: more is stricter, up to what Vulkan allows; a power of two */
+        if (read_limit(at, "align=", &value) && value > limits->align_bytes && value <= 256 &&
+            (value & (value - 1)) == 0)
+            limits->align_bytes = (uint32_t)value;
+        for (size_t i = 0; i < sizeof large / sizeof large[0]; i++)
+            if (read_limit(at, large[i].name, &value) && value > 0 && value < *large[i].limit)
                 *large[i].limit = value;
-        }
         at = strchr(at, ',');
         at = at != NULL ? at + 1 : NULL;
     }

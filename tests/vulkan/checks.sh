@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The checks of operators once more, on a device in software that pretends to be another, or under
+# the layer that checks how Vulkan is used:
+#     checks.sh small|narrow|wide|validation PROGRAM...
+# They run on the device as it is beside all other backends' (tests/check).
+form=${1:?usage: checks.sh small|narrow|wide|validation PROGRAM...}
+shift
+. "$(dirname -- "$0")/common.sh"
+need_device
+export HEED_TEST_BACKEND=vulkan
+
+case $form in
+small) # the least that Vulkan 1.1 promises, which is what some phones give
+    export HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
+align=256,range=134217728"
+    "$HEED" devices | grep -q '^vulkan.*workgroups of 128, 16 KiB shared' ||
+        wrong "HEED_VULKAN_LIMITS has no effect"
+    "$HEED" devices | grep -q '^vulkan.*subgroups' && wrong "HEED_VULKAN_LIMITS leaves subgroups"
+    ;;
+narrow | wide) # lavapipe's subgroups are as wide as the processor's vectors
+    case $form in narrow) bits=128 lanes=4 ;; *) bits=512 lanes=16 ;; esac
+    export LP_NATIVE_VECTOR_WIDTH=$bits
+    "$HEED" devices | grep -q "^vulkan.*subgroups of $lanes" ||
+        skip "the device has no subgroups of $lanes by LP_NATIVE_VECTOR_WIDTH=$bits"
+    ;;
+validation)
+    need_validation
+    ;;
+*)
+    echo "checks.sh: unknown form '$form'"
+    exit 2
+    ;;
+esac
+
+for program in "$@"; do
+    what="$form: $program"
+    "$program" >"$work/out" 2>"$work/err" || {
+        wrong "$what failed"
+        grep -vE '^\[ (RUN|     OK) ' "$work/out" "$work/err" | tail -n 30
+    }
+    [ "$form" != validation ] || validated
+done
+finish

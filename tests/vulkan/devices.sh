@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Devices as the program shows and chooses them; what is missing is one clear line, and the next
+# backend does the work.
+. "$(dirname -- "$0")/common.sh"
+need_device
+text='A man is riding a bike.'
+expect 0 "$HEED" translate --backend scalar "$text"
+cp "$work/out" "$work/wanted"
+
+# one_line WORD...: the text was translated by another backend, and one line says why.
+one_line() {
+    same "$work/out" "$work/wanted"
+    says "backend 'vulkan" 'cannot be used' "$@"
+    [ "$(grep -c '^heed: ' "$work/err")" -eq 1 ] || wrong "$what: more than one line"
+}
+
+expect 0 "$HEED" devices --format json
+grep -q '"backend":[[:space:]]*"vulkan"' "$work/out" || wrong "devices --format json: no vulkan"
+grep -q '"type":[[:space:]]*"software"' "$work/out" || wrong "devices --format json: not software"
+
+# a device that does not exist
+expect 0 "$HEED" translate --backend vulkan:99,scalar "$text"
+one_line 'no device 99'
+expect 6 "$HEED" translate --backend vulkan:99,only "$text"
+says 'no device 99'
+
+# no driver, and no Vulkan at all (a library that is none stands before it)
+for missing in driver library; do
+    case $missing in
+    driver) set -- VK_ICD_FILENAMES="$work/none.json" VK_DRIVER_FILES="$work/none.json" ;;
+    library)
+        mkdir "$work/lib"
+        echo 'no library' >"$work/lib/libvulkan.so.1"
+        cp "$work/lib/libvulkan.so.1" "$work/lib/libvulkan.so"
+        set -- LD_LIBRARY_PATH="$work/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+        ;;
+    esac
+    case $missing in driver) reason='has no driver' ;; *) reason='is not installed' ;; esac
+    expect 0 env "$@" "$HEED" devices
+    grep -q "^vulkan  not usable: .*$reason" "$work/out" || wrong "no $missing: devices does not say so"
+    grep -q '^scalar:0 ' "$work/out" || wrong "no $missing: devices does not list scalar"
+    expect 0 env "$@" "$HEED" translate --backend vulkan,scalar "$text"
+    one_line "$reason"
+    expect 6 env "$@" "$HEED" translate --backend vulkan,only "$text"
+    says "$reason"
+done
+
+# a device in software is used only where it is named
+expect 0 "$HEED" translate --verbose --backend auto "$text"
+same "$work/out" "$work/wanted"
+if [ "$(grep -c '^vulkan' "$work/devices")" -eq "$(grep -c '^vulkan.*(software' "$work/devices")" ]; then
+    grep -q ' on vulkan' "$work/err" && wrong "auto takes a device in software"
+fi
+expect 0 "$HEED" translate --verbose --backend "$device,scalar" "$text"
+same "$work/out" "$work/wanted"
+says ' on vulkan'
+
+# HEED_VULKAN_LIMITS only lowers, and what it cannot read is left alone
+unlimited=$(grep "^$device " "$work/devices")
+for limits in nonsense 'workgroup=' 'workgroup=,,=,shared=x' 'workgroup=4000000000' 'groups=0' \
+    'workgroup=0,shared=0,range=0' 'align=3,align=100000000' 'workgroup=-1' ',,,'; do
+    expect 0 env HEED_VULKAN_LIMITS="$limits" "$HEED" devices
+    grep -qxF "$unlimited" "$work/out" || wrong "HEED_VULKAN_LIMITS=$limits changes the device"
+    expect 0 env HEED_VULKAN_LIMITS="$limits" "$HEED" translate --backend "$device,scalar" "$text"
+    same "$work/out" "$work/wanted"
+done
+expect 0 env HEED_VULKAN_LIMITS='shared=16384,workgroup=64' "$HEED" devices
+grep -q '^vulkan.*workgroups of 64, 16 KiB shared' "$work/out" || wrong "HEED_VULKAN_LIMITS does nothing"
+expect 0 env HEED_VULKAN_LIMITS='descriptors=3' "$HEED" translate --backend "$device,scalar" "$text"
+one_line '3 storage buffers, 4 are needed'
+finish

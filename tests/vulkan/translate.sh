@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Translations by Vulkan are those of the reference backend, whatever the device looks like, each time
+# again, and the validation layer has nothing to say about them.
+. "$(dirname -- "$0")/common.sh"
+need_device
+lines=$(dirname -- "$0")/../golden/multi30k_100.en
+head -n 12 "$lines" >"$work/lines"
+expect 0 "$HEED" translate --backend scalar --input "$work/lines"
+cp "$work/out" "$work/wanted"
+
+# alike ENVIRONMENT...
+alike() {
+    expect 0 env "$@" "$HEED" translate --backend "$device,scalar" --input "$work/lines"
+    same "$work/out" "$work/wanted"
+}
+
+alike A=plain
+says_nothing
+alike A=again
+alike LP_NATIVE_VECTOR_WIDTH=128
+alike LP_NATIVE_VECTOR_WIDTH=512
+alike HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
+align=256,range=134217728"
+need_validation
+expect 0 "$HEED" translate --backend "$device,scalar" --input "$work/lines" --output "$work/found"
+same "$work/found" "$work/wanted"
+validated
+finish
