@@ -280,8 +280,16 @@ enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_er
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR stats = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pipelineExecutableInfo = VK_TRUE};
+    const char *extension = heedi_vk_stats_extension(plugin);
+    plugin->stats = extension != NULL;
     const VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = plugin->stats ? &stats : NULL,
+        .enabledExtensionCount = plugin->stats ? 1 : 0,
+        .ppEnabledExtensionNames = &extension,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
     };

@@ -29,6 +29,7 @@ static VkResult make(struct heed_plugin *plugin, struct vk_pipeline *pipeline) {
     };
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = plugin->stats ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = plugin->modules[pipeline->shader],
@@ -61,6 +62,8 @@ static enum heed_status find_or_make(struct heed_plugin *plugin, enum vk_shader 
         heedi_vk_free(plugin->host, pipeline);
         return heedi_vk_result(error, result, heedi_vk_shaders[shader].name);
     }
+    if (plugin->stats)
+        heedi_vk_stats_write(plugin, pipeline);
     pipeline->next = plugin->pipelines;
     plugin->pipelines = pipeline;
     *handle = pipeline->handle;

@@ -239,8 +239,14 @@ static enum heed_status fill(struct heed_plugin_program *program,
         status = place(program, subgraph, i, error);
     if (status == HEED_OK)
         status = check_storages(program, error);
-    for (uint32_t i = 0; status == HEED_OK && i < program->node_count; i++)
-        status = heedi_vk_operators[program->nodes[i].op]->build(program, i, error);
+    /* who asks what compilers make of shaders wants all pipelines, on a device without memory too
+     */
+    const bool whole = status == HEED_ERROR_DEVICE_MEMORY && program->plugin->stats;
+    for (uint32_t i = 0; (status == HEED_OK || whole) && i < program->node_count; i++) {
+        const enum heed_status built =
+            heedi_vk_operators[program->nodes[i].op]->build(program, i, error);
+        status = status == HEED_OK ? built : status;
+    }
     heedi_vk_cut(program);
     return status;
 }

@@ -138,6 +138,7 @@ struct heed_plugin {
     pthread_mutex_t pipeline_mutex; /* guards what follows */
     VkShaderModule modules[VK_SHADER_COUNT];
     struct vk_pipeline *pipelines;
+    bool stats;          /* pipelines tell how they were compiled */
     uint64_t cache_hash; /* of what the disk has; 0: nothing */
 };
 
@@ -293,6 +294,13 @@ enum heed_status heedi_vk_pipeline(struct heed_plugin *plugin, enum vk_shader sh
                                    const uint32_t constants[HEED_MAX_CONSTANTS],
                                    VkPipeline *pipeline, struct heed_error *error);
 void heedi_vk_pipelines_destroy(struct heed_plugin *plugin);
+
+/* ---- stats.c ---- */
+/* Whether what compilers make of shaders is to be written down. */
+bool heedi_vk_stats_wanted(void);
+/* The extension that a device must be opened with for that; NULL: it is not wanted, or missing. */
+const char *heedi_vk_stats_extension(const struct heed_plugin *plugin);
+void heedi_vk_stats_write(const struct heed_plugin *plugin, const struct vk_pipeline *pipeline);
 
 /* ---- cache.c ---- */
 /* Makes plugin->pipeline_cache, from what the disk has of an earlier one. */
