@@ -6,6 +6,44 @@ _Static_assert(sizeof(struct heed_embedding_params) == 72, "as in the shader");
 
 enum { TABLE = 0, IDS = 1, TABLE_SCALE = 2 };
 
+/* Adds the dispatch; `params` lacks what ids and y say. */
+static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
+                            struct heed_embedding_params *params, enum heed_dtype type,
+                            struct vk_binding table, const struct vk_tensor *ids,
+                            struct vk_binding scale, const struct vk_tensor *y,
+                            struct heed_error *error) {
+    const uint32_t width = heedi_vk_width(program->plugin);
+    params->count = (uint32_t)heed_desc_elems(&y->desc);
+    params->ids_offset = (uint32_t)ids->offset_elems;
+    params->y_offset = (uint32_t)y->offset_elems;
+    heedi_vk_dims4(&ids->desc, params->dims);
+    heedi_vk_strides4(&ids->desc, &ids->desc, params->ids_strides);
+    const struct vk_request request = {
+        .shader = VK_SHADER_EMBEDDING,
+        .constants = {[HEED_CONSTANT_WIDTH] = width, [1] = (uint32_t)type},
+        .bindings = {table, heedi_vk_reads(ids), scale, heedi_vk_writes(y)},
+        .groups = params->count / width + (params->count % width != 0),
+        .push = params,
+        .push_bytes = sizeof *params,
+    };
+    return heedi_vk_dispatch(program, index, &request, error);
+}
+
+enum heed_status heedi_vk_look_up(struct heed_plugin_program *program, uint32_t index,
+                                  struct vk_binding table, uint32_t rows, uint32_t n,
+                                  struct heed_error *error) {
+    const struct vk_tensor *ids = &program->nodes[index].in[0];
+    const struct vk_tensor *y = &program->nodes[index].out[0];
+    struct heed_embedding_params params = {
+        .n = n,
+        .rows = rows,
+        .row_stride = n,
+        .column_stride = 1,
+    };
+    return add(program, index, &params, HEED_F32, table, ids,
+               (struct vk_binding){.storage = VK_STORAGE_NONE}, y, error);
+}
+
 static const char *accept(struct vk_node *node) {
     const struct vk_tensor *table = &node->in[TABLE], *scale = &node->in[TABLE_SCALE];
     const enum heed_dtype type = table->desc.dtype;
@@ -28,31 +66,17 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     const struct vk_node *node = &program->nodes[index];
     const struct vk_tensor *table = &node->in[TABLE], *ids = &node->in[IDS];
     const struct vk_tensor *scale = &node->in[TABLE_SCALE], *y = &node->out[0];
-    const uint32_t width = heedi_vk_width(program->plugin);
     struct heed_embedding_params params = {
-        .count = (uint32_t)heed_desc_elems(&y->desc),
         .n = (uint32_t)(table->desc.dims[1] * heed_dtype_values(table->desc.dtype)),
         .rows = (uint32_t)table->desc.dims[0],
         .row_stride = (uint32_t)table->desc.strides[0],
         .column_stride = (uint32_t)table->desc.strides[1],
         .table_offset = (uint32_t)table->offset_elems,
-        .ids_offset = (uint32_t)ids->offset_elems,
         .scale_offset = (uint32_t)scale->offset_elems,
         .scale_stride = (uint32_t)scale->desc.strides[0],
-        .y_offset = (uint32_t)y->offset_elems,
     };
-    heedi_vk_dims4(&ids->desc, params.dims);
-    heedi_vk_strides4(&ids->desc, &ids->desc, params.ids_strides);
-    const struct vk_request request = {
-        .shader = VK_SHADER_EMBEDDING,
-        .constants = {[HEED_CONSTANT_WIDTH] = width, [1] = (uint32_t)table->desc.dtype},
-        .bindings = {heedi_vk_reads(table), heedi_vk_reads(ids), heedi_vk_reads(scale),
-                     heedi_vk_writes(y)},
-        .groups = params.count / width + (params.count % width != 0),
-        .push = &params,
-        .push_bytes = sizeof params,
-    };
-    return heedi_vk_dispatch(program, index, &request, error);
+    return add(program, index, &params, table->desc.dtype, heedi_vk_reads(table), ids,
+               heedi_vk_reads(scale), y, error);
 }
 
 const struct vk_operator heedi_vk_embedding = {

@@ -25,6 +25,7 @@ const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_TANH] = &heedi_vk_unary,
     [HEED_OP_SIGMOID] = &heedi_vk_unary,
     [HEED_OP_EMBEDDING] = &heedi_vk_embedding,
+    [HEED_OP_POSITIONS] = &heedi_vk_positions,
     [HEED_OP_CONCAT] = &heedi_vk_concat,
     [HEED_OP_COPY] = &heedi_vk_copy,
     [HEED_OP_CACHE_APPEND] = &heedi_vk_cache_append,

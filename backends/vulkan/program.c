@@ -251,6 +251,34 @@ static enum heed_status fill(struct heed_plugin_program *program,
     return status;
 }
 
+enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
+                                uint64_t bytes, int32_t *storage, struct heed_error *error) {
+    const struct heed_host *host = program->plugin->host;
+    const uint32_t count = program->storage_count;
+    struct vk_storage *more = heedi_vk_calloc(host, (size_t)count + 1, sizeof *more);
+    if (more == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    struct vk_weight *table = NULL;
+    const enum heed_status status =
+        heedi_vk_weight_create(program->plugin, data, bytes, &table, error);
+    if (status != HEED_OK) {
+        heedi_vk_free(host, more);
+        return status;
+    }
+    memcpy(more, program->storages, count * sizeof *more);
+    more[count] = (struct vk_storage){.bytes = bytes,
+                                      .offset_bytes = -1,
+                                      .binding = -1,
+                                      .role = HEED_ROLE_CONSTANT,
+                                      .weight = table,
+                                      .table = table};
+    heedi_vk_free(host, program->storages);
+    program->storages = more;
+    program->storage_count = count + 1;
+    *storage = (int32_t)count;
+    return HEED_OK;
+}
+
 enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                   struct heed_plugin_program **program, struct heed_error *error) {
     const struct heed_host *host = plugin->host;
@@ -264,6 +292,7 @@ enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
     made->tensor_count = known.tensor_count;
+    made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;
     made->nodes = heedi_vk_calloc(host, known.node_count, sizeof *made->nodes);
     made->storages = heedi_vk_calloc(host, known.tensor_count, sizeof *made->storages);
@@ -286,9 +315,11 @@ void heedi_vk_program_destroy(struct heed_plugin_program *program) {
     if (program == NULL)
         return;
     const struct heed_host *host = program->plugin->host;
-    for (uint32_t i = 0; program->storages != NULL && i < program->tensor_count; i++)
+    for (uint32_t i = 0; program->storages != NULL && i < program->storage_count; i++) {
         if (program->storages[i].prepared != NULL)
             host->prepared_release(host->handle, program->storages[i].prepared);
+        heedi_vk_weight_destroy(program->storages[i].table);
+    }
     heedi_vk_free(host, program->nodes);
     heedi_vk_free(host, program->storages);
     heedi_vk_free(host, program->boundaries);

@@ -209,6 +209,7 @@ struct vk_storage {
     uint32_t role;
     const struct vk_weight *weight; /* or NULL */
     struct heed_prepared *prepared; /* a reference, of that */
+    struct vk_weight *table;        /* the same weight, if the program owns it */
 };
 
 /* A boundary tensor. */
@@ -222,10 +223,11 @@ struct vk_boundary {
 struct heed_plugin_program {
     struct heed_plugin *plugin;
     struct vk_node *nodes;
-    struct vk_storage *storages; /* one per tensor of the sub-graph */
+    struct vk_storage *storages; /* one per tensor of the sub-graph, then the program's tables */
     struct vk_boundary *boundaries;
     struct vk_dispatch *dispatches;
-    uint32_t node_count, tensor_count, boundary_count, dispatch_count, dispatch_capacity;
+    uint32_t node_count, tensor_count, storage_count, boundary_count, dispatch_count,
+        dispatch_capacity;
     uint32_t batch_count;    /* at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for */
 };
@@ -246,7 +248,8 @@ extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE
 extern const struct vk_operator heedi_vk_matmul;
 extern const struct vk_operator heedi_vk_softmax, heedi_vk_layer_norm;
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
-extern const struct vk_operator heedi_vk_embedding, heedi_vk_concat, heedi_vk_copy;
+extern const struct vk_operator heedi_vk_embedding, heedi_vk_positions;
+extern const struct vk_operator heedi_vk_concat, heedi_vk_copy;
 extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
 
 /* ---- plugin.c ---- */
@@ -323,7 +326,12 @@ struct vk_weight {
 enum heed_status heedi_vk_weight_acquire(struct heed_plugin *plugin, uint64_t weight_id,
                                          struct heed_prepared **prepared,
                                          const struct vk_weight **weight, struct heed_error *error);
-/* The same for data made by the plugin itself, such as a table of positions: `id` names it. */
+/* A constant that the plugin has made itself, Owned by the caller. */
+enum heed_status heedi_vk_weight_create(struct heed_plugin *plugin, const void *data,
+                                        uint64_t bytes, struct vk_weight **weight,
+                                        struct heed_error *error);
+/* NULL is allowed. */
+void heedi_vk_weight_destroy(struct vk_weight *weight);
 
 /* ---- program.c ---- */
 enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
@@ -331,6 +339,11 @@ enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_su
 enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                   struct heed_plugin_program **program, struct heed_error *error);
 void heedi_vk_program_destroy(struct heed_plugin_program *program);
+
+/* For operators: uploads `bytes` > 0 of constant data, which the program owns from then on, and
+ * adds a storage for them. */
+enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
+                                uint64_t bytes, int32_t *storage, struct heed_error *error);
 
 /* ---- dispatch.c: for operators ---- */
 /* Adds a dispatch of `shader` for node `node`. constants[HEED_CONSTANT_WIDTH] is the width of its
@@ -364,6 +377,13 @@ bool heedi_vk_is_float(const struct vk_tensor *tensor);
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 /* The same for a workgroup that has one row of n elements. */
 uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
+
+/* ---- embedding.c ---- */
+/* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table
+ * [rows, n] into output 0; zeros for an id outside. */
+enum heed_status heedi_vk_look_up(struct heed_plugin_program *program, uint32_t node,
+                                  struct vk_binding table, uint32_t rows, uint32_t n,
+                                  struct heed_error *error);
 
 /* ---- copy.c ---- */
 /* Adds a dispatch that writes x, of any strides, into y from its element `y_start` on, with y's

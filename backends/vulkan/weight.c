@@ -2,30 +2,44 @@
 /* Constants on the device: uploaded once, shared by all programs. */
 #include "vulkan.h"
 
-static void destroy(void *object) {
-    struct vk_weight *weight = object;
+void heedi_vk_weight_destroy(struct vk_weight *weight) {
     if (weight == NULL)
         return;
     heedi_vk_release(weight->plugin, &weight->region);
     heedi_vk_free(weight->plugin->host, weight);
 }
 
-static enum heed_status prepare(void *arg, const struct heed_tensor_desc *desc, const void *data,
-                                void **object, size_t *bytes, struct heed_error *error) {
-    struct heed_plugin *plugin = arg;
-    const uint64_t count = (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
-    struct vk_weight *weight = heedi_vk_calloc(plugin->host, 1, sizeof *weight);
-    if (weight == NULL)
+enum heed_status heedi_vk_weight_create(struct heed_plugin *plugin, const void *data,
+                                        uint64_t bytes, struct vk_weight **weight,
+                                        struct heed_error *error) {
+    struct vk_weight *made = heedi_vk_calloc(plugin->host, 1, sizeof *made);
+    *weight = NULL;
+    if (made == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
-    weight->plugin = plugin;
+    made->plugin = plugin;
     enum heed_status status =
-        heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, count, &weight->region, error);
+        heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, bytes, &made->region, error);
     if (status == HEED_OK)
-        status = heedi_vk_upload(plugin, &weight->region, 0, data, count, error);
+        status = heedi_vk_upload(plugin, &made->region, 0, data, bytes, error);
     if (status != HEED_OK) {
-        destroy(weight);
+        heedi_vk_weight_destroy(made);
         return status;
     }
+    *weight = made;
+    return HEED_OK;
+}
+
+static void destroy(void *object) {
+    heedi_vk_weight_destroy(object);
+}
+
+static enum heed_status prepare(void *arg, const struct heed_tensor_desc *desc, const void *data,
+                                void **object, size_t *bytes, struct heed_error *error) {
+    const uint64_t count = (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
+    struct vk_weight *weight = NULL;
+    const enum heed_status status = heedi_vk_weight_create(arg, data, count, &weight, error);
+    if (status != HEED_OK)
+        return status;
     *object = weight;
     *bytes = (size_t)weight->region.bytes;
     return HEED_OK;

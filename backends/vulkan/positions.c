@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* positions: sinusoidal position vectors (Vaswani et al. 2017, sec. 3.5), as rows of a table that
+ * is computed in double and rounded once when the program is compiled. */
+#include <math.h>
+
+#include "vulkan.h"
+
+/* A longer table takes more memory and time than it is worth: 64 MB. */
+enum { MOST_ELEMS = 1 << 24 };
+
+static const char *accept(struct vk_node *node) {
+    const struct heed_positions_attrs *attrs = &node->attrs.positions;
+    if (attrs->form > HEED_POSITIONS_INTERLEAVED)
+        return "unknown form of positions";
+    if (attrs->width < 2 || attrs->width % 2 != 0 ||
+        (attrs->form == HEED_POSITIONS_HALVES_T2T && attrs->width < 4))
+        return "the width must be even and hold a sine and a cosine";
+    if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
+        return "positions are i32 and their vectors f32";
+    if ((uint64_t)attrs->width * attrs->max_len > MOST_ELEMS ||
+        (uint64_t)attrs->width * attrs->max_len * 4 > node->plugin->device.limits.range_bytes)
+        return "there are too many positions for a table";
+    return NULL;
+}
+
+/* table[p, i] */
+static void fill(const struct heed_positions_attrs *attrs, float *table) {
+    const uint32_t n = attrs->width, half = n / 2;
+    const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
+    for (uint32_t i = 0; i < half; i++) {
+        const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T ? (double)i / (half - 1.0)
+                                                                         : 2.0 * i / (double)n;
+        const double wavelength = pow(10000.0, exponent);
+        const size_t sine = interleaved ? 2 * i : i, cosine = interleaved ? sine + 1 : sine + half;
+        for (uint32_t p = 0; p < attrs->max_len; p++) {
+            table[(size_t)p * n + sine] = (float)sin(p / wavelength);
+            table[(size_t)p * n + cosine] = (float)cos(p / wavelength);
+        }
+    }
+}
+
+static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
+                              struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    const struct heed_positions_attrs *attrs = &node->attrs.positions;
+    const struct heed_host *host = program->plugin->host;
+    const size_t elems = (size_t)attrs->width * attrs->max_len;
+    struct vk_binding table = {.storage = VK_STORAGE_NONE};
+    if (elems > 0) {
+        float *data = heedi_vk_calloc(host, elems, sizeof *data);
+        if (data == NULL)
+            return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for the positions of %s", node->name);
+        fill(attrs, data);
+        const enum heed_status status =
+            heedi_vk_table(program, data, elems * sizeof *data, &table.storage, error);
+        heedi_vk_free(host, data);
+        if (status != HEED_OK)
+            return status;
+    }
+    return heedi_vk_look_up(program, index, table, attrs->max_len, attrs->width, error);
+}
+
+const struct vk_operator heedi_vk_positions = {
+    .attrs_size = sizeof(struct heed_positions_attrs), .accept = accept, .build = build};
