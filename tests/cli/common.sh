@@ -7,6 +7,7 @@ model=$(find "$HEED_MODELS" -name '*.gguf' | head -n 1)
 work=$(mktemp -d) || exit 2
 # the user `nobody` takes part in some tests
 chmod 755 "$work"
+export XDG_CACHE_HOME="$work/cache"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM
 XDG_CACHE_HOME=$work
