@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/marian/session.h"
+#include "runtime/exec/executor.h"
 
 static bool same_bucket(const struct heedi_marian_bucket *a, const struct heedi_marian_bucket *b) {
     return a->decoder == b->decoder && a->tokens == b->tokens && a->sentences == b->sentences &&
@@ -145,6 +146,21 @@ static enum heed_status make_states(struct heedi_marian_session *session,
     return HEED_OK;
 }
 
+/* Whether the states lie on the devices that a program uses them on. */
+static bool fit(const struct heedi_marian_session *session, const struct heedi_marian_run *run,
+                bool cross, const struct heedi_marian_states *states) {
+    for (int32_t i = 0; i < session->marian->config.decoder_layers; i++) {
+        struct heedi_marian_name name;
+        heedi_marian_name(&name, cross ? "cross_k" : "self_k", i);
+        if (!heedi_program_takes(run->program, name.text, states->k[i]))
+            return false;
+        heedi_marian_name(&name, cross ? "cross_v" : "self_v", i);
+        if (!heedi_program_takes(run->program, name.text, states->v[i]))
+            return false;
+    }
+    return true;
+}
+
 enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *session,
                                              struct heed_context *context,
                                              const struct heedi_marian_run *run, bool cross,
@@ -155,7 +171,8 @@ enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *sessio
     const uint32_t length = cross ? run->bucket.tokens : run->bucket.keys;
     for (int i = 0; i < HEEDI_MARIAN_STATE_SETS; i++) {
         struct heedi_marian_states *states = &pool[i];
-        if (states->k && states->rows == rows && states->length == length) {
+        if (states->k && states->rows == rows && states->length == length &&
+            fit(session, run, cross, states)) {
             states->used = ++session->clock;
             *result = states;
             return HEED_OK;
@@ -171,6 +188,45 @@ enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *sessio
         return status;
     oldest->used = ++session->clock;
     *result = oldest;
+    return HEED_OK;
+}
+
+enum heed_status heedi_marian_fit_states(struct heedi_marian_session *session,
+                                         struct heed_context *context,
+                                         const struct heedi_marian_run *run, bool cross,
+                                         struct heedi_marian_states **states) {
+    const struct heedi_marian_states *from = *states;
+    if (fit(session, run, cross, from))
+        return HEED_OK;
+    struct heedi_marian_states *to = NULL;
+    const size_t layers = (size_t)session->marian->config.decoder_layers;
+    const size_t bytes = (size_t)(from->bytes / (2 * layers));
+    enum heed_status status = heedi_marian_acquire_states(session, context, run, cross, &to);
+    if (status == HEED_OK)
+        status = heedi_marian_reserve_transfer(session, context, bytes);
+    for (size_t i = 0; status == HEED_OK && i < 2 * layers; i++) {
+        struct heed_state *source = i % 2 ? from->v[i / 2] : from->k[i / 2];
+        struct heed_state *target = i % 2 ? to->v[i / 2] : to->k[i / 2];
+        status = heed_state_read(context, source, 0, session->transfer, bytes);
+        if (status == HEED_OK)
+            status = heed_state_write(context, target, 0, session->transfer, bytes);
+    }
+    if (status == HEED_OK)
+        *states = to;
+    return status;
+}
+
+enum heed_status heedi_marian_reserve_transfer(struct heedi_marian_session *session,
+                                               struct heed_context *context, size_t bytes) {
+    if (session->transfer_elems * sizeof(float) >= bytes)
+        return HEED_OK;
+    float *transfer = heedi_calloc(&session->env, bytes, 1);
+    if (!transfer)
+        return heedi_fail_memory(context, "moving keys and values", bytes);
+    if (session->transfer)
+        heedi_free(&session->env, session->transfer);
+    session->transfer = transfer;
+    session->transfer_elems = bytes / sizeof(float);
     return HEED_OK;
 }
 

@@ -78,16 +78,7 @@ static enum heed_status move_rows(struct heedi_marian_session *session,
                                   const struct heedi_marian_states *to) {
     const size_t position_bytes = (size_t)session->marian->config.d_model * sizeof(float);
     const size_t bytes = session->position * position_bytes;
-    if (session->transfer_elems * sizeof(float) < bytes) {
-        float *transfer = heedi_calloc(&session->env, bytes, 1);
-        if (!transfer)
-            return heedi_fail_memory(context, "a larger key/value cache", bytes);
-        if (session->transfer)
-            heedi_free(&session->env, session->transfer);
-        session->transfer = transfer;
-        session->transfer_elems = bytes / sizeof(float);
-    }
-    enum heed_status status = HEED_OK;
+    enum heed_status status = heedi_marian_reserve_transfer(session, context, bytes);
     for (int32_t i = 0; i < 2 * session->marian->config.decoder_layers; i++) {
         struct heed_state *source = i % 2 ? from->v[i / 2] : from->k[i / 2];
         struct heed_state *target = i % 2 ? to->v[i / 2] : to->k[i / 2];
@@ -124,6 +115,10 @@ static enum heed_status choose_decoder(struct heedi_marian_session *session,
     enum heed_status status = heedi_marian_acquire_run(session, context, &bucket, &run);
     if (status == HEED_OK && (grows || !before))
         status = heedi_marian_acquire_states(session, context, run, false, &session->self_now);
+    else if (status == HEED_OK)
+        status = heedi_marian_fit_states(session, context, run, false, &session->self_now);
+    if (status == HEED_OK)
+        status = heedi_marian_fit_states(session, context, run, true, &session->cross_now);
     if (status == HEED_OK)
         status = heedi_marian_bind_states(session, context, run, false, session->self_now);
     if (status == HEED_OK)

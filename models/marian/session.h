@@ -49,7 +49,7 @@ struct heedi_marian_session {
     uint64_t clock;
     struct heedi_marian_run runs[HEEDI_MARIAN_INSTANCES];
     struct heedi_marian_states self[HEEDI_MARIAN_STATE_SETS], cross[HEEDI_MARIAN_STATE_SETS];
-    float *transfer; /* for moving keys into a larger cache */
+    float *transfer; /* for moving keys into a larger cache, or to another device */
     size_t transfer_elems;
 
     /* The batch. */
@@ -75,6 +75,15 @@ enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *sessio
                                              struct heed_context *context,
                                              const struct heedi_marian_run *run, bool cross,
                                              struct heedi_marian_states **states);
+/* Where a program uses states on other devices than those they lie on: *states becomes a copy
+ * there. */
+enum heed_status heedi_marian_fit_states(struct heedi_marian_session *session,
+                                         struct heed_context *context,
+                                         const struct heedi_marian_run *run, bool cross,
+                                         struct heedi_marian_states **states);
+/* Room for `bytes` in session->transfer. */
+enum heed_status heedi_marian_reserve_transfer(struct heedi_marian_session *session,
+                                               struct heed_context *context, size_t bytes);
 enum heed_status heedi_marian_bind_states(struct heedi_marian_session *session,
                                           struct heed_context *context,
                                           struct heedi_marian_run *run, bool cross,

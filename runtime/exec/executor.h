@@ -84,6 +84,9 @@ struct heedi_cost heedi_program_cost(const struct heed_program *program, uint32_
 const struct heedi_state_slot *heedi_program_state(const struct heed_program *program,
                                                    const char *name);
 
+/* Whether `state` lies on the device on which the program uses the state of that name. */
+bool heedi_program_takes(const struct heed_program *program, const char *name,
+                         const struct heed_state *state);
 /* True unless a device that it runs on was set aside. */
 bool heedi_program_usable(const struct heed_program *program);
 

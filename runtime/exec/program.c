@@ -328,6 +328,12 @@ static void place(const struct heed_program *program, int32_t n, heed_placement_
     fn(user, &placement);
 }
 
+bool heedi_program_takes(const struct heed_program *program, const char *name,
+                         const struct heed_state *state) {
+    const struct heedi_state_slot *slot = heedi_program_state(program, name);
+    return slot != NULL && slot->device == state->device;
+}
+
 bool heedi_program_usable(const struct heed_program *program) {
     for (uint32_t p = 0; p < program->part_count; p++)
         if (atomic_load(&program->parts[p].device->aside))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A device that fails in the middle of a translation: the next backend of the list begins the batch
- * anew, and the text is what that backend gives alone. */
+/* Models on several devices: one that fails in the middle of a translation, and keys and values
+ * that one writes and another reads. The text is always what one device gives alone. */
 #include "tests/support/fake_backend.h"
 #include "tests/support/memory.h"
 #include "tests/unit/models/tiny_marian.h"
@@ -136,12 +136,25 @@ static void other_failures_set_nothing_aside(void **state) {
     close_suite(&suite);
 }
 
+/* The encoder's part of the cache is written on one device and read on another. */
+static void keys_go_where_they_are_read(void **state) {
+    (void)state;
+    (void)run_alone();
+    struct suite suite = open_suite("fake_a,fake_b,only");
+    fake_a.runs[HEED_OP_ATTENTION] = false;
+    run(&suite, &found);
+    assert_memory_equal(&found, &expected, sizeof found);
+    assert_true(atomic_load(&fake_a.runs_done) > 0 && atomic_load(&fake_b.runs_done) > 0);
+    close_suite(&suite);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_goes_on_wherever_one_fails),
         cmocka_unit_test(memory_that_an_instance_lacks_is_no_end),
         cmocka_unit_test(without_another_the_reason_is_told),
         cmocka_unit_test(other_failures_set_nothing_aside),
+        cmocka_unit_test(keys_go_where_they_are_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
