@@ -14,6 +14,7 @@
  *            on the way of a product; then bias and activation */
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "params.h"
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
@@ -83,7 +84,7 @@ void main() {
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
     precise float total[TM * TN], sum[TM * TN];
-    for (uint i = 0; i < TM * TN; i++)
+    [[unroll]] for (uint i = 0; i < TM * TN; i++)
         total[i] = sum[i] = 0.0;
     for (uint p = 0; p < it.k; p += DEPTH) {
         barrier();
@@ -92,28 +93,28 @@ void main() {
         barrier();
         for (uint q = 0; q < DEPTH; q++) {
             float left[TM], right[TN];
-            for (uint i = 0; i < TM; i++)
+            [[unroll]] for (uint i = 0; i < TM; i++)
                 left[i] = a_piece[q * A_PITCH + top + i];
-            for (uint j = 0; j < TN; j++)
+            [[unroll]] for (uint j = 0; j < TN; j++)
                 right[j] = b_piece[q * B_PITCH + x + j * TX];
-            for (uint i = 0; i < TM; i++)
-                for (uint j = 0; j < TN; j++)
+            [[unroll]] for (uint i = 0; i < TM; i++)
+                [[unroll]] for (uint j = 0; j < TN; j++)
                     sum[i * TN + j] = fma(left[i], right[j], sum[i * TN + j]);
         }
         if ((p + DEPTH) % HEED_MATMUL_SEGMENT == 0 || p + DEPTH >= it.k)
-            for (uint i = 0; i < TM * TN; i++) {
+            [[unroll]] for (uint i = 0; i < TM * TN; i++) {
                 total[i] += sum[i];
                 sum[i] = 0.0;
             }
     }
 
-    for (uint j = 0; j < TN; j++) {
+    [[unroll]] for (uint j = 0; j < TN; j++) {
         const uint column = first_column + x + j * TX;
         const uint at = it.bias_offset + column * it.bias_stride;
         float offset = 0.0;
         if (BIAS_TYPE != 0 && column < it.n)
             offset = heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
-        for (uint i = 0; i < TM; i++) {
+        [[unroll]] for (uint i = 0; i < TM; i++) {
             const uint row = first_row + top + i;
             if (row < it.m && column < it.n)
                 y[it.y_offset + (batch * it.m + row) * it.n + column] =

@@ -57,6 +57,11 @@
 #define HEED_MATMUL_ALONG 7 /* what lies in memory with neighbours along k: */
 #define HEED_MATMUL_A_ALONG 1
 #define HEED_MATMUL_B_ALONG 2
+#define HEED_MATMUL_ROWS 3 /* of matmul_skinny.comp: rows, a power of two, at most 16, */
+#define HEED_MATMUL_WIDE 4 /* and whether it may load 16 bytes at a time */
+#define HEED_MATMUL_LANES 16  /* its invocations along k, */
+#define HEED_MATMUL_COLUMNS 8 /* along columns, */
+#define HEED_MATMUL_STEP 8    /* and how many elements one reads at a time */
 
 /* y[batch, i, j]: contiguous; a batch has two indices, the second below `inner`. */
 struct heed_matmul_params {

@@ -82,47 +82,106 @@ static uint64_t tile_count(const struct heed_matmul_params *it, const struct til
     return it->batches * ((it->m + rows - 1) / rows) * ((it->n + columns - 1) / columns);
 }
 
-/* The largest tile of which there are enough to fill a device; none is larger than the least that
- * every device offers, 128 invocations and 16 KB. */
-static const struct tile *choose_tile(const struct heed_matmul_params *it) {
-    static const struct tile tiles[] = {
+/* Whether to choose as suits a device in software. One that is forced to content itself with the
+ * least of workgroups chooses as a phone does, so that tests see what a GPU runs. */
+static bool in_software(const struct vk_node *node) {
+    return node->plugin->device.software && node->plugin->device.limits.workgroup > 128;
+}
+
+/* Every tile is within the least that all devices offer, 128 invocations and 16 KB. Of a GPU's, the
+ * largest of which there are enough to fill it; a device in software has no lack of registers, and
+ * is the quicker the more each invocation computes from what it loads. */
+static const struct tile *choose_tile(bool slow_loads, const struct heed_matmul_params *it) {
+    static const struct tile gpu[] = {
         {.tx = 16, .ty = 8, .tm = 8, .tn = 4}, /* 64 x 64 */
         {.tx = 8, .ty = 8, .tm = 4, .tn = 4},  /* 32 x 32 */
         {.tx = 16, .ty = 4, .tm = 4, .tn = 2}, /* 16 x 32 */
     };
-    const uint32_t last = sizeof tiles / sizeof *tiles - 1;
+    static const struct tile software[] = {
+        {.tx = 8, .ty = 8, .tm = 8, .tn = 8}, /* 64 x 64 */
+        {.tx = 8, .ty = 4, .tm = 8, .tn = 8}, /* 32 x 64 */
+        {.tx = 8, .ty = 2, .tm = 8, .tn = 8}, /* 16 x 64 */
+    };
+    _Static_assert(sizeof gpu == sizeof software, "both lists are searched alike");
+    const struct tile *tiles = slow_loads ? software : gpu;
+    const uint32_t last = sizeof gpu / sizeof *gpu - 1, enough = slow_loads ? 4 : 128;
     uint32_t chosen = 0;
-    while (chosen < last && (tile_count(it, &tiles[chosen]) < 64 ||
+    while (chosen < last && (tile_count(it, &tiles[chosen]) < enough ||
                              it->m <= tiles[chosen].ty * tiles[chosen].tm / 2))
         chosen++;
     return &tiles[chosen];
+}
+
+static struct vk_request in_tiles(const struct vk_node *node,
+                                  const struct heed_matmul_params *params) {
+    const struct tile *tile = choose_tile(in_software(node), params);
+    struct vk_request request = {.shader = VK_SHADER_MATMUL, .groups = tile_count(params, tile)};
+    uint32_t *constants = request.constants;
+    constants[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty;
+    constants[HEED_MATMUL_TX] = tile->tx;
+    constants[HEED_MATMUL_TY] = tile->ty;
+    constants[HEED_MATMUL_TM] = tile->tm;
+    constants[HEED_MATMUL_TN] = tile->tn;
+    constants[HEED_MATMUL_ALONG] =
+        (params->a_k <= 1 ? HEED_MATMUL_A_ALONG : 0) | (params->b_k <= 1 ? HEED_MATMUL_B_ALONG : 0);
+    return request;
+}
+
+/* ---- few rows ---- */
+
+/* In software, loads cost more than what is done with them, and tiles load less. */
+static bool is_skinny(const struct vk_node *node, const struct heed_matmul_params *params) {
+    return params->m <= (in_software(node) ? 4 : 16) && params->b_k <= 1;
+}
+
+/* Whether lines along k begin on boundaries of 16 bytes: where those of an operand begin are sums
+ * of multiples of `strides`. */
+static bool aligned(enum heed_dtype type, const uint32_t strides[4]) {
+    const uint32_t elems = 16 / (uint32_t)heed_dtype_bytes(type);
+    for (int i = 0; i < 4; i++)
+        if (strides[i] % elems != 0)
+            return false;
+    return true;
+}
+
+static struct vk_request skinny(const struct vk_node *node,
+                                const struct heed_matmul_params *params) {
+    const uint32_t a[4] = {params->a_offset, params->a_row, params->a_batch[0], params->a_batch[1]};
+    const uint32_t b[4] = {params->b_offset, params->b_n, params->b_batch[0], params->b_batch[1]};
+    struct vk_request request = {.shader = VK_SHADER_MATMUL_SKINNY,
+                                 .groups =
+                                     (uint64_t)params->batches *
+                                     ((params->n + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS)};
+    uint32_t rows = 1;
+    while (rows < params->m)
+        rows *= 2;
+    request.constants[HEED_CONSTANT_WIDTH] = HEED_MATMUL_LANES * HEED_MATMUL_COLUMNS;
+    request.constants[HEED_MATMUL_ROWS] = rows;
+    request.constants[HEED_MATMUL_WIDE] =
+        params->a_k == 1 && params->b_k == 1 && params->k % HEED_MATMUL_STEP == 0 &&
+        aligned(node->in[A].desc.dtype, a) && aligned(node->in[B].desc.dtype, b);
+    return request;
 }
 
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
     const struct heed_matmul_params params = shape_of(node);
-    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *bias = &node->in[BIAS];
-    const struct tile *tile = choose_tile(&params);
+    const struct vk_tensor *bias = &node->in[BIAS];
     const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
-    const struct vk_request request = {
-        .shader = VK_SHADER_MATMUL,
-        .constants = {[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty,
-                      [HEED_MATMUL_TYPES] =
-                          (uint32_t)a->desc.dtype + 16 * (uint32_t)b->desc.dtype + 256 * bias_type,
-                      [HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation,
-                      [HEED_MATMUL_TX] = tile->tx,
-                      [HEED_MATMUL_TY] = tile->ty,
-                      [HEED_MATMUL_TM] = tile->tm,
-                      [HEED_MATMUL_TN] = tile->tn,
-                      [HEED_MATMUL_ALONG] = (params.a_k <= 1 ? HEED_MATMUL_A_ALONG : 0) |
-                                            (params.b_k <= 1 ? HEED_MATMUL_B_ALONG : 0)},
-        .bindings = {heedi_vk_reads(a), heedi_vk_reads(b), heedi_vk_reads(bias),
-                     heedi_vk_writes(&node->out[0])},
-        .groups = tile_count(&params, tile),
-        .push = &params,
-        .push_bytes = sizeof params,
-    };
+    if (heed_desc_elems(&node->out[0].desc) == 0)
+        return HEED_OK;
+    struct vk_request request =
+        is_skinny(node, &params) ? skinny(node, &params) : in_tiles(node, &params);
+    request.constants[HEED_MATMUL_TYPES] =
+        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
+    request.constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
+    request.bindings[0] = heedi_vk_reads(&node->in[A]);
+    request.bindings[1] = heedi_vk_reads(&node->in[B]);
+    request.bindings[2] = heedi_vk_reads(bias);
+    request.bindings[3] = heedi_vk_writes(&node->out[0]);
+    request.push = &params;
+    request.push_bytes = sizeof params;
     return heedi_vk_dispatch(program, index, &request, error);
 }
 
