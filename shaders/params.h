@@ -118,6 +118,20 @@ struct heed_copy_params {
     uint32_t x_offset, y_offset;
 };
 
+/* Rows as those of heed_layer_norm_params. */
+struct heed_argmax_params {
+    uint32_t rows, n;
+    uint32_t dims[4], x_strides[4], x_stride;
+    uint32_t x_offset, y_offset;
+};
+
+/* k results of each row, [rows, k]. */
+struct heed_top_k_params {
+    uint32_t rows, n, k;
+    uint32_t dims[4], x_strides[4], x_stride;
+    uint32_t x_offset, values_offset, indices_offset;
+};
+
 /* x[i, j, c], c < n, j < steps, goes to state[row[i], pos[i] + j, c]. */
 struct heed_cache_append_params {
     uint32_t count, steps, n;
