@@ -21,6 +21,9 @@ expect 0 "$work/build/bin/heed" translate "$text"
 same "$work/out" "$work/wanted"
 expect 0 "$work/build/bin/heed" devices -v
 grep -q 'linked in' "$work/out" || wrong "scalar is not linked in"
+# a program that uses Vulkan itself finds none of its functions here
+nm "$(find "$work/build" -name libheed.a)" 2>/dev/null | grep -E ' [A-Z] (vk|volk)[A-Z]' |
+    grep -v ' U ' >"$work/out" && wrong "libheed.a defines names of Vulkan's"
 expect 0 "$3" --install "$work/build" --prefix "$work/installed"
 expect 0 "$work/installed/bin/heed" translate "$text"
 same "$work/out" "$work/wanted"
