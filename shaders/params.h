@@ -71,6 +71,25 @@ struct heed_matmul_params {
     uint32_t a_offset, b_offset, bias_offset, y_offset;
 };
 
+/* attention.comp: the widest heads, and bits of `flags`. */
+#define HEED_ATTENTION_MOST_WIDTH 512
+#define HEED_ATTENTION_CAUSAL 1
+#define HEED_ATTENTION_ROW_BY_KEY 2 /* kv_row has an entry for each key */
+#define HEED_ATTENTION_GROUP 4      /* times heads of q per head of k */
+
+/* q, the bias and the tables lie in what the instance owns, and are counted from its start, and so
+ * are y and the weights where these are asked for; what is absent has the greatest offset. Strides
+ * are those of batches or rows, heads, times. */
+struct heed_attention_params {
+    uint32_t batches, heads, queries, keys, d, dv;
+    uint32_t q_offset, q_strides[3], k_offset, k_strides[3], v_offset, v_strides[3];
+    uint32_t bias_offset, y_offset, weights;
+    uint32_t key_len, q_start, kv_row, q_offsets, kv_offsets;
+    uint32_t sequences, kv_rows; /* stretches of packed queries; of packed keys, or rows of k */
+    uint32_t flags, window, max_len;
+    float scale;
+};
+
 /* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride
  * apart. */
 struct heed_softmax_params {

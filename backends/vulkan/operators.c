@@ -13,6 +13,7 @@ const struct vk_shader_info heedi_vk_shaders[VK_SHADER_COUNT] = {
 /* clang-format off */
 const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_MATMUL] = &heedi_vk_matmul,
+    [HEED_OP_ATTENTION] = &heedi_vk_attention,
     [HEED_OP_SOFTMAX] = &heedi_vk_softmax,
     [HEED_OP_LOG_SOFTMAX] = &heedi_vk_softmax,
     [HEED_OP_LAYER_NORM] = &heedi_vk_layer_norm,

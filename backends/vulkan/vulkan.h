@@ -245,7 +245,7 @@ struct vk_operator {
 };
 extern const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE];
 
-extern const struct vk_operator heedi_vk_matmul;
+extern const struct vk_operator heedi_vk_matmul, heedi_vk_attention;
 extern const struct vk_operator heedi_vk_softmax, heedi_vk_layer_norm;
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
 extern const struct vk_operator heedi_vk_embedding, heedi_vk_positions;

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attention in all the forms of heed/ops.h: a workgroup per query. */
+#include <math.h>
+
+#include "vulkan.h"
+
+_Static_assert(sizeof(struct heed_attention_params) == HEED_PUSH_BYTES, "as the shader sees it");
+
+/* Whether a tensor lies in memory that an instance owns, where a shader sees it without a binding
+ * of its own. */
+static bool owned(const struct vk_tensor *tensor) {
+    return tensor->role != HEED_ROLE_CONSTANT && tensor->role != HEED_ROLE_STATE;
+}
+
+static const char *accept_tables(struct vk_node *node) {
+    for (uint32_t i = HEED_ATTENTION_KEY_LEN; i <= HEED_ATTENTION_KV_OFFSETS; i++) {
+        const struct vk_tensor *table = &node->in[i];
+        if (!heedi_vk_present(table))
+            continue;
+        if (table->desc.dtype != HEED_I32)
+            return "lengths, starts, rows and offsets must be i32";
+        if (!owned(table))
+            return "lengths, starts, rows and offsets may not be constant";
+        if (!heed_desc_contiguous(&table->desc))
+            node->contiguous |= 1u << i;
+    }
+    return NULL;
+}
+
+static const char *accept(struct vk_node *node) {
+    const struct heed_attention_attrs *attrs = &node->attrs.attention;
+    const struct vk_tensor *bias = &node->in[HEED_ATTENTION_BIAS];
+    if (attrs->score > HEED_SCORE_SCALED || attrs->causal > 1 || attrs->return_weights > 1)
+        return "unknown kind of score, or value of a flag";
+    if ((attrs->return_weights != 0) != heedi_vk_present(&node->out[1]) ||
+        (heedi_vk_present(&node->out[1]) && node->out[1].desc.dtype != HEED_F32))
+        return "weights must be f32, and there where they are asked for";
+    for (uint32_t i = HEED_ATTENTION_Q; i <= HEED_ATTENTION_V; i++) {
+        const struct heed_tensor_desc *desc = &node->in[i].desc;
+        if (!heedi_vk_is_float(&node->in[i]) || desc->rank != 4)
+            return "q, k and v must be of a float type and have four dimensions";
+        if (desc->dims[3] > HEED_ATTENTION_MOST_WIDTH)
+            return "the heads are too wide";
+        if (desc->dims[3] > 1 && desc->strides[3] != 1)
+            node->contiguous |= 1u << i;
+    }
+    if (node->in[HEED_ATTENTION_Q].desc.dtype != HEED_F32 || node->out[0].desc.dtype != HEED_F32)
+        return "q and the result must be f32";
+    if (!owned(&node->in[HEED_ATTENTION_Q]))
+        return "q may not be constant";
+    if (heedi_vk_present(bias) && (!heedi_vk_is_float(bias) || !owned(bias)))
+        return "the bias must be of a float type and may not be constant";
+    return accept_tables(node);
+}
+
+/* Number of a tensor's first element when those of all that the instance owns are counted. */
+static uint32_t place(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
+    if (!heedi_vk_present(tensor))
+        return UINT32_MAX;
+    const int64_t bytes = program->storages[tensor->storage].offset_bytes;
+    return (uint32_t)(bytes / (int64_t)heed_dtype_bytes(tensor->desc.dtype) + tensor->offset_elems);
+}
+
+static void set_strides(uint32_t strides[3], const struct heed_tensor_desc *desc) {
+    for (uint32_t i = 0; i < 3; i++)
+        strides[i] = (uint32_t)desc->strides[i];
+}
+
+static void set_tables(struct heed_attention_params *params,
+                       const struct heed_plugin_program *program, const struct vk_node *node) {
+    const struct heed_attention_attrs *attrs = &node->attrs.attention;
+    const struct vk_tensor *kv_row = &node->in[HEED_ATTENTION_KV_ROW];
+    const struct vk_tensor *q_offsets = &node->in[HEED_ATTENTION_Q_OFFSETS];
+    const struct vk_tensor *kv_offsets = &node->in[HEED_ATTENTION_KV_OFFSETS];
+    params->key_len = place(program, &node->in[HEED_ATTENTION_KEY_LEN]);
+    params->q_start = place(program, &node->in[HEED_ATTENTION_Q_START]);
+    params->kv_row = place(program, kv_row);
+    params->q_offsets = place(program, q_offsets);
+    params->kv_offsets = place(program, kv_offsets);
+    params->sequences = heedi_vk_present(q_offsets) ? (uint32_t)q_offsets->desc.dims[0] - 1 : 0;
+    params->kv_rows = heedi_vk_present(kv_offsets)
+                          ? (uint32_t)kv_offsets->desc.dims[0] - 1
+                          : (uint32_t)node->in[HEED_ATTENTION_K].desc.dims[0];
+    params->flags =
+        HEED_ATTENTION_GROUP * (params->heads / (uint32_t)node->in[HEED_ATTENTION_K].desc.dims[1]);
+    if (attrs->causal != 0)
+        params->flags |= HEED_ATTENTION_CAUSAL;
+    if (heedi_vk_present(kv_row) && kv_row->desc.rank == 2)
+        params->flags |= HEED_ATTENTION_ROW_BY_KEY;
+}
+
+static struct heed_attention_params params_of(const struct heed_plugin_program *program,
+                                              const struct vk_node *node) {
+    const struct heed_attention_attrs *attrs = &node->attrs.attention;
+    const struct vk_tensor *q = &node->in[HEED_ATTENTION_Q];
+    const struct vk_tensor *k = &node->in[HEED_ATTENTION_K];
+    const struct vk_tensor *v = &node->in[HEED_ATTENTION_V];
+    struct heed_attention_params params = {
+        .batches = (uint32_t)q->desc.dims[0],
+        .heads = (uint32_t)q->desc.dims[1],
+        .queries = (uint32_t)q->desc.dims[2],
+        .keys = (uint32_t)k->desc.dims[2],
+        .d = (uint32_t)q->desc.dims[3],
+        .dv = (uint32_t)v->desc.dims[3],
+        .q_offset = place(program, q),
+        .k_offset = (uint32_t)k->offset_elems,
+        .v_offset = (uint32_t)v->offset_elems,
+        .bias_offset = place(program, &node->in[HEED_ATTENTION_BIAS]),
+        .y_offset = attrs->return_weights != 0 ? place(program, &node->out[0])
+                                               : (uint32_t)node->out[0].offset_elems,
+        .weights = place(program, &node->out[1]),
+        .max_len = attrs->max_len,
+        .window = attrs->window,
+        .scale = 1.0f,
+    };
+    if (attrs->score == HEED_SCORE_SCALED)
+        params.scale = attrs->scale != 0.0f ? attrs->scale : 1.0f / sqrtf((float)params.d);
+    set_strides(params.q_strides, &q->desc);
+    set_strides(params.k_strides, &k->desc);
+    set_strides(params.v_strides, &v->desc);
+    set_tables(&params, program, node);
+    return params;
+}
+
+/* Without keys there may be no memory for them. */
+static struct vk_binding binding_of(const struct vk_tensor *tensor) {
+    const struct vk_binding none = {.storage = VK_STORAGE_NONE};
+    return heed_desc_elems(&tensor->desc) > 0 ? heedi_vk_reads(tensor) : none;
+}
+
+/* As wide as there are keys or columns, in four subgroups at most. */
+static uint32_t width_of(const struct heed_plugin *plugin,
+                         const struct heed_attention_params *params) {
+    const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
+    const uint32_t width = heedi_vk_row_width(plugin, n);
+    return width < 128 ? width : 128;
+}
+
+static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
+                              struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    const struct vk_tensor *k = &node->in[HEED_ATTENTION_K], *v = &node->in[HEED_ATTENTION_V];
+    const struct vk_tensor *bias = &node->in[HEED_ATTENTION_BIAS], *y = &node->out[0];
+    if (program->instance_bytes > program->plugin->device.limits.range_bytes)
+        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
+                             "%s: %llu bytes of activations are more than a storage buffer of this "
+                             "device",
+                             node->name, (unsigned long long)program->instance_bytes);
+    const struct heed_attention_params params = params_of(program, node);
+    const bool nothing = heed_desc_elems(&y->desc) == 0 && params.weights == UINT32_MAX;
+    struct vk_request request = {
+        .shader = VK_SHADER_ATTENTION,
+        .constants = {[HEED_CONSTANT_WIDTH] = width_of(program->plugin, &params),
+                      [1] = (uint32_t)k->desc.dtype,
+                      [2] = (uint32_t)v->desc.dtype},
+        .bindings = {{.storage = VK_STORAGE_ALL}, binding_of(k), binding_of(v), heedi_vk_writes(y)},
+        .groups = nothing ? 0 : (uint64_t)params.batches * params.heads * params.queries,
+        .push = &params,
+        .push_bytes = sizeof params,
+    };
+    if (params.weights != UINT32_MAX)
+        request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
+    if (heedi_vk_present(bias)) {
+        request.constants[3] = (uint32_t)bias->desc.dtype;
+        heedi_vk_strides4(NULL, &bias->desc, &request.constants[4]);
+    }
+    return heedi_vk_dispatch(program, index, &request, error);
+}
+
+const struct vk_operator heedi_vk_attention = {
+    .attrs_size = sizeof(struct heed_attention_attrs), .accept = accept, .build = build};
