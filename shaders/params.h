@@ -129,7 +129,7 @@ struct heed_embedding_params {
     uint32_t table_offset, ids_offset, scale_offset, scale_stride, y_offset;
 };
 
-/* y[i] = x[i], i over dims. */
+/* y[i] = x[i], i over dims; of cast.comp too, where y is contiguous. */
 struct heed_copy_params {
     uint32_t count;
     uint32_t dims[4];

@@ -29,6 +29,7 @@ const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_POSITIONS] = &heedi_vk_positions,
     [HEED_OP_CONCAT] = &heedi_vk_concat,
     [HEED_OP_COPY] = &heedi_vk_copy,
+    [HEED_OP_CAST] = &heedi_vk_cast,
     [HEED_OP_ARGMAX] = &heedi_vk_argmax,
     [HEED_OP_TOP_K] = &heedi_vk_top_k,
     [HEED_OP_CACHE_APPEND] = &heedi_vk_cache_append,

@@ -249,7 +249,8 @@ extern const struct vk_operator heedi_vk_matmul, heedi_vk_attention;
 extern const struct vk_operator heedi_vk_softmax, heedi_vk_layer_norm;
 extern const struct vk_operator heedi_vk_binary, heedi_vk_unary, heedi_vk_gelu, heedi_vk_scale;
 extern const struct vk_operator heedi_vk_embedding, heedi_vk_positions;
-extern const struct vk_operator heedi_vk_concat, heedi_vk_copy, heedi_vk_argmax, heedi_vk_top_k;
+extern const struct vk_operator heedi_vk_concat, heedi_vk_copy, heedi_vk_cast;
+extern const struct vk_operator heedi_vk_argmax, heedi_vk_top_k;
 extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
 
 /* ---- plugin.c ---- */

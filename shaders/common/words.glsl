@@ -41,3 +41,31 @@ uint widened(uint bits, uint type) {
         return floatBitsToUint(float(int(bits << 24) >> 24));
     return bits;
 }
+
+/* The bits of binary32 rounded to nearest, ties to even, by leaving out `shift` > 0 of them. */
+uint rounded(uint bits, uint shift) {
+    return (bits + (1u << (shift - 1)) - 1 + (bits >> shift & 1)) >> shift;
+}
+
+/* The bits of a binary32 rounded to binary16; overflow gives infinity, NaN stays NaN. */
+uint narrowed_f16(uint bits) {
+    const uint sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u)
+        return sign | 0x7e00u | magnitude >> 13 & 0x3ffu;
+    if (magnitude >= 0x477ff000u) /* 65520 */
+        return sign | 0x7c00u;
+    if (magnitude <= 0x33000000u) /* 2^-25 */
+        return sign;
+    if (magnitude < 0x38800000u) /* 2^-14: the result is subnormal */
+        return sign | rounded(magnitude & 0x7fffffu | 0x800000u, 126 - (magnitude >> 23));
+    return sign | rounded(magnitude - 0x38000000u, 13);
+}
+
+/* The bits of a binary32 as those of a float type. */
+uint narrowed(uint bits, uint type) {
+    if (type == HEED_TYPE_F16)
+        return narrowed_f16(bits);
+    if (type == HEED_TYPE_BF16)
+        return (bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40u : rounded(bits, 16);
+    return bits;
+}
