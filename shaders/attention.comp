@@ -10,7 +10,7 @@
  * Workgroup: one query of one head. Each invocation scores one of a block of `width` keys; then
  *            each has a column of v, in as many teams as there is room for, which share the keys
  * Dispatch:  (batches x heads x queries, 1, 1)
- * Shared:    8 HEED_ATTENTION_MOST_WIDTH + 12 HEED_MAX_WIDTH + 4 bytes
+ * Shared:    16 ROOM + 4 HEED_MAX_WIDTH + 4 bytes
  * Needs:     nothing
  * Error:     scores as sums of d products; sums over keys, rescaled once for each block */
 #version 450
@@ -21,13 +21,14 @@
 #include "common/floats.glsl"
 #include "common/reduce.glsl"
 
-layout(constant_id = 1) const uint K_TYPE = HEED_TYPE_F32;
-layout(constant_id = 2) const uint V_TYPE = HEED_TYPE_F32;
-layout(constant_id = 3) const uint BIAS_TYPE = 0; /* 0: none */
-layout(constant_id = 4) const uint BIAS_STRIDE_BATCH = 0;
-layout(constant_id = 5) const uint BIAS_STRIDE_HEAD = 0;
-layout(constant_id = 6) const uint BIAS_STRIDE_QUERY = 0;
-layout(constant_id = 7) const uint BIAS_STRIDE_KEY = 0;
+layout(constant_id = HEED_ATTENTION_TYPES) const uint TYPES = HEED_TYPE_F32 | HEED_TYPE_F32 << 4;
+layout(constant_id = HEED_ATTENTION_ROOM) const uint ROOM = HEED_ATTENTION_MOST_WIDTH;
+layout(constant_id = HEED_ATTENTION_BIAS_STRIDES) const uint BIAS_STRIDE_BATCH = 0;
+layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 1) const uint BIAS_STRIDE_HEAD = 0;
+layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 2) const uint BIAS_STRIDE_QUERY = 0;
+layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 3) const uint BIAS_STRIDE_KEY = 0;
+const uint K_TYPE = TYPES & 15, V_TYPE = TYPES >> 4 & 15;
+const uint BIAS_TYPE = TYPES >> 8; /* 0: none */
 
 layout(binding = 0) readonly buffer Memory { uint memory[]; };
 layout(binding = 1) readonly buffer K { uint k[]; };
@@ -38,10 +39,11 @@ layout(push_constant) uniform Push { heed_attention_params it; };
 const uint MINUS_INFINITY = 0xff800000u;
 const uint NONE = 0xffffffffu;
 
-shared float query[HEED_ATTENTION_MOST_WIDTH];
-shared float sums[HEED_ATTENTION_MOST_WIDTH]; /* of weighted values; one for each team */
-shared float weights[HEED_MAX_WIDTH];
-shared uint rows[HEED_MAX_WIDTH]; /* of the keys, NONE: not visible */
+/* Each has room for d, dv and the width of the workgroup. */
+shared float query[ROOM];
+shared float sums[ROOM]; /* of weighted values, one for each team */
+shared float weights[ROOM];
+shared uint rows[ROOM]; /* of the keys, NONE: not visible */
 shared uint found;
 
 int entry(uint table, uint index) {

@@ -71,7 +71,10 @@ struct heed_matmul_params {
     uint32_t a_offset, b_offset, bias_offset, y_offset;
 };
 
-/* attention.comp: the widest heads, and bits of `flags`. */
+/* attention.comp: constants, the widest heads, and bits of `flags`. */
+#define HEED_ATTENTION_TYPES 1        /* k + 16 v + 256 bias; bias 0: absent */
+#define HEED_ATTENTION_ROOM 2         /* d, dv and the width of the workgroup at least */
+#define HEED_ATTENTION_BIAS_STRIDES 3 /* four of them */
 #define HEED_ATTENTION_MOST_WIDTH 512
 #define HEED_ATTENTION_CAUSAL 1
 #define HEED_ATTENTION_ROW_BY_KEY 2 /* kv_row has an entry for each key */

@@ -136,6 +136,14 @@ static uint32_t width_of(const struct heed_plugin *plugin,
     return width < 128 ? width : 128;
 }
 
+/* Elements of arrays in shared memory: a power of two, so that few pipelines are needed. */
+static uint32_t room_of(const struct heed_attention_params *params, uint32_t width) {
+    uint32_t room = width;
+    while (room < params->d || room < params->dv)
+        room *= 2;
+    return room;
+}
+
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
@@ -148,11 +156,13 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
                              node->name, (unsigned long long)program->instance_bytes);
     const struct heed_attention_params params = params_of(program, node);
     const bool nothing = heed_desc_elems(&y->desc) == 0 && params.weights == UINT32_MAX;
+    const uint32_t width = width_of(program->plugin, &params);
     struct vk_request request = {
         .shader = VK_SHADER_ATTENTION,
-        .constants = {[HEED_CONSTANT_WIDTH] = width_of(program->plugin, &params),
-                      [1] = (uint32_t)k->desc.dtype,
-                      [2] = (uint32_t)v->desc.dtype},
+        .constants = {[HEED_CONSTANT_WIDTH] = width,
+                      [HEED_ATTENTION_TYPES] = (uint32_t)k->desc.dtype | (uint32_t)v->desc.dtype
+                                                                             << 4,
+                      [HEED_ATTENTION_ROOM] = room_of(&params, width)},
         .bindings = {{.storage = VK_STORAGE_ALL}, binding_of(k), binding_of(v), heedi_vk_writes(y)},
         .groups = nothing ? 0 : (uint64_t)params.batches * params.heads * params.queries,
         .push = &params,
@@ -161,8 +171,8 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     if (params.weights != UINT32_MAX)
         request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
     if (heedi_vk_present(bias)) {
-        request.constants[3] = (uint32_t)bias->desc.dtype;
-        heedi_vk_strides4(NULL, &bias->desc, &request.constants[4]);
+        request.constants[HEED_ATTENTION_TYPES] |= (uint32_t)bias->desc.dtype << 8;
+        heedi_vk_strides4(&y->desc, &bias->desc, &request.constants[HEED_ATTENTION_BIAS_STRIDES]);
     }
     return heedi_vk_dispatch(program, index, &request, error);
 }
