@@ -30,10 +30,12 @@ static int setup(void **state) {
     static struct agree_suite suite;
     static const uint32_t threads[AGREE_EXECUTORS] = {1, 2, 4, 4};
     memset(&suite, 0, sizeof suite);
-    const char *seed = getenv("HEED_SEED"), *only = getenv("HEED_CASE");
+    const char *seed = getenv("HEED_SEED"), *only = getenv("HEED_CASE"),
+               *every = getenv("HEED_TEST_EVERY");
     suite.seed = seed != NULL ? strtoull(seed, NULL, 0) : 20240229;
     suite.drawn_seed = seed != NULL;
     suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
+    suite.every = every != NULL && strtoll(every, NULL, 0) > 0 ? strtoll(every, NULL, 0) : 1;
     *state = &suite;
     suite.numeric = backend->numeric;
     suite.rows_vary = backend->rows_vary;
@@ -80,7 +82,7 @@ int agree_main(const struct CMUnitTest *tests, size_t count) {
 
 static void check_coverage(const struct agree_suite *suite, enum heed_op op,
                            const struct agree_coverage *coverage) {
-    if (suite->drawn_seed || suite->only_case >= 0)
+    if (suite->drawn_seed || suite->only_case >= 0 || suite->every > 1)
         return;
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++) {
         for (uint32_t dtype = 0; dtype <= HEED_I8; dtype++) {
@@ -103,7 +105,7 @@ void agree_cases(struct agree_suite *suite, enum heed_op op, int64_t count,
                  void (*draw)(struct agree_case *it)) {
     struct agree_coverage coverage = {.empty = 0};
     for (int64_t i = 0; i < count; i++) {
-        if (suite->only_case >= 0 && suite->only_case != i)
+        if ((suite->only_case >= 0 && suite->only_case != i) || i % suite->every != 0)
             continue;
         struct agree_case it = {.suite = suite, .coverage = &coverage};
         it.random.state = suite->seed;

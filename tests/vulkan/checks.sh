@@ -3,12 +3,12 @@
 # The checks of operators once more, on a device in software that pretends to be another, or under
 # the layer that checks how Vulkan is used:
 #     checks.sh small|narrow|wide|validation PROGRAM...
-# They run on the device as it is beside all other backends' (tests/check).
+# Every case runs on the device as it is, beside all other backends (tests/check); here one of ten.
 form=${1:?usage: checks.sh small|narrow|wide|validation PROGRAM...}
 shift
 . "$(dirname -- "$0")/common.sh"
 need_device
-export HEED_TEST_BACKEND=vulkan
+export HEED_TEST_BACKEND=vulkan HEED_TEST_EVERY=10
 
 case $form in
 small) # the least that Vulkan 1.1 promises, which is what some phones give
