@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul: y[i, j] = act(sum_p a[i, p] b[p, j] + bias[j]), for batches of matrices.
+/* matmul: y[i, j] = act(sum_p a[i, p] b[p, j] scale[j] + bias[j]), for batches of matrices; scale
+ * is 1 unless b is i8. With quantised rows, a[i, p] is an integer, and a scale of row i is one more
+ * factor.
  *
- * Bindings:  0 a, 1 b, 2 bias (read, any strides, each f32, f16 or bf16; f16 and bf16 in words),
- *            3 y f32 (write, contiguous)
+ * Bindings:  0 a, 1 b, 2 bias (read, any strides, each of any float type, b also i8; in words),
+ *            3 y f32 (written, contiguous). With an i8 b, 0 holds a and y, 3 is scale f32 (read)
  * Workgroup: a tile of TY * TM rows and TX * TN columns; invocation (x, y) has rows y * TM + 0,
  *            1, ... and columns x, x + TX, ...; pieces of a and b, DEPTH of p at a time, lie in
  *            shared memory
  * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(n / (TX * TN)); columns count first, so that
  *            neighbouring workgroups share a
- * Shared:    4 * DEPTH * (TY * TM + TX * TN + 2)
+ * Shared:    4 * DEPTH * (TY * TM + TX * TN + 2) + 8 * TY * TM
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     the order of sums is that of params.h: at most SEGMENT + ceil(k / SEGMENT) roundings
- *            on the way of a product; then bias and activation */
+ *            on the way of a product; then bias and activation. Sums of integers are exact: f32
+ *            within a segment, where they stay below 2^24, then i32 */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -19,6 +22,7 @@
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
 #include "common/functions.glsl"
+#include "common/quantize.glsl"
 
 layout(constant_id = HEED_MATMUL_TYPES) const uint TYPES = 0;
 layout(constant_id = HEED_MATMUL_ACTIVATION) const uint ACTIVATION = HEED_UNARY_COPY;
@@ -26,9 +30,9 @@ layout(constant_id = HEED_MATMUL_TX) const uint TX = 8;
 layout(constant_id = HEED_MATMUL_TY) const uint TY = 8;
 layout(constant_id = HEED_MATMUL_TM) const uint TM = 4;
 layout(constant_id = HEED_MATMUL_TN) const uint TN = 4;
-layout(constant_id = HEED_MATMUL_ALONG) const uint ALONG = 3;
 
 const uint A_TYPE = TYPES & 15, B_TYPE = (TYPES >> 4) & 15, BIAS_TYPE = (TYPES >> 8) & 15;
+const bool QUANTIZED = (TYPES & HEED_MATMUL_QUANTIZED) != 0, SCALED = B_TYPE == HEED_TYPE_I8;
 const uint THREADS = TX * TY;
 const uint DEPTH = 16;
 const uint ROWS = TY * TM, COLUMNS = TX * TN;
@@ -38,21 +42,49 @@ const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
 layout(binding = 0) readonly buffer A { uint a[]; };
 layout(binding = 1) readonly buffer B { uint b[]; };
 layout(binding = 2) readonly buffer Bias { uint bias[]; };
-layout(binding = 3) writeonly buffer Y { float y[]; };
+layout(binding = 3) buffer Y { float y[]; };
+layout(binding = 0) buffer YBesideA { float y_beside_a[]; };
+layout(binding = 3) readonly buffer Scale { float scale[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; };
 
 shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
 shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
+shared float row_scale[ROWS], row_factor[ROWS];
+
+/* What is needed to quantise the tile's rows; THREADS is a multiple of ROWS. */
+void find_scales(uint start, uint first_row) {
+    const uint share = THREADS / ROWS, t = gl_LocalInvocationID.x;
+    uint greatest = 0;
+    if (first_row + t / share < it.m)
+        for (uint p = t % share; p < it.k; p += share) {
+            const uint at = start + (first_row + t / share) * it.a_row + p * it.a_k;
+            const float value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
+            greatest = max(greatest, floatBitsToUint(value) & 0x7fffffffu);
+        }
+    b_piece[t] = uintBitsToFloat(greatest);
+    barrier();
+    if (t < ROWS) {
+        greatest = 0;
+        for (uint i = 0; i < share; i++)
+            greatest = max(greatest, floatBitsToUint(b_piece[t * share + i]));
+        float factor;
+        row_scale[t] = quantize_scale(greatest, factor);
+        row_factor[t] = factor;
+    }
+    barrier();
+}
 
 /* Neighbouring invocations read neighbours in memory: along p, or along rows. */
 void fetch_a(uint start, uint first_row, uint p) {
     for (uint i = gl_LocalInvocationID.x; i < ROWS * DEPTH; i += THREADS) {
-        const bool along = (ALONG & HEED_MATMUL_A_ALONG) != 0;
+        const bool along = it.a_k <= 1;
         const uint row = along ? i / DEPTH : i % ROWS, q = along ? i % DEPTH : i / ROWS;
         float value = 0.0;
         if (first_row + row < it.m && p + q < it.k) {
             const uint at = start + (first_row + row) * it.a_row + (p + q) * it.a_k;
             value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
+            if (QUANTIZED)
+                value = quantize(value, row_factor[row]);
         }
         a_piece[q * A_PITCH + row] = value;
     }
@@ -60,7 +92,7 @@ void fetch_a(uint start, uint first_row, uint p) {
 
 void fetch_b(uint start, uint first_column, uint p) {
     for (uint i = gl_LocalInvocationID.x; i < COLUMNS * DEPTH; i += THREADS) {
-        const bool along = (ALONG & HEED_MATMUL_B_ALONG) != 0;
+        const bool along = it.b_k <= 1;
         const uint column = along ? i / DEPTH : i % COLUMNS, q = along ? i % DEPTH : i / COLUMNS;
         float value = 0.0;
         if (first_column + column < it.n && p + q < it.k) {
@@ -69,6 +101,22 @@ void fetch_b(uint start, uint first_column, uint p) {
         }
         b_piece[q * B_PITCH + column] = value;
     }
+}
+
+/* What is stored for a sum, all but the activation. */
+float finish(float total, uint row, uint column) {
+    precise float value = total;
+    if (SCALED) {
+        precise float factor = scale[it.scale_offset + column * it.scale_stride];
+        if (QUANTIZED)
+            factor = row_scale[row] * factor;
+        value = value * factor;
+    }
+    if (BIAS_TYPE != 0) {
+        const uint at = it.bias_offset + column * it.bias_stride;
+        value = value + heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
+    }
+    return value;
 }
 
 void main() {
@@ -84,8 +132,13 @@ void main() {
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
     precise float total[TM * TN], sum[TM * TN];
-    [[unroll]] for (uint i = 0; i < TM * TN; i++)
+    int whole[TM * TN];
+    [[unroll]] for (uint i = 0; i < TM * TN; i++) {
         total[i] = sum[i] = 0.0;
+        whole[i] = 0;
+    }
+    if (QUANTIZED)
+        find_scales(a_start, first_row);
     for (uint p = 0; p < it.k; p += DEPTH) {
         barrier();
         fetch_a(a_start, first_row, p);
@@ -103,23 +156,39 @@ void main() {
         }
         if ((p + DEPTH) % HEED_MATMUL_SEGMENT == 0 || p + DEPTH >= it.k)
             [[unroll]] for (uint i = 0; i < TM * TN; i++) {
-                total[i] += sum[i];
+                if (QUANTIZED)
+                    whole[i] += int(sum[i]);
+                else
+                    total[i] += sum[i];
                 sum[i] = 0.0;
             }
     }
 
-    [[unroll]] for (uint j = 0; j < TN; j++) {
-        const uint column = first_column + x + j * TX;
-        const uint at = it.bias_offset + column * it.bias_stride;
-        float offset = 0.0;
-        if (BIAS_TYPE != 0 && column < it.n)
-            offset = heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
-        [[unroll]] for (uint i = 0; i < TM; i++) {
-            const uint row = first_row + top + i;
-            if (row < it.m && column < it.n)
-                y[it.y_offset + (batch * it.m + row) * it.n + column] =
-                    heed_activate(ACTIVATION, BIAS_TYPE != 0 ? total[i * TN + j] + offset
-                                                             : total[i * TN + j]);
+    [[unroll]] for (uint i = 0; i < TM; i++)
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            const uint row = first_row + top + i, column = first_column + x + j * TX;
+            if (row >= it.m || column >= it.n)
+                continue;
+            const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
+            const float value = finish(
+                QUANTIZED ? float(whole[i * TN + j]) : total[i * TN + j], top + i, column);
+            if (SCALED)
+                y_beside_a[at] = value;
+            else
+                y[at] = value;
         }
+    if (ACTIVATION == HEED_UNARY_COPY)
+        return;
+    /* In a loop of its own that is not unrolled, as the code of an activation is long. */
+    for (uint i = 0; i < TM * TN; i++) {
+        const uint row = first_row + top + i / TN, column = first_column + x + i % TN * TX;
+        const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
+        if (row >= it.m || column >= it.n)
+            continue;
+        const float value = heed_activate(ACTIVATION, SCALED ? y_beside_a[at] : y[at]);
+        if (SCALED)
+            y_beside_a[at] = value;
+        else
+            y[at] = value;
     }
 }

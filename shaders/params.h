@@ -48,15 +48,13 @@
  * are added one by one by fma, p ascending, from 0 on; the sums of segments are added one by one,
  * ascending, to 0. (fma rounds once or twice, as the device likes, but everywhere alike.) */
 #define HEED_MATMUL_SEGMENT 32
-#define HEED_MATMUL_TYPES 1 /* a + 16 b + 256 bias; bias 0: absent */
+#define HEED_MATMUL_TYPES 1 /* a + 16 b + 256 bias; bias 0: absent; + QUANTIZED */
+#define HEED_MATMUL_QUANTIZED 4096 /* rows of a, as HEED_QUANTIZE_ROWS says */
 #define HEED_MATMUL_ACTIVATION 2
 #define HEED_MATMUL_TX 3 /* of matmul.comp: a workgroup's invocations along columns, */
 #define HEED_MATMUL_TY 4 /* and along rows, */
 #define HEED_MATMUL_TM 5 /* and an invocation's rows and columns */
 #define HEED_MATMUL_TN 6
-#define HEED_MATMUL_ALONG 7 /* what lies in memory with neighbours along k: */
-#define HEED_MATMUL_A_ALONG 1
-#define HEED_MATMUL_B_ALONG 2
 #define HEED_MATMUL_ROWS 3 /* of matmul_skinny.comp: rows, a power of two, at most 16, */
 #define HEED_MATMUL_WIDE 4 /* and whether it may load 16 bytes at a time */
 #define HEED_MATMUL_LANES 16  /* its invocations along k, */
@@ -69,6 +67,7 @@ struct heed_matmul_params {
     uint32_t a_row, a_k, b_k, b_n, bias_stride;
     uint32_t a_batch[2], b_batch[2];
     uint32_t a_offset, b_offset, bias_offset, y_offset;
+    uint32_t scale_offset, scale_stride; /* of columns, with an i8 b */
 };
 
 /* attention.comp: constants, the widest heads, and bits of `flags`. */

@@ -1,33 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul: y = act(a b + bias), in tiles. */
+/* matmul: y = act((a b) * b_scale + bias), in tiles, or in columns where there are few rows.
+ *
+ * With an i8 b there are five operands and four bindings: a and y, which an instance owns, share
+ * one. */
 #include "vulkan.h"
 
-_Static_assert(sizeof(struct heed_matmul_params) == 72, "as GLSL lays it out");
+_Static_assert(sizeof(struct heed_matmul_params) == 80, "as GLSL lays it out");
 
 enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };
+
+/* Mesa's device in software ends an invocation's loops, silently, after 65,535 turns in all; a tile
+ * takes about four for each of k. */
+enum { SOFTWARE_MAX_K = 8192 };
+
+/* Multiplications from which the longer time to compile a large tile in software pays. */
+enum { SOFTWARE_LARGE = 1 << 21 };
 
 static bool is_float(const struct vk_tensor *tensor) {
     const enum heed_dtype type = tensor->desc.dtype;
     return heedi_vk_present(tensor) && (type == HEED_F32 || type == HEED_F16 || type == HEED_BF16);
 }
 
+static bool is_i8(const struct vk_node *node) {
+    return node->in[B].desc.dtype == HEED_I8 && heedi_vk_present(&node->in[B_SCALE]);
+}
+
+/* Whether it lies in the memory of an instance. */
+static bool is_owned(const struct vk_tensor *tensor) {
+    return tensor->role != HEED_ROLE_CONSTANT && tensor->role != HEED_ROLE_STATE;
+}
+
 static const char *accept(struct vk_node *node) {
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
     const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *y = &node->out[0];
+    const struct vk_tensor *scale = &node->in[B_SCALE];
     if (attrs->activation > HEED_ACTIVATION_SIGMOID)
         return "unknown activation";
     if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
         return "unknown way to transpose";
-    if (attrs->a_quantization != HEED_QUANTIZE_NONE)
-        return "quantised rows of a are not known here";
-    if (!is_float(a) || !is_float(b) || heedi_vk_present(&node->in[B_SCALE]))
-        return "a and b must be f32, f16 or bf16";
+    if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
+        return "unknown way to quantise a";
+    if (!is_float(a) || (!is_float(b) && b->desc.dtype != HEED_I8))
+        return "a must be f32, f16 or bf16, b one of these or i8";
+    if (is_i8(node) ? scale->desc.dtype != HEED_F32 : heedi_vk_present(scale))
+        return "b_scale must be f32 for an i8 b, and absent for any other";
+    if (attrs->a_quantization == HEED_QUANTIZE_ROWS && !is_i8(node))
+        return "quantised rows of a need an i8 b";
+    if (is_i8(node) && (!is_owned(a) || !is_owned(y)))
+        return "with an i8 b, a and the result must be neither constants nor states";
     if (heedi_vk_present(&node->in[BIAS]) && !is_float(&node->in[BIAS]))
         return "the bias must be f32, f16 or bf16";
     if (y->desc.dtype != HEED_F32)
         return "the result must be f32";
     if (a->desc.rank < 2 || b->desc.rank < 2 || y->desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
+    if (node->plugin->device.software &&
+        a->desc.dims[a->desc.rank - (attrs->transpose_a != 0 ? 2 : 1)] > SOFTWARE_MAX_K)
+        return "the inner dimension is too large for a device in software";
     return NULL;
 }
 
@@ -59,6 +88,10 @@ static struct heed_matmul_params shape_of(const struct vk_node *node) {
         .bias_offset = (uint32_t)bias->offset_elems,
         .y_offset = (uint32_t)node->out[0].offset_elems,
     };
+    if (is_i8(node)) {
+        it.scale_offset = (uint32_t)node->in[B_SCALE].offset_elems;
+        it.scale_stride = it.n > 1 ? (uint32_t)node->in[B_SCALE].desc.strides[0] : 0;
+    }
     for (int i = 1; i >= 0; i--) {
         if (it.b_batch[i] != 0 || (dims[i] != 1 && it.a_batch[i] != it.m * it.a_row))
             break;
@@ -84,8 +117,10 @@ static uint64_t tile_count(const struct heed_matmul_params *it, const struct til
 
 /* Whether to choose as suits a device in software. One that is forced to content itself with the
  * least of workgroups chooses as a phone does, so that tests see what a GPU runs. */
-static bool in_software(const struct vk_node *node) {
-    return node->plugin->device.software && node->plugin->device.limits.workgroup > 128;
+static bool in_software(const struct vk_node *node, const struct heed_matmul_params *it) {
+    const double work = (double)it->batches * it->m * it->n * it->k;
+    return node->plugin->device.software && node->plugin->device.limits.workgroup > 128 &&
+           work >= (double)SOFTWARE_LARGE;
 }
 
 /* Every tile is within the least that all devices offer, 128 invocations and 16 KB. Of a GPU's, the
@@ -114,7 +149,7 @@ static const struct tile *choose_tile(bool slow_loads, const struct heed_matmul_
 
 static struct vk_request in_tiles(const struct vk_node *node,
                                   const struct heed_matmul_params *params) {
-    const struct tile *tile = choose_tile(in_software(node), params);
+    const struct tile *tile = choose_tile(in_software(node, params), params);
     struct vk_request request = {.shader = VK_SHADER_MATMUL, .groups = tile_count(params, tile)};
     uint32_t *constants = request.constants;
     constants[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty;
@@ -122,8 +157,6 @@ static struct vk_request in_tiles(const struct vk_node *node,
     constants[HEED_MATMUL_TY] = tile->ty;
     constants[HEED_MATMUL_TM] = tile->tm;
     constants[HEED_MATMUL_TN] = tile->tn;
-    constants[HEED_MATMUL_ALONG] =
-        (params->a_k <= 1 ? HEED_MATMUL_A_ALONG : 0) | (params->b_k <= 1 ? HEED_MATMUL_B_ALONG : 0);
     return request;
 }
 
@@ -131,7 +164,7 @@ static struct vk_request in_tiles(const struct vk_node *node,
 
 /* In software, loads cost more than what is done with them, and tiles load less. */
 static bool is_skinny(const struct vk_node *node, const struct heed_matmul_params *params) {
-    return params->m <= (in_software(node) ? 4 : 16) && params->b_k <= 1;
+    return !is_i8(node) && params->m <= (in_software(node, params) ? 4 : 16) && params->b_k <= 1;
 }
 
 /* Whether lines along k begin on boundaries of 16 bytes: where those of an operand begin are sums
@@ -163,25 +196,52 @@ static struct vk_request skinny(const struct vk_node *node,
     return request;
 }
 
+/* Where a tensor begins, in its elements, counted from the start of all that an instance owns. */
+static uint32_t offset_in_all(const struct heed_plugin_program *program,
+                              const struct vk_tensor *tensor) {
+    const int64_t bytes = program->storages[tensor->storage].offset_bytes;
+    return (uint32_t)(bytes / (int64_t)heed_dtype_bytes(tensor->desc.dtype) + tensor->offset_elems);
+}
+
+static void bind(const struct heed_plugin_program *program, const struct vk_node *node,
+                 struct heed_matmul_params *params, struct vk_request *request) {
+    request->bindings[0] = heedi_vk_reads(&node->in[A]);
+    request->bindings[1] = heedi_vk_reads(&node->in[B]);
+    request->bindings[2] = heedi_vk_reads(&node->in[BIAS]);
+    request->bindings[3] = heedi_vk_writes(&node->out[0]);
+    if (is_i8(node)) {
+        request->bindings[0] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
+        request->bindings[3] = heedi_vk_reads(&node->in[B_SCALE]);
+        params->a_offset = offset_in_all(program, &node->in[A]);
+        params->y_offset = offset_in_all(program, &node->out[0]);
+    }
+    request->push = params;
+    request->push_bytes = sizeof *params;
+}
+
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
-    const struct heed_matmul_params params = shape_of(node);
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    struct heed_matmul_params params = shape_of(node);
+    const uint64_t range = program->plugin->device.limits.range_bytes;
     const struct vk_tensor *bias = &node->in[BIAS];
     const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
     if (heed_desc_elems(&node->out[0].desc) == 0)
         return HEED_OK;
+    if (is_i8(node) && program->instance_bytes > range)
+        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
+                             "node %s: an instance takes %llu bytes, a storage buffer of this "
+                             "device shows %llu",
+                             node->name, (unsigned long long)program->instance_bytes,
+                             (unsigned long long)range);
     struct vk_request request =
         is_skinny(node, &params) ? skinny(node, &params) : in_tiles(node, &params);
     request.constants[HEED_MATMUL_TYPES] =
-        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
-    request.constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
-    request.bindings[0] = heedi_vk_reads(&node->in[A]);
-    request.bindings[1] = heedi_vk_reads(&node->in[B]);
-    request.bindings[2] = heedi_vk_reads(bias);
-    request.bindings[3] = heedi_vk_writes(&node->out[0]);
-    request.push = &params;
-    request.push_bytes = sizeof params;
+        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type +
+        (attrs->a_quantization == HEED_QUANTIZE_ROWS ? HEED_MATMUL_QUANTIZED : 0);
+    request.constants[HEED_MATMUL_ACTIVATION] = attrs->activation;
+    bind(program, node, &params, &request);
     return heedi_vk_dispatch(program, index, &request, error);
 }
 
