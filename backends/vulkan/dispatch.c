@@ -99,8 +99,13 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
     dispatch.push_bytes = request->push_bytes;
     memcpy(dispatch.push, request->push, request->push_bytes);
     memcpy(dispatch.bindings, request->bindings, sizeof dispatch.bindings);
-    for (uint32_t i = heedi_vk_shaders[request->shader].bindings; i < HEED_MAX_BINDINGS; i++)
-        dispatch.bindings[i].storage = VK_STORAGE_NONE;
+    const uint32_t bindings = heedi_vk_shaders[request->shader].bindings;
+    for (uint32_t i = 0; i < HEED_MAX_BINDINGS; i++) {
+        if (i >= bindings)
+            dispatch.bindings[i].storage = VK_STORAGE_NONE;
+        else if (dispatch.bindings[i].storage == VK_STORAGE_NONE) /* something must be bound */
+            dispatch.bindings[i].storage = dispatch.bindings[0].storage;
+    }
     const enum heed_status status =
         heedi_vk_pipeline(plugin, request->shader, request->constants, &dispatch.pipeline, error);
     if (status == HEED_OK)

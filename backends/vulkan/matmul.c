@@ -150,7 +150,8 @@ static const struct tile *choose_tile(bool slow_loads, const struct heed_matmul_
 static struct vk_request in_tiles(const struct vk_node *node,
                                   const struct heed_matmul_params *params) {
     const struct tile *tile = choose_tile(in_software(node, params), params);
-    struct vk_request request = {.shader = VK_SHADER_MATMUL, .groups = tile_count(params, tile)};
+    struct vk_request request = {.shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL,
+                                 .groups = tile_count(params, tile)};
     uint32_t *constants = request.constants;
     constants[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty;
     constants[HEED_MATMUL_TX] = tile->tx;

@@ -127,7 +127,7 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
         if (plugin->fault == NULL)
             return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
         plugin->fault->result = faults[i].result;
-        atomic_init(&plugin->fault->left, (int)strtol(given + length, NULL, 10));
+        plugin->fault->left = (int)strtol(given + length, NULL, 10);
         return HEED_OK;
     }
     return given == NULL ? HEED_OK

@@ -16,8 +16,6 @@ static struct span span_of(const struct heed_plugin_instance *instance,
                            const struct vk_binding *binding) {
     const struct heed_plugin_program *program = instance->program;
     const struct vk_region *memory = &instance->memory;
-    if (binding->storage == VK_STORAGE_NONE) /* something must be bound; nobody reads it */
-        return (struct span){memory->buffer, memory->offset, 4};
     if (binding->storage == VK_STORAGE_ALL)
         return (struct span){memory->buffer, memory->offset, memory->bytes};
     const struct vk_storage *storage = &program->storages[binding->storage];

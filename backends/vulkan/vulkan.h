@@ -15,7 +15,6 @@
 #define HEEDI_VULKAN_VULKAN_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <volk.h>
 
@@ -106,7 +105,7 @@ struct vk_pipeline {
  * after a lost device, all that follow. For tests. */
 struct vk_fault {
     VkResult result;
-    atomic_int left; /* calls until then */
+    int left; /* calls until then; atomic, by built-ins, as this header must be readable as C++ */
 };
 
 /* A call of a function of the device, or the fault that stands in for it. */
@@ -116,7 +115,7 @@ struct vk_fault {
 static inline bool heedi_vk_fault(struct vk_fault *fault) {
     if (fault == NULL)
         return false;
-    const int left = atomic_fetch_sub(&fault->left, 1);
+    const int left = __atomic_fetch_sub(&fault->left, 1, __ATOMIC_RELAXED);
     return left == 1 || (left < 1 && fault->result == VK_ERROR_DEVICE_LOST);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reference counts and process-wide numbers. The header must be readable as C++, so the atomics are
- * compiler built-ins here and not _Atomic fields there. */
+/* Reference counts, flags and process-wide numbers. The header must be readable as C++, so the
+ * atomics are compiler built-ins here and not _Atomic fields there. */
 #include "runtime/base/refcount.h"
 
 void heedi_ref_init(struct heedi_refcount *refcount) {
@@ -13,6 +13,14 @@ void heedi_ref_retain(struct heedi_refcount *refcount) {
 
 bool heedi_ref_release(struct heedi_refcount *refcount) {
     return __atomic_sub_fetch(&refcount->count, 1u, __ATOMIC_ACQ_REL) == 0;
+}
+
+bool heedi_flag_raise(struct heedi_flag *flag) {
+    return __atomic_exchange_n(&flag->raised, 1u, __ATOMIC_ACQ_REL) == 0;
+}
+
+bool heedi_flag_raised(const struct heedi_flag *flag) {
+    return __atomic_load_n(&flag->raised, __ATOMIC_ACQUIRE) != 0;
 }
 
 uint64_t heedi_unique_id(void) {

@@ -100,10 +100,11 @@ void heedi_device_failed(struct heedi_device *device, enum heed_status status, c
         status != HEED_ERROR_TIMEOUT)
         return;
     heedi_os_lock(engine->mutex);
-    const bool first = !atomic_load(&device->aside);
-    if (first)
+    const bool first = !heedi_flag_raised(&device->aside);
+    if (first) {
         snprintf(device->aside_reason, sizeof device->aside_reason, "set aside: %.90s", reason);
-    atomic_store(&device->aside, true);
+        heedi_flag_raise(&device->aside);
+    }
     heedi_os_unlock(engine->mutex);
     if (first)
         heedi_log(&engine->env, HEED_LOG_WARNING, "backend '%s' is used no more: %s",

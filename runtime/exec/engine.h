@@ -6,8 +6,6 @@
 #ifndef HEEDI_EXEC_ENGINE_H
 #define HEEDI_EXEC_ENGINE_H
 
-#include <stdatomic.h>
-
 #include "heed/executor.h"
 #include "runtime/base/os.h"
 #include "runtime/base/refcount.h"
@@ -27,7 +25,7 @@ struct heedi_device {
     const struct heed_profile_extension *profile; /* NULL: without */
     struct heed_profile_extension profile_table;
     /* It has failed while running and is offered nothing any more. The reason is written first. */
-    atomic_bool aside;
+    struct heedi_flag aside;
     char aside_reason[112];
 };
 

@@ -58,6 +58,6 @@ uint32_t heedi_executor_aside(struct heed_executor *executor) {
     const uint32_t devices = heedi_engine_devices(engine);
     uint32_t count = 0;
     for (uint32_t i = 0; i < devices; i++)
-        count += atomic_load(&engine->devices[i]->aside) ? 1 : 0;
+        count += heedi_flag_raised(&engine->devices[i]->aside) ? 1 : 0;
     return count;
 }

@@ -66,7 +66,7 @@ static enum heed_status ask(struct heed_context *context, struct heedi_offer *of
         struct heed_claim *claims = &offer->claims[(size_t)d * offer->node_count];
         for (uint32_t i = 0; i < offer->node_count; i++)
             claims[i].struct_size = (uint32_t)sizeof *claims;
-        if (atomic_load(&device->aside)) {
+        if (heedi_flag_raised(&device->aside)) {
             for (uint32_t i = 0; i < offer->node_count; i++)
                 refuse(&claims[i], device->aside_reason);
             continue;

@@ -336,7 +336,7 @@ bool heedi_program_takes(const struct heed_program *program, const char *name,
 
 bool heedi_program_usable(const struct heed_program *program) {
     for (uint32_t p = 0; p < program->part_count; p++)
-        if (atomic_load(&program->parts[p].device->aside))
+        if (heedi_flag_raised(&program->parts[p].device->aside))
             return false;
     return true;
 }

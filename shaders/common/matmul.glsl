@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What matmul.comp and matmul_i8.comp do; they say which by MATMUL_I8. */
+#include "params.h"
+#include "common/workgroup.glsl"
+#include "common/floats.glsl"
+#include "common/functions.glsl"
+#include "common/quantize.glsl"
+
+layout(constant_id = HEED_MATMUL_TYPES) const uint TYPES = 0;
+layout(constant_id = HEED_MATMUL_ACTIVATION) const uint ACTIVATION = HEED_UNARY_COPY;
+layout(constant_id = HEED_MATMUL_TX) const uint TX = 8;
+layout(constant_id = HEED_MATMUL_TY) const uint TY = 8;
+layout(constant_id = HEED_MATMUL_TM) const uint TM = 4;
+layout(constant_id = HEED_MATMUL_TN) const uint TN = 4;
+
+const uint A_TYPE = TYPES & 15, B_TYPE = (TYPES >> 4) & 15, BIAS_TYPE = (TYPES >> 8) & 15;
+const bool QUANTIZED = (TYPES & HEED_MATMUL_QUANTIZED) != 0;
+const uint THREADS = TX * TY;
+const uint DEPTH = 16;
+const uint ROWS = TY * TM, COLUMNS = TX * TN;
+/* One more, so that writes along p do not meet in one bank. */
+const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
+
+layout(binding = 0) readonly buffer A { uint a[]; };
+layout(binding = 1) readonly buffer B { uint b[]; };
+layout(binding = 2) readonly buffer Bias { uint bias[]; };
+#if MATMUL_I8 /* four bindings for five operands: y lies beside a */
+layout(binding = 0) buffer YBesideA { float y[]; };
+layout(binding = 3) readonly buffer Scale { float scale[]; };
+#else
+layout(binding = 3) buffer Y { float y[]; };
+#endif
+layout(push_constant) uniform Push { heed_matmul_params it; };
+
+shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
+shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
+shared float row_scale[ROWS], row_factor[ROWS];
+
+/* What is needed to quantise the tile's rows; THREADS is a multiple of ROWS. */
+void find_scales(uint start, uint first_row) {
+    const uint share = THREADS / ROWS, t = gl_LocalInvocationID.x;
+    uint greatest = 0;
+    if (first_row + t / share < it.m)
+        for (uint p = t % share; p < it.k; p += share) {
+            const uint at = start + (first_row + t / share) * it.a_row + p * it.a_k;
+            const float value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
+            greatest = max(greatest, floatBitsToUint(value) & 0x7fffffffu);
+        }
+    b_piece[t] = uintBitsToFloat(greatest);
+    barrier();
+    if (t < ROWS) {
+        greatest = 0;
+        for (uint i = 0; i < share; i++)
+            greatest = max(greatest, floatBitsToUint(b_piece[t * share + i]));
+        float factor;
+        row_scale[t] = quantize_scale(greatest, factor);
+        row_factor[t] = factor;
+    }
+    barrier();
+}
+
+/* Neighbouring invocations read neighbours in memory: along p, or along rows. */
+void fetch_a(uint start, uint first_row, uint p) {
+    for (uint i = gl_LocalInvocationID.x; i < ROWS * DEPTH; i += THREADS) {
+        const bool along = it.a_k <= 1;
+        const uint row = along ? i / DEPTH : i % ROWS, q = along ? i % DEPTH : i / ROWS;
+        float value = 0.0;
+        if (first_row + row < it.m && p + q < it.k) {
+            const uint at = start + (first_row + row) * it.a_row + (p + q) * it.a_k;
+            value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
+            if (QUANTIZED)
+                value = quantize(value, row_factor[row]);
+        }
+        a_piece[q * A_PITCH + row] = value;
+    }
+}
+
+void fetch_b(uint start, uint first_column, uint p) {
+    for (uint i = gl_LocalInvocationID.x; i < COLUMNS * DEPTH; i += THREADS) {
+        const bool along = it.b_k <= 1;
+        const uint column = along ? i / DEPTH : i % COLUMNS, q = along ? i % DEPTH : i / COLUMNS;
+        float value = 0.0;
+        if (first_column + column < it.n && p + q < it.k) {
+            const uint at = start + (first_column + column) * it.b_n + (p + q) * it.b_k;
+            value = heed_float(B_TYPE, b[heed_word(B_TYPE, at)], at);
+        }
+        b_piece[q * B_PITCH + column] = value;
+    }
+}
+
+/* What is stored for a sum, all but the activation. */
+float finish(float total, uint row, uint column) {
+    precise float value = total;
+#if MATMUL_I8
+    precise float factor = scale[it.scale_offset + column * it.scale_stride];
+    if (QUANTIZED)
+        factor = row_scale[row] * factor;
+    value = value * factor;
+#endif
+    if (BIAS_TYPE != 0) {
+        const uint at = it.bias_offset + column * it.bias_stride;
+        value = value + heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
+    }
+    return value;
+}
+
+void main() {
+    const uint columns = (it.n + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
+    const uint batch = WORKGROUP / columns / rows;
+    if (batch >= it.batches) /* of the whole workgroup */
+        return;
+    const uint first_column = WORKGROUP % columns * COLUMNS;
+    const uint first_row = WORKGROUP / columns % rows * ROWS;
+    const uint outer = batch / it.inner, inner = batch % it.inner;
+    const uint a_start = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
+    const uint b_start = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
+
+    precise float total[TM * TN], sum[TM * TN];
+    int whole[TM * TN];
+    [[unroll]] for (uint i = 0; i < TM * TN; i++) {
+        total[i] = sum[i] = 0.0;
+        whole[i] = 0;
+    }
+    if (QUANTIZED)
+        find_scales(a_start, first_row);
+    for (uint p = 0; p < it.k; p += DEPTH) {
+        barrier();
+        fetch_a(a_start, first_row, p);
+        fetch_b(b_start, first_column, p);
+        barrier();
+        for (uint q = 0; q < DEPTH; q++) {
+            float left[TM], right[TN];
+            [[unroll]] for (uint i = 0; i < TM; i++)
+                left[i] = a_piece[q * A_PITCH + top + i];
+            [[unroll]] for (uint j = 0; j < TN; j++)
+                right[j] = b_piece[q * B_PITCH + x + j * TX];
+            [[unroll]] for (uint i = 0; i < TM; i++)
+                [[unroll]] for (uint j = 0; j < TN; j++)
+                    sum[i * TN + j] = fma(left[i], right[j], sum[i * TN + j]);
+        }
+        if ((p + DEPTH) % HEED_MATMUL_SEGMENT == 0 || p + DEPTH >= it.k)
+            [[unroll]] for (uint i = 0; i < TM * TN; i++) {
+                if (QUANTIZED)
+                    whole[i] += int(sum[i]);
+                else
+                    total[i] += sum[i];
+                sum[i] = 0.0;
+            }
+    }
+
+    [[unroll]] for (uint i = 0; i < TM; i++)
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            const uint row = first_row + top + i, column = first_column + x + j * TX;
+            if (row >= it.m || column >= it.n)
+                continue;
+            const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
+            const float value = finish(
+                QUANTIZED ? float(whole[i * TN + j]) : total[i * TN + j], top + i, column);
+            y[at] = value;
+        }
+    if (ACTIVATION == HEED_UNARY_COPY)
+        return;
+    /* In a loop of its own that is not unrolled, as the code of an activation is long. */
+    for (uint i = 0; i < TM * TN; i++) {
+        const uint row = first_row + top + i / TN, column = first_column + x + i % TN * TX;
+        const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
+        if (row >= it.m || column >= it.n)
+            continue;
+        y[at] = heed_activate(ACTIVATION, y[at]);
+    }
+}
