@@ -62,7 +62,7 @@ struct agree_suite {
     bool rows_vary;                      /* of the backend: see struct support_backend */
     uint64_t seed;
     int64_t only_case; /* -1: all */
-    int64_t every;     /* HEED_TEST_EVERY: one case of so many, 1: all */
+    int64_t every;     /* HEED_TEST_EVERY: one case of so many; 1: all */
     int64_t cases;     /* run so far */
     bool drawn_seed;   /* HEED_SEED is set */
 };

@@ -28,6 +28,7 @@ static void add(struct list *list, const char *name, const struct heed_device *d
     (void)snprintf(backend->name, sizeof backend->name, "%s", name);
     backend->numeric = device->info.numeric;
     backend->rows_vary = rows_vary;
+    backend->software = device->info.type == HEED_DEVICE_SOFTWARE;
 }
 
 static void take(void *user, const struct heed_device *device, const char *reason) {

@@ -14,6 +14,7 @@ enum { SUPPORT_BACKENDS = 8 };
 struct support_backend {
     char name[32]; /* for a list of backends; one with an option comes twice */
     struct heed_numeric_profile numeric;
+    bool software;  /* a device that the processor computes: slow */
     bool rows_vary; /* a row's last bits may depend on how many rows it is computed with */
 };
 
