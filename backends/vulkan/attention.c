@@ -172,7 +172,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
     if (heedi_vk_present(bias)) {
         request.constants[HEED_ATTENTION_TYPES] |= (uint32_t)bias->desc.dtype << 8;
-        heedi_vk_strides4(&y->desc, &bias->desc, &request.constants[HEED_ATTENTION_BIAS_STRIDES]);
+        heedi_vk_strides4(&bias->desc, &request.constants[HEED_ATTENTION_BIAS_STRIDES]);
     }
     return heedi_vk_dispatch(program, index, &request, error);
 }

@@ -23,7 +23,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .x_offset = (uint32_t)x->offset_elems,
     };
     heedi_vk_dims4(&y->desc, params.dims);
-    heedi_vk_strides4(&y->desc, &x->desc, params.x_strides);
+    heedi_vk_strides4(&x->desc, params.x_strides);
     const uint32_t words = params.count / per_word + (params.count % per_word != 0);
     const struct vk_request request = {
         .shader = VK_SHADER_CAST,

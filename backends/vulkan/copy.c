@@ -15,8 +15,8 @@ enum heed_status heedi_vk_move(struct heed_plugin_program *program, uint32_t nod
         .y_offset = (uint32_t)(y->offset_elems + y_start),
     };
     heedi_vk_dims4(&x->desc, params.dims);
-    heedi_vk_strides4(&x->desc, &x->desc, params.x_strides);
-    heedi_vk_strides4(&x->desc, &y->desc, params.y_strides);
+    heedi_vk_strides4(&x->desc, params.x_strides);
+    heedi_vk_strides4(&y->desc, params.y_strides);
     const uint32_t words = params.count / per_word + (params.count % per_word != 0);
     const struct vk_request request = {
         .shader = VK_SHADER_COPY,

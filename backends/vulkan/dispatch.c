@@ -20,9 +20,7 @@ void heedi_vk_dims4(const struct heed_tensor_desc *y, uint32_t dims[4]) {
         dims[i] = i + y->rank < 4 ? 1 : (uint32_t)y->dims[i + y->rank - 4];
 }
 
-void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
-                       uint32_t strides[4]) {
-    (void)y;
+void heedi_vk_strides4(const struct heed_tensor_desc *x, uint32_t strides[4]) {
     for (uint32_t i = 0; i < 4; i++) {
         const bool there = i + x->rank >= 4;
         const uint32_t at = there ? i + x->rank - 4 : 0;
@@ -33,7 +31,7 @@ void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tenso
 void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], uint32_t strides[4],
                           uint32_t *stride) {
     heedi_vk_dims4(x, dims);
-    heedi_vk_strides4(x, x, strides);
+    heedi_vk_strides4(x, strides);
     *stride = strides[3];
     dims[3] = 1;
 }

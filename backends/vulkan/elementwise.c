@@ -39,7 +39,7 @@ static enum heed_status build_unary(struct heed_plugin_program *program, uint32_
         .factor = node->op == HEED_OP_SCALE ? node->attrs.scale.factor : 1.0f,
     };
     heedi_vk_dims4(&y->desc, params.dims);
-    heedi_vk_strides4(&y->desc, &x->desc, params.x_strides);
+    heedi_vk_strides4(&x->desc, params.x_strides);
     const struct vk_request request = {
         .shader = VK_SHADER_UNARY,
         .constants = {[HEED_CONSTANT_WIDTH] = width, [1] = function_of(node)},
@@ -79,8 +79,8 @@ static enum heed_status build_binary(struct heed_plugin_program *program, uint32
         .y_offset = (uint32_t)y->offset_elems,
     };
     heedi_vk_dims4(&y->desc, params.dims);
-    heedi_vk_strides4(&y->desc, &a->desc, params.a_strides);
-    heedi_vk_strides4(&y->desc, &b->desc, params.b_strides);
+    heedi_vk_strides4(&a->desc, params.a_strides);
+    heedi_vk_strides4(&b->desc, params.b_strides);
     const struct vk_request request = {
         .shader = VK_SHADER_BINARY,
         .constants = {[HEED_CONSTANT_WIDTH] = width,

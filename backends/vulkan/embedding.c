@@ -17,7 +17,7 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
     params->ids_offset = (uint32_t)ids->offset_elems;
     params->y_offset = (uint32_t)y->offset_elems;
     heedi_vk_dims4(&ids->desc, params->dims);
-    heedi_vk_strides4(&ids->desc, &ids->desc, params->ids_strides);
+    heedi_vk_strides4(&ids->desc, params->ids_strides);
     const struct vk_request request = {
         .shader = VK_SHADER_EMBEDDING,
         .constants = {[HEED_CONSTANT_WIDTH] = width, [1] = (uint32_t)type},

@@ -37,7 +37,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .index_stride = (uint32_t)rows->desc.strides[0],
     };
     heedi_vk_dims4(&row, params.dims);
-    heedi_vk_strides4(&row, &row, params.x_strides);
+    heedi_vk_strides4(&row, params.x_strides);
     const uint32_t words = params.count / per_word + (params.count % per_word != 0);
     const struct vk_request request = {
         .shader = VK_SHADER_GATHER_ROWS,

@@ -70,8 +70,8 @@ static struct heed_matmul_params shape_of(const struct vk_node *node) {
     const struct heed_tensor_desc *y = &node->out[0].desc;
     uint32_t dims[4], a_strides[4], b_strides[4];
     heedi_vk_dims4(y, dims);
-    heedi_vk_strides4(y, &a->desc, a_strides);
-    heedi_vk_strides4(y, &b->desc, b_strides);
+    heedi_vk_strides4(&a->desc, a_strides);
+    heedi_vk_strides4(&b->desc, b_strides);
     struct heed_matmul_params it = {
         .m = dims[2],
         .n = dims[3],

@@ -67,8 +67,7 @@ static bool depends(const struct heed_plugin_instance *instance, const struct vk
     for (uint32_t i = 0; i < heedi_vk_shaders[later->shader].bindings; i++)
         for (uint32_t j = 0; j < heedi_vk_shaders[earlier->shader].bindings; j++) {
             const struct vk_binding *a = &later->bindings[i], *b = &earlier->bindings[j];
-            if ((!a->writes && !b->writes) || a->storage == VK_STORAGE_NONE ||
-                b->storage == VK_STORAGE_NONE)
+            if (!a->writes && !b->writes)
                 continue;
             const struct span x = span_of(instance, a), y = span_of(instance, b);
             if (overlaps(&x, &y))

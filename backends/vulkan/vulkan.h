@@ -362,10 +362,10 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
                                    const struct vk_request *request, struct heed_error *error);
 struct vk_binding heedi_vk_reads(const struct vk_tensor *tensor);
 struct vk_binding heedi_vk_writes(const struct vk_tensor *tensor);
-/* Dims of `y` and strides of `x`, which broadcasts to it, as four numbers with leading ones. */
+/* Dims, and strides of what broadcasts to them (0 where a dimension is 1), as four numbers with
+ * leading ones. */
 void heedi_vk_dims4(const struct heed_tensor_desc *y, uint32_t dims[4]);
-void heedi_vk_strides4(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
-                       uint32_t strides[4]);
+void heedi_vk_strides4(const struct heed_tensor_desc *x, uint32_t strides[4]);
 /* Rows of a tensor: the product of all dimensions but the last. */
 int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
 /* How a shader finds the rows of x: the dimensions before the last and their strides, as numbers
