@@ -435,10 +435,10 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
         return heedi_avx2_prepare_i8(plugin, subgraph, node, error);
     const struct avx2_panels *panels = NULL;
-    struct plan *plan = heedi_cpu_calloc(plugin->host, 1, sizeof *plan);
+    struct plan *plan = heedi_common_calloc(plugin->host, 1, sizeof *plan);
     if (plan == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for the plan of %s",
-                              node->name);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for the plan of %s", node->name);
     node->table = plan;
     read_shapes(node, plan);
     cut(plan);
@@ -460,8 +460,8 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     if (heedi_cpu_present(&node->in[MATMUL_BIAS]))
         fits = fits && reserve(bytes, &plan->bias_start, 1, plan->n, 1);
     if (!fits)
-        return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "%s: the packed operands are too large",
-                              node->name);
+        return heedi_common_fail(error, HEED_ERROR_LIMIT, "%s: the packed operands are too large",
+                                 node->name);
     return HEED_OK;
 }
 

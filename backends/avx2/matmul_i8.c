@@ -326,8 +326,8 @@ enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
         add_bytes(bytes, n, 1, sizeof(float)) && add_bytes(bytes, 1, 1, b_bytes) &&
         add_bytes(bytes, m, units, I8_UNIT_BYTES))
         return HEED_OK;
-    return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "%s: the quantised rows are too large",
-                          node->name);
+    return heedi_common_fail(error, HEED_ERROR_LIMIT, "%s: the quantised rows are too large",
+                             node->name);
 }
 
 const char *heedi_avx2_accept_i8(struct cpu_node *node) {

@@ -139,10 +139,10 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_cpu_free(host, panels->values);
-    heedi_cpu_free(host, panels->starts);
-    heedi_cpu_free(host, panels->scales);
-    heedi_cpu_free(host, panels);
+    heedi_common_free(host, panels->values);
+    heedi_common_free(host, panels->starts);
+    heedi_common_free(host, panels->scales);
+    heedi_common_free(host, panels);
 }
 
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
@@ -158,7 +158,7 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
                             .b_n = packing->transposed ? desc->dims[1] : 1,
                             .unit = packing->unit};
     const struct sizes sizes = sizes_of(&source);
-    struct avx2_i8_panels *panels = heedi_cpu_calloc(host, 1, sizeof *panels);
+    struct avx2_i8_panels *panels = heedi_common_calloc(host, 1, sizeof *panels);
     if (panels == NULL)
         goto fail;
     panels->host = host;
@@ -177,8 +177,8 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for a packed weight of %zu bytes", sizes.values);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for a packed weight of %zu bytes", sizes.values);
 }
 
 enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin,

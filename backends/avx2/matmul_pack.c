@@ -112,15 +112,15 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_cpu_free(host, panels->data);
-    heedi_cpu_free(host, panels);
+    heedi_common_free(host, panels->data);
+    heedi_common_free(host, panels);
 }
 
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
                              void **object, size_t *bytes, struct heed_error *error) {
     struct packing *work = arg;
     const size_t element_bytes = heed_dtype_bytes(desc->dtype);
-    struct avx2_panels *panels = heedi_cpu_calloc(work->host, 1, sizeof *panels);
+    struct avx2_panels *panels = heedi_common_calloc(work->host, 1, sizeof *panels);
     size_t elems = 0;
     if (panels == NULL)
         goto fail;
@@ -148,8 +148,8 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for a packed weight of %zu elements", elems);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for a packed weight of %zu elements", elems);
 }
 
 bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct cpu_node *node,

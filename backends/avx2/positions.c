@@ -94,10 +94,10 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     const uint32_t half = attrs->width / 2;
     /* Whole vectors of angles; those beyond the last are not used. */
     const uint32_t padded = (half + ANGLES - 1) / ANGLES * ANGLES;
-    double *wavelengths = heedi_cpu_calloc(plugin->host, padded, sizeof *wavelengths);
+    double *wavelengths = heedi_common_calloc(plugin->host, padded, sizeof *wavelengths);
     if (wavelengths == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                              "scalar: out of memory for the wavelengths of %s", node->name);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "scalar: out of memory for the wavelengths of %s", node->name);
     for (uint32_t i = 0; i < padded; i++) {
         const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
                                     ? (double)i / (half - 1.0)

@@ -17,7 +17,7 @@
 
 #include <stdbool.h>
 
-#include "heed/backend.h"
+#include "backends/common/common.h"
 
 /* Elements that pass through a buffer on the stack at a time; a multiple of 16. */
 #define CPU_BLOCK 256
@@ -57,20 +57,6 @@ enum cpu_kernel_id {
 #undef KERNEL
 extern const struct cpu_kernel heedi_cpu_kernels[CPU_KERNEL_COUNT];
 
-union cpu_attrs {
-    uint32_t struct_size;
-    struct heed_matmul_attrs matmul;
-    struct heed_attention_attrs attention;
-    struct heed_layer_norm_attrs layer_norm;
-    struct heed_scale_attrs scale;
-    struct heed_gelu_attrs gelu;
-    struct heed_embedding_attrs embedding;
-    struct heed_positions_attrs positions;
-    struct heed_concat_attrs concat;
-    struct heed_cast_attrs cast;
-    struct heed_top_k_attrs top_k;
-};
-
 /* A tensor of a node as compiled. */
 struct cpu_tensor {
     struct heed_tensor_desc desc;
@@ -91,7 +77,7 @@ struct cpu_node {
     enum heed_op op;
     const struct cpu_kernel *kernel;
     const char *name;
-    union cpu_attrs attrs; /* zero beyond what the host gave */
+    union common_attrs attrs; /* zero beyond what the host gave */
     uint32_t input_count, output_count;
     struct cpu_tensor in[HEED_MAX_INPUTS];
     struct cpu_tensor out[HEED_MAX_OUTPUTS];
@@ -195,16 +181,6 @@ struct heed_plugin_instance {
 };
 
 /* ---- plugin.c ---- */
-/* The host says which backend a message is of. */
-enum heed_status heedi_cpu_fail(struct heed_error *error, enum heed_status status,
-                                const char *format, ...);
-/* Copies a struct that its giver says is `source_bytes` long into `target`, zero-filled where the
- * giver's is shorter. False if it is longer with bytes that are not zero: an unknown demand. */
-bool heedi_cpu_read(void *target, size_t target_bytes, const void *source, size_t source_bytes);
-/* Zero-filled memory of the host, aligned to 64 bytes; NULL on failure or overflow. */
-void *heedi_cpu_calloc(const struct heed_host *host, size_t count, size_t bytes);
-void heedi_cpu_free(const struct heed_host *host, void *memory);
-
 enum heed_status heedi_cpu_enumerate(const struct cpu_backend *backend,
                                      struct heed_device_info *devices, uint32_t capacity,
                                      uint32_t *count, struct heed_error *error);

@@ -10,13 +10,13 @@ enum heed_status heedi_cpu_instance_create(struct heed_plugin_program *program,
                                            struct heed_error *error) {
     const struct heed_host *host = program->host;
     *instance = NULL;
-    struct heed_plugin_instance *made = heedi_cpu_calloc(host, 1, sizeof *made);
+    struct heed_plugin_instance *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->program = program;
-    made->memory = heedi_cpu_calloc(host, program->tensor_count, sizeof *made->memory);
-    made->bound = heedi_cpu_calloc(host, program->binding_count, sizeof *made->bound);
-    made->entries = heedi_cpu_calloc(host, program->node_count, sizeof *made->entries);
+    made->memory = heedi_common_calloc(host, program->tensor_count, sizeof *made->memory);
+    made->bound = heedi_common_calloc(host, program->binding_count, sizeof *made->bound);
+    made->entries = heedi_common_calloc(host, program->node_count, sizeof *made->entries);
     made->arena = host->allocate(host->handle, program->arena_bytes > 0 ? program->arena_bytes : 1,
                                  program->arena_alignment);
     made->scratch =
@@ -36,21 +36,21 @@ enum heed_status heedi_cpu_instance_create(struct heed_plugin_program *program,
 
 fail:
     heedi_cpu_instance_destroy(made);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for an instance with an arena of %zu bytes",
-                          program->arena_bytes);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for an instance with an arena of %zu bytes",
+                             program->arena_bytes);
 }
 
 void heedi_cpu_instance_destroy(struct heed_plugin_instance *instance) {
     if (instance == NULL)
         return;
     const struct heed_host *host = instance->program->host;
-    heedi_cpu_free(host, instance->scratch);
-    heedi_cpu_free(host, instance->arena);
-    heedi_cpu_free(host, instance->entries);
-    heedi_cpu_free(host, instance->bound);
-    heedi_cpu_free(host, instance->memory);
-    heedi_cpu_free(host, instance);
+    heedi_common_free(host, instance->scratch);
+    heedi_common_free(host, instance->arena);
+    heedi_common_free(host, instance->entries);
+    heedi_common_free(host, instance->bound);
+    heedi_common_free(host, instance->memory);
+    heedi_common_free(host, instance);
 }
 
 /* The binding, if it exists and wants a state (or does not). */
@@ -59,14 +59,14 @@ static enum heed_status find_binding(const struct heed_plugin_instance *instance
                                      struct heed_error *error) {
     const struct heed_plugin_program *program = instance->program;
     if (index >= program->binding_count || program->bindings[index].tensor < 0)
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                              "binding %u does not exist, the program has %u", (unsigned)index,
-                              (unsigned)program->binding_count);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "binding %u does not exist, the program has %u", (unsigned)index,
+                                 (unsigned)program->binding_count);
     *binding = &program->bindings[index];
     if (((*binding)->role == HEED_ROLE_STATE) != state)
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s",
-                              (unsigned)index, (*binding)->name != NULL ? (*binding)->name : "",
-                              state ? "not a state" : "a state");
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s",
+                                 (unsigned)index, (*binding)->name != NULL ? (*binding)->name : "",
+                                 state ? "not a state" : "a state");
     return HEED_OK;
 }
 
@@ -91,10 +91,10 @@ enum heed_status heedi_cpu_bind_state(struct heed_plugin_instance *instance, uin
     for (uint32_t i = 0; same && i < found->desc.rank; i++)
         same = state->desc.dims[i] == found->desc.dims[i];
     if (!same)
-        return heedi_cpu_fail(error, HEED_ERROR_SHAPE,
-                              "the state bound as %u (%s) has another type or other "
-                              "dimensions",
-                              (unsigned)binding, found->name != NULL ? found->name : "");
+        return heedi_common_fail(error, HEED_ERROR_SHAPE,
+                                 "the state bound as %u (%s) has another type or other "
+                                 "dimensions",
+                                 (unsigned)binding, found->name != NULL ? found->name : "");
     instance->memory[found->tensor] = state->memory;
     instance->bound[binding] = true;
     return HEED_OK;
@@ -132,7 +132,7 @@ enum heed_status heedi_cpu_submit(struct heed_plugin_instance *instance, struct 
     const struct heed_plugin_program *program = instance->program;
     for (uint32_t i = 0; i < program->binding_count; i++)
         if (program->bindings[i].tensor >= 0 && !instance->bound[i])
-            return heedi_cpu_fail(
+            return heedi_common_fail(
                 error, HEED_ERROR_INVALID_ARGUMENT, "nothing is bound to %s (binding %u)",
                 program->bindings[i].name != NULL ? program->bindings[i].name : "", (unsigned)i);
     instance->entry_count = 0;

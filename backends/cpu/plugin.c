@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a plugin for a processor, and small helpers for talking to the host. */
-#include <stdarg.h>
+/* Opening a plugin for a processor. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,43 +10,6 @@ const struct cpu_kernel heedi_cpu_kernels[CPU_KERNEL_COUNT] = {
 #include "kernels.inc"
 #undef KERNEL
 };
-
-enum heed_status heedi_cpu_fail(struct heed_error *error, enum heed_status status,
-                                const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    error->status = (int32_t)status;
-    vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    return status;
-}
-
-bool heedi_cpu_read(void *target, size_t target_bytes, const void *source, size_t source_bytes) {
-    const size_t shared = source_bytes < target_bytes ? source_bytes : target_bytes;
-    memset(target, 0, target_bytes);
-    if (shared > 0)
-        memcpy(target, source, shared);
-    const unsigned char *bytes = source;
-    for (size_t i = shared; i < source_bytes; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
-
-void *heedi_cpu_calloc(const struct heed_host *host, size_t count, size_t bytes) {
-    if (bytes != 0 && count > SIZE_MAX / bytes)
-        return NULL;
-    const size_t total = count * bytes > 0 ? count * bytes : 1;
-    void *memory = host->allocate(host->handle, total, 64);
-    if (memory != NULL)
-        memset(memory, 0, total);
-    return memory;
-}
-
-void heedi_cpu_free(const struct heed_host *host, void *memory) {
-    if (memory != NULL)
-        host->release(host->handle, memory);
-}
 
 enum heed_status heedi_cpu_enumerate(const struct cpu_backend *backend,
                                      struct heed_device_info *devices, uint32_t capacity,
@@ -79,31 +41,31 @@ enum heed_status heedi_cpu_create(const struct cpu_backend *backend, const struc
                                   struct heed_plugin **plugin, struct heed_error *error) {
     *plugin = NULL;
     if (host->struct_size < sizeof *host)
-        return heedi_cpu_fail(error, HEED_ERROR_VERSION,
-                              "the host's table has %u bytes, %zu expected",
-                              (unsigned)host->struct_size, sizeof *host);
+        return heedi_common_fail(error, HEED_ERROR_VERSION,
+                                 "the host's table has %u bytes, %zu expected",
+                                 (unsigned)host->struct_size, sizeof *host);
     struct heed_plugin_options known;
     memset(&known, 0, sizeof known);
-    if (options != NULL && !heedi_cpu_read(&known, sizeof known, options, options->struct_size))
-        return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED,
-                              "the options hold a field that this version does not know");
+    if (options != NULL && !heedi_common_read(&known, sizeof known, options, options->struct_size))
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "the options hold a field that this version does not know");
     const char *reason = backend->unusable != NULL ? backend->unusable() : NULL;
     if (reason != NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED, "%s", reason);
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "%s", reason);
     if (known.device != 0)
-        return heedi_cpu_fail(error, HEED_ERROR_NOT_FOUND,
-                              "device %u does not exist, there is only device 0",
-                              (unsigned)known.device);
+        return heedi_common_fail(error, HEED_ERROR_NOT_FOUND,
+                                 "device %u does not exist, there is only device 0",
+                                 (unsigned)known.device);
     const char *given = known.options != NULL ? known.options : "";
     const bool option = backend->option != NULL && strcmp(given, backend->option) == 0;
     if (given[0] != '\0' && !option)
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT, "unknown option '%.200s', %s%s",
-                              given,
-                              backend->option != NULL ? "there is only " : "this backend has none",
-                              backend->option != NULL ? backend->option : "");
-    *plugin = heedi_cpu_calloc(host, 1, sizeof **plugin);
+        return heedi_common_fail(
+            error, HEED_ERROR_INVALID_ARGUMENT, "unknown option '%.200s', %s%s", given,
+            backend->option != NULL ? "there is only " : "this backend has none",
+            backend->option != NULL ? backend->option : "");
+    *plugin = heedi_common_calloc(host, 1, sizeof **plugin);
     if (*plugin == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     (*plugin)->host = host;
     (*plugin)->backend = backend;
     (*plugin)->option = option;
@@ -114,7 +76,7 @@ enum heed_status heedi_cpu_create(const struct cpu_backend *backend, const struc
 
 void heedi_cpu_destroy(struct heed_plugin *plugin) {
     if (plugin != NULL)
-        heedi_cpu_free(plugin->host, plugin);
+        heedi_common_free(plugin->host, plugin);
 }
 
 const void *heedi_cpu_get_extension(const char *name) {

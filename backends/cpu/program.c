@@ -6,27 +6,10 @@
 
 #include "cpu.h"
 
-/* Reads entry `index` of the sub-graph's tensors. NULL or what is wrong with it. */
-static const char *read_tensor(const struct heed_subgraph *subgraph, int32_t index,
-                               struct heed_subgraph_tensor *tensor) {
-    if (index < 0 || (uint32_t)index >= subgraph->tensor_count)
-        return "a tensor index is out of range";
-    const struct heed_subgraph_tensor *given = heed_subgraph_tensor_at(subgraph, index);
-    if (!heedi_cpu_read(tensor, sizeof *tensor, given, given->struct_size))
-        return "a tensor holds a field that this version does not know";
-    if (heed_dtype_bytes(tensor->desc.dtype) == 0)
-        return "a tensor has an element type that this version does not know";
-    if (tensor->desc.rank > HEED_MAX_RANK)
-        return "a tensor has more dimensions than this version knows";
-    if (tensor->storage < 0 || (uint32_t)tensor->storage >= subgraph->tensor_count)
-        return "the storage of a tensor is out of range";
-    return NULL;
-}
-
 /* Notes the weight that a tensor is seen in. */
 static const char *find_weight(const struct heed_subgraph *subgraph, struct cpu_tensor *tensor) {
     struct heed_subgraph_tensor storage;
-    const char *reason = read_tensor(subgraph, tensor->storage, &storage);
+    const char *reason = heedi_common_tensor(subgraph, tensor->storage, &storage);
     if (reason == NULL && storage.role == HEED_ROLE_CONSTANT &&
         storage.desc.dtype == tensor->desc.dtype && heed_desc_contiguous(&storage.desc)) {
         tensor->weight_id = storage.weight_id;
@@ -42,7 +25,7 @@ static const char *accept_tensors(const struct heed_subgraph *subgraph, const in
         tensors[i].storage = -1;
         if (indices[i] < 0)
             continue;
-        const char *reason = read_tensor(subgraph, indices[i], &tensor);
+        const char *reason = heedi_common_tensor(subgraph, indices[i], &tensor);
         if (reason != NULL)
             return reason;
         if (tensor.desc.dtype == HEED_Q8_0 && tensor.role != HEED_ROLE_CONSTANT)
@@ -63,34 +46,26 @@ static const char *accept_tensors(const struct heed_subgraph *subgraph, const in
 static const char *accept(const struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                           uint32_t index, struct cpu_node *node) {
     memset(node, 0, sizeof *node);
-    const struct heed_subgraph_node *entry = heed_subgraph_node_at(subgraph, index);
     struct heed_subgraph_node given;
-    if (!heedi_cpu_read(&given, sizeof given, entry, entry->struct_size))
-        return "the node holds a field that this version does not know";
-    if (given.op >= HEED_OP_COUNT_PLUS_ONE)
-        return "unknown operator";
+    const char *reason = heedi_common_node(subgraph, index, &given);
+    if (reason != NULL)
+        return reason;
     const struct cpu_operator *operator_ = plugin->backend->operators[given.op];
     if (operator_ == NULL)
         return "the operator is left to other backends";
-    if (given.op_version != 1)
-        return "unknown version of the operator";
-    if (given.input_count > HEED_MAX_INPUTS || given.output_count > HEED_MAX_OUTPUTS)
-        return "more inputs or outputs than this version knows";
-    if (given.attrs == NULL ? operator_->attrs_size > 0 : given.attrs_size < sizeof(uint32_t))
-        return "the attributes are missing";
-    if (given.attrs != NULL &&
-        !heedi_cpu_read(&node->attrs, operator_->attrs_size, given.attrs, given.attrs_size))
-        return "the attributes hold a field that this version does not know";
+    reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, &given);
+    if (reason != NULL)
+        return reason;
     node->plugin = plugin;
     node->op = (enum heed_op)given.op;
-    node->name = given.name != NULL ? given.name : "";
+    node->name = given.name;
     node->input_count = given.input_count;
     node->output_count = given.output_count;
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
         node->in[i].storage = -1;
     for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
         node->out[i].storage = -1;
-    const char *reason = accept_tensors(subgraph, given.inputs, given.input_count, node->in);
+    reason = accept_tensors(subgraph, given.inputs, given.input_count, node->in);
     if (reason == NULL)
         reason = accept_tensors(subgraph, given.outputs, given.output_count, node->out);
     if (reason != NULL)
@@ -105,45 +80,19 @@ static const char *accept(const struct heed_plugin *plugin, const struct heed_su
     return operator_->accept(node);
 }
 
-/* Copies the fixed part of a sub-graph, refusing what this version cannot know. */
-static enum heed_status read_subgraph(struct heed_subgraph *known,
-                                      const struct heed_subgraph *subgraph,
-                                      struct heed_error *error) {
-    if (!heedi_cpu_read(known, sizeof *known, subgraph, subgraph->struct_size))
-        return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED,
-                              "the sub-graph holds a field that this version does not "
-                              "know");
-    if ((known->node_count > 0 && (known->nodes == NULL || known->node_stride < 4)) ||
-        (known->tensor_count > 0 && (known->tensors == NULL || known->tensor_stride < 4)) ||
-        known->tensor_count > INT32_MAX)
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                              "the sub-graph's arrays are missing or malformed");
-    return HEED_OK;
+static const char *accept_alone(const struct heed_plugin *plugin,
+                                const struct heed_subgraph *subgraph, uint32_t index,
+                                uint32_t *contiguous) {
+    struct cpu_node node;
+    const char *reason = accept(plugin, subgraph, index, &node);
+    *contiguous = node.contiguous;
+    return reason;
 }
 
 enum heed_status heedi_cpu_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                  struct heed_claim *claims, size_t stride,
                                  struct heed_error *error) {
-    struct heed_subgraph known;
-    const enum heed_status status = read_subgraph(&known, subgraph, error);
-    if (status != HEED_OK)
-        return status;
-    for (uint32_t i = 0; i < known.node_count; i++) {
-        struct cpu_node node;
-        struct heed_claim claim;
-        struct heed_claim *target = (void *)((char *)claims + (size_t)i * stride);
-        const char *reason = accept(plugin, &known, i, &node);
-        memset(&claim, 0, sizeof claim);
-        claim.struct_size = target->struct_size;
-        claim.verdict = reason != NULL         ? HEED_VERDICT_NO
-                        : node.contiguous != 0 ? HEED_VERDICT_CONTIGUOUS
-                                               : HEED_VERDICT_YES;
-        claim.contiguous_inputs = reason == NULL ? node.contiguous : 0;
-        if (reason != NULL)
-            snprintf(claim.reason, sizeof claim.reason, "%s", reason);
-        memcpy(target, &claim, claim.struct_size < sizeof claim ? claim.struct_size : sizeof claim);
-    }
-    return HEED_OK;
+    return heedi_common_query(plugin, subgraph, claims, stride, accept_alone, error);
 }
 
 static enum heed_status accept_nodes(const struct heed_plugin *plugin,
@@ -157,8 +106,8 @@ static enum heed_status accept_nodes(const struct heed_plugin *plugin,
         if (reason == NULL && node->contiguous != 0)
             reason = "an input is not contiguous";
         if (reason != NULL)
-            return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
-                                  node->name != NULL ? node->name : "", reason);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
+                                     node->name != NULL ? node->name : "", reason);
     }
     return HEED_OK;
 }
@@ -210,11 +159,11 @@ static enum heed_status compile_storages(const struct heed_subgraph *subgraph,
     for (uint32_t i = 0; i < subgraph->tensor_count; i++) {
         struct heed_subgraph_tensor tensor;
         struct cpu_storage *storage = &program->storages[i];
-        const char *reason = read_tensor(subgraph, (int32_t)i, &tensor);
+        const char *reason = heedi_common_tensor(subgraph, (int32_t)i, &tensor);
         *storage = (struct cpu_storage){.arena_offset_bytes = -1, .binding = -1};
         if (reason != NULL)
-            return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)i,
-                                  reason);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)i,
+                                     reason);
         if (tensor.storage != (int32_t)i)
             continue;
         storage->bytes =
@@ -235,10 +184,10 @@ static enum heed_status compile_storages(const struct heed_subgraph *subgraph,
         }
         if (tensor.role > HEED_ROLE_STATE || tensor.binding < 0 ||
             (uint32_t)tensor.binding >= program->binding_count)
-            return heedi_cpu_fail(error, HEED_ERROR_UNSUPPORTED,
-                                  "tensor %u has role %u and binding %d, which this "
-                                  "version does not know",
-                                  (unsigned)i, (unsigned)tensor.role, (int)tensor.binding);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                     "tensor %u has role %u and binding %d, which this "
+                                     "version does not know",
+                                     (unsigned)i, (unsigned)tensor.role, (int)tensor.binding);
         storage->binding = tensor.binding;
         program->bindings[tensor.binding] = (struct cpu_binding){
             .tensor = (int32_t)i, .role = tensor.role, .desc = tensor.desc, .name = tensor.name};
@@ -259,9 +208,9 @@ static enum heed_status check_storages(const struct heed_plugin_program *program
             const struct cpu_storage *storage = &program->storages[tensor->storage];
             if (storage->constant == NULL && storage->binding < 0 &&
                 storage->arena_offset_bytes < 0)
-                return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                      "node %u (%s) uses tensor %d, which has no memory",
-                                      (unsigned)i, node->name, (int)tensor->storage);
+                return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                         "node %u (%s) uses tensor %d, which has no memory",
+                                         (unsigned)i, node->name, (int)tensor->storage);
         }
     }
     return HEED_OK;
@@ -272,26 +221,26 @@ enum heed_status heedi_cpu_compile(struct heed_plugin *plugin, const struct heed
     const struct heed_host *host = plugin->host;
     struct heed_subgraph known;
     *program = NULL;
-    enum heed_status status = read_subgraph(&known, subgraph, error);
+    enum heed_status status = heedi_common_subgraph(&known, subgraph, error);
     if (status != HEED_OK)
         return status;
-    struct heed_plugin_program *made = heedi_cpu_calloc(host, 1, sizeof *made);
+    struct heed_plugin_program *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->host = host;
     made->tensor_count = known.tensor_count;
     made->binding_count = known.binding_count;
     made->arena_bytes = (size_t)known.arena_bytes;
     made->arena_alignment = known.arena_alignment > 64 ? known.arena_alignment : 64;
-    made->nodes = heedi_cpu_calloc(host, known.node_count, sizeof *made->nodes);
-    made->steps = heedi_cpu_calloc(host, known.node_count, sizeof *made->steps);
-    made->storages = heedi_cpu_calloc(host, known.tensor_count, sizeof *made->storages);
-    made->bindings = heedi_cpu_calloc(host, known.binding_count, sizeof *made->bindings);
+    made->nodes = heedi_common_calloc(host, known.node_count, sizeof *made->nodes);
+    made->steps = heedi_common_calloc(host, known.node_count, sizeof *made->steps);
+    made->storages = heedi_common_calloc(host, known.tensor_count, sizeof *made->storages);
+    made->bindings = heedi_common_calloc(host, known.binding_count, sizeof *made->bindings);
     if (made->nodes == NULL || made->steps == NULL || made->storages == NULL ||
         made->bindings == NULL) {
-        status =
-            heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                           "out of memory for a program of %u nodes", (unsigned)known.node_count);
+        status = heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                   "out of memory for a program of %u nodes",
+                                   (unsigned)known.node_count);
         goto fail;
     }
     status = accept_nodes(plugin, &known, made, error);
@@ -319,11 +268,11 @@ void heedi_cpu_program_destroy(struct heed_plugin_program *program) {
     for (uint32_t i = 0; program->nodes != NULL && i < program->node_count; i++) {
         if (program->nodes[i].prepared != NULL)
             host->prepared_release(host->handle, program->nodes[i].prepared);
-        heedi_cpu_free(host, program->nodes[i].table);
+        heedi_common_free(host, program->nodes[i].table);
     }
-    heedi_cpu_free(host, program->nodes);
-    heedi_cpu_free(host, program->steps);
-    heedi_cpu_free(host, program->storages);
-    heedi_cpu_free(host, program->bindings);
-    heedi_cpu_free(host, program);
+    heedi_common_free(host, program->nodes);
+    heedi_common_free(host, program->steps);
+    heedi_common_free(host, program->storages);
+    heedi_common_free(host, program->bindings);
+    heedi_common_free(host, program);
 }

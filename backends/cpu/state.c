@@ -12,25 +12,25 @@ enum heed_status heedi_cpu_state_create(struct heed_plugin *plugin,
     *state = NULL;
     size_t bytes = heed_dtype_bytes(desc->dtype);
     if (bytes == 0 || desc->rank > HEED_MAX_RANK || !heed_desc_contiguous(desc))
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                              "a state must be contiguous, of a known type and of rank "
-                              "0 to %d",
-                              HEED_MAX_RANK);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "a state must be contiguous, of a known type and of rank "
+                                 "0 to %d",
+                                 HEED_MAX_RANK);
     for (uint32_t i = 0; i < desc->rank; i++) {
         const uint64_t dim = (uint64_t)desc->dims[i];
         if (desc->dims[i] < 0 || (dim > 0 && bytes > SIZE_MAX / dim))
-            return heedi_cpu_fail(error, HEED_ERROR_LIMIT,
-                                  "dimension %u of a state is %lld: too large", (unsigned)i,
-                                  (long long)desc->dims[i]);
+            return heedi_common_fail(error, HEED_ERROR_LIMIT,
+                                     "dimension %u of a state is %lld: too large", (unsigned)i,
+                                     (long long)desc->dims[i]);
         bytes *= (size_t)dim;
     }
-    struct heed_plugin_state *made = heedi_cpu_calloc(host, 1, sizeof *made);
+    struct heed_plugin_state *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
         goto fail;
     made->host = host;
     made->desc = *desc;
     made->bytes = bytes;
-    made->memory = heedi_cpu_calloc(host, bytes, 1);
+    made->memory = heedi_common_calloc(host, bytes, 1);
     if (made->memory == NULL)
         goto fail;
     *state = made;
@@ -38,24 +38,24 @@ enum heed_status heedi_cpu_state_create(struct heed_plugin *plugin,
 
 fail:
     heedi_cpu_state_destroy(made);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for a state of %zu bytes",
-                          bytes);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for a state of %zu bytes", bytes);
 }
 
 void heedi_cpu_state_destroy(struct heed_plugin_state *state) {
     if (state == NULL)
         return;
     const struct heed_host *host = state->host;
-    heedi_cpu_free(host, state->memory);
-    heedi_cpu_free(host, state);
+    heedi_common_free(host, state->memory);
+    heedi_common_free(host, state);
 }
 
 static enum heed_status check_range(const struct heed_plugin_state *state, size_t offset_bytes,
                                     size_t bytes, struct heed_error *error) {
     if (offset_bytes > state->bytes || bytes > state->bytes - offset_bytes)
-        return heedi_cpu_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                              "%zu bytes at %zu lie outside a state of %zu bytes", bytes,
-                              offset_bytes, state->bytes);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "%zu bytes at %zu lie outside a state of %zu bytes", bytes,
+                                 offset_bytes, state->bytes);
     return HEED_OK;
 }
 

@@ -130,10 +130,10 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     const struct cpu_tensor *b = &node->in[MATMUL_B];
     void *object = NULL;
     (void)subgraph;
-    struct openblas_product *product = heedi_cpu_calloc(host, 1, sizeof *product);
+    struct openblas_product *product = heedi_common_calloc(host, 1, sizeof *product);
     if (product == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for the layout of %s",
-                              node->name);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for the layout of %s", node->name);
     node->table = product;
     (void)lay_out_product(node, product); /* as when it was accepted */
     heedi_openblas_cut(product);

@@ -225,11 +225,11 @@ enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc
                                         struct heed_error *error) {
     const struct heed_host *host = arg;
     const int64_t count = heed_desc_elems(desc);
-    struct converted *made = heedi_cpu_calloc(host, 1, sizeof *made);
+    struct converted *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
         goto fail;
     made->host = host;
-    made->data = heedi_cpu_calloc(host, (size_t)count, sizeof *made->data);
+    made->data = heedi_common_calloc(host, (size_t)count, sizeof *made->data);
     if (made->data == NULL)
         goto fail;
     convert(desc->dtype, data, 1, count, made->data);
@@ -239,9 +239,9 @@ enum heed_status heedi_openblas_convert(void *arg, const struct heed_tensor_desc
 
 fail:
     heedi_openblas_converted_destroy(made);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for a converted weight of %lld elements",
-                          (long long)count);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for a converted weight of %lld elements",
+                             (long long)count);
 }
 
 void heedi_openblas_converted_destroy(void *object) {
@@ -249,6 +249,6 @@ void heedi_openblas_converted_destroy(void *object) {
     if (converted == NULL)
         return;
     const struct heed_host *host = converted->host;
-    heedi_cpu_free(host, converted->data);
-    heedi_cpu_free(host, converted);
+    heedi_common_free(host, converted->data);
+    heedi_common_free(host, converted);
 }

@@ -266,8 +266,8 @@ static void panels_destroy(void *object) {
     if (panels == NULL)
         return;
     const struct heed_host *host = panels->host;
-    heedi_cpu_free(host, panels->data);
-    heedi_cpu_free(host, panels);
+    heedi_common_free(host, panels->data);
+    heedi_common_free(host, panels);
 }
 
 struct pack_request {
@@ -278,7 +278,7 @@ struct pack_request {
 static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, const void *data,
                              void **object, size_t *bytes, struct heed_error *error) {
     const struct pack_request *request = arg;
-    struct panels *panels = heedi_cpu_calloc(request->host, 1, sizeof *panels);
+    struct panels *panels = heedi_common_calloc(request->host, 1, sizeof *panels);
     size_t elems = 0;
     if (panels == NULL)
         goto fail;
@@ -287,7 +287,7 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
     panels->k = desc->dims[request->transposed ? 1 : 0];
     const int64_t n = panels->n, k = panels->k;
     elems = (size_t)((n + COLUMNS - 1) / COLUMNS) * COLUMNS * (size_t)k;
-    panels->data = heedi_cpu_calloc(request->host, elems, sizeof *panels->data);
+    panels->data = heedi_common_calloc(request->host, elems, sizeof *panels->data);
     if (panels->data == NULL)
         goto fail;
     const struct cpu_operand source = {.desc = desc, .data = (void *)(uintptr_t)data};
@@ -309,8 +309,8 @@ static enum heed_status pack(void *arg, const struct heed_tensor_desc *desc, con
 
 fail:
     panels_destroy(panels);
-    return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for a packed weight of %zu elements", elems);
+    return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for a packed weight of %zu elements", elems);
 }
 
 /* Whether b is a whole constant of two dimensions; then how it lies in memory. */

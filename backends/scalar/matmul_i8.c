@@ -221,8 +221,8 @@ enum heed_status heedi_scalar_matmul_quantized_prepare(struct cpu_node *node,
         rows *= (uint64_t)y->dims[i]; /* fits: dims of a tensor */
     const uint64_t row_bytes = sizeof(float) + k * sizeof(int16_t);
     if (rows > SIZE_MAX / 2 / row_bytes)
-        return heedi_cpu_fail(error, HEED_ERROR_LIMIT, "matmul %s: too many rows to quantise",
-                              node->name);
+        return heedi_common_fail(error, HEED_ERROR_LIMIT, "matmul %s: too many rows to quantise",
+                                 node->name);
     node->scratch_bytes = (size_t)(rows * row_bytes);
     return HEED_OK;
 }

@@ -39,10 +39,10 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     (void)subgraph;
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     const uint32_t half = attrs->width / 2;
-    double *wavelengths = heedi_cpu_calloc(plugin->host, half, sizeof *wavelengths);
+    double *wavelengths = heedi_common_calloc(plugin->host, half, sizeof *wavelengths);
     if (wavelengths == NULL)
-        return heedi_cpu_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                              "out of memory for the wavelengths of %s", node->name);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for the wavelengths of %s", node->name);
     for (uint32_t i = 0; i < half; i++) {
         const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
                                     ? (double)i / (half - 1.0)

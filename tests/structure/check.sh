@@ -64,11 +64,13 @@ check_includes() {
             backend = file
             sub(/^backends\//, "", backend)
             sub(/\/.*/, "", backend)
-            # backends/cpu is no plugin: plugins for a processor share it, and it sees no more than they;
+            # backends/common and backends/cpu are no plugins: all plugins share the one, those for a
+            # processor the other, and both see no more than a plugin does;
             # avx512 is made of the kernels of avx2
             if (backend == "avx512" && index(name, "backends/avx2/") == 1) return 1
             return name == "heed/backend.h" || name == "shaders/params.h" ||
-                name == "backends/cpu/cpu.h" ||
+                name == "backends/common/common.h" ||
+                (backend != "common" && name == "backends/cpu/cpu.h") ||
                 index(name, "backends/" backend "/") == 1 || name !~ /\//
         }
         {
@@ -86,7 +88,7 @@ check_includes() {
 check_backend_names() {
     for folder in backends/*/; do
         name=$(basename "$folder")
-        case $name in scalar | cpu) continue ;; esac # cpu is no plugin
+        case $name in scalar | common | cpu) continue ;; esac # the last two are no plugins
         grep -rnwE "\"$name\"|heed_backend_$name" runtime --include='*.c' |
             sed 's/:.*/: names the backend '"$name"'/' >>"$found"
     done

@@ -66,6 +66,8 @@ planted includes "a backend includes another" backends/scalar/planted.c \
     '#include "backends/avx2/avx2.h"' 'may not include backends/avx2/avx2.h'
 planted includes "what plugins share includes a plugin" backends/cpu/planted.c \
     '#include "backends/scalar/scalar.h"' 'may not include backends/scalar/scalar.h'
+planted includes "what all plugins share includes what some share" backends/common/planted.c \
+    '#include "backends/cpu/cpu.h"' 'may not include backends/cpu/cpu.h'
 planted includes "what plugins share includes the inside of the runtime" backends/cpu/planted.c \
     '#include "runtime/base/context.h"' 'may not include runtime/base/context.h'
 planted backend_names "the runtime names a backend" runtime/base/planted.c 'const char *heedi_x = "scalar";' \

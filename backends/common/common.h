@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every plugin of this tree writes alike, each with a copy of its own: talking to the host,
+ * and reading the structs of heed/backend.h as that header asks for. No plugin itself.
+ *
+ * Thread rule: nothing here keeps anything; any thread. */
+#ifndef HEEDI_COMMON_COMMON_H
+#define HEEDI_COMMON_COMMON_H
+
+#include <stdbool.h>
+
+#include "heed/backend.h"
+
+/* ---- host.c ---- */
+
+/* Fills *error and returns `status`. The host says which backend a message is of. */
+enum heed_status heedi_common_fail(struct heed_error *error, enum heed_status status,
+                                   const char *format, ...);
+/* Copies a struct that its giver says is `source_bytes` long into `target`, zero-filled where the
+ * giver's is shorter. False if it is longer with bytes that are not zero: an unknown demand. */
+bool heedi_common_read(void *target, size_t target_bytes, const void *source, size_t source_bytes);
+/* Zero-filled memory of the host, aligned to 64 bytes; NULL on failure or overflow. */
+void *heedi_common_calloc(const struct heed_host *host, size_t count, size_t bytes);
+/* NULL is allowed. */
+void heedi_common_free(const struct heed_host *host, void *memory);
+
+/* ---- subgraph.c ---- */
+
+/* Attributes of a node: zero beyond what the host gave. */
+union common_attrs {
+    uint32_t struct_size;
+    struct heed_matmul_attrs matmul;
+    struct heed_attention_attrs attention;
+    struct heed_layer_norm_attrs layer_norm;
+    struct heed_scale_attrs scale;
+    struct heed_gelu_attrs gelu;
+    struct heed_embedding_attrs embedding;
+    struct heed_positions_attrs positions;
+    struct heed_concat_attrs concat;
+    struct heed_cast_attrs cast;
+    struct heed_top_k_attrs top_k;
+};
+
+/* The fixed part of a sub-graph, refused where it holds what this version cannot know. */
+enum heed_status heedi_common_subgraph(struct heed_subgraph *known,
+                                       const struct heed_subgraph *subgraph,
+                                       struct heed_error *error);
+/* Entry `index` of a sub-graph's tensors or nodes. NULL, or what is wrong with it. */
+const char *heedi_common_tensor(const struct heed_subgraph *subgraph, int32_t index,
+                                struct heed_subgraph_tensor *tensor);
+const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t index,
+                              struct heed_subgraph_node *node);
+/* The attributes of a node that was read, of an operator that has `bytes` of them; 0: none. */
+const char *heedi_common_attrs(union common_attrs *attrs, uint32_t bytes,
+                               const struct heed_subgraph_node *node);
+
+/* NULL if node `index` can be run, else why not; *contiguous: bit i, input i must be made so. */
+typedef const char *(*heedi_common_accept_fn)(const struct heed_plugin *plugin,
+                                              const struct heed_subgraph *subgraph, uint32_t index,
+                                              uint32_t *contiguous);
+/* The plugin's `query`. */
+enum heed_status heedi_common_query(const struct heed_plugin *plugin,
+                                    const struct heed_subgraph *subgraph, struct heed_claim *claims,
+                                    size_t stride, heedi_common_accept_fn accept,
+                                    struct heed_error *error);
+
+#endif
