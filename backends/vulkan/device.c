@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding devices, saying what they are, and opening one. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vulkan.h"
@@ -65,110 +64,97 @@ static bool find_queue(struct vk_device *device) {
     return best >= 0;
 }
 
-/* The number after `name=`, where `at` begins with that. */
-static bool read_limit(const char *at, const char *name, uint64_t *value) {
-    const size_t length = strlen(name);
-    if (strncmp(at, name, length) != 0 || at[length] < '0' || at[length] > '9')
-        return false;
-    *value = strtoull(at + length, NULL, 10);
-    return true;
-}
-
-/* HEED_VULKAN_LIMITS: "name=value,..." lowers a limit, so that a large device shows what a small
- * one would do. What is not known, raises a limit, or leaves nothing is passed over. */
-static void lower_limits(struct vk_limits *limits) {
-    const struct {
-        const char *name;
-        uint32_t *limit;
-    } names[] = {
-        {"workgroup=", &limits->workgroup},     {"groups=", &limits->groups},
-        {"shared=", &limits->shared_bytes},     {"subgroup=", &limits->subgroup},
-        {"descriptors=", &limits->descriptors},
-    };
-    const struct {
-        const char *name;
-        uint64_t *limit;
-    } large[] = {{"range=", &limits->range_bytes}, {"work=", &limits->work}};
-    for (const char *at = getenv("HEED_VULKAN_LIMITS"); at != NULL && *at != '\0';) {
-        uint64_t value = 0;
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            if (read_limit(at, names[i].name, &value) && value < *names[i].limit &&
-                (value > 0 || names[i].limit == &limits->subgroup)) /* 0: no subgroups */
-                *names[i].limit = (uint32_t)value;
-        /* the other way: more is stricter, up to what Vulkan allows; a power of two */
-        if (read_limit(at, "align=", &value) && value > limits->align_bytes && value <= 256 &&
-            (value & (value - 1)) == 0)
-            limits->align_bytes = (uint32_t)value;
-        for (size_t i = 0; i < sizeof large / sizeof large[0]; i++)
-            if (read_limit(at, large[i].name, &value) && value > 0 && value < *large[i].limit)
-                *large[i].limit = value;
-        at = strchr(at, ',');
-        at = at != NULL ? at + 1 : NULL;
-    }
-}
-
 static void read_properties(struct vk_device *device) {
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceMaintenance3Properties maintenance = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, .pNext = &driver};
-    VkPhysicalDeviceSubgroupProperties subgroup = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &maintenance};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
+        .pNext = heedi_vk_has(device, VK_EXTENSION_DRIVER) ? &driver : NULL};
     VkPhysicalDeviceIDProperties identity = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &subgroup};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &maintenance};
     VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
                                        .pNext = &identity};
-    const VkSubgroupFeatureFlags wanted =
-        VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
     vkGetPhysicalDeviceProperties2(device->physical, &all);
     vkGetPhysicalDeviceMemoryProperties(device->physical, &device->memory);
     device->properties = all.properties;
     memcpy(device->uuid, identity.deviceUUID, sizeof device->uuid);
     device->software = all.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    (void)snprintf(device->driver, sizeof device->driver, "%.100s %.100s",
+    (void)snprintf(device->driver, sizeof device->driver, "%.100s%s%.100s",
                    driver.driverName[0] != '\0' ? driver.driverName : "unnamed driver",
-                   driver.driverInfo);
+                   driver.driverInfo[0] != '\0' ? " " : "", driver.driverInfo);
     const VkPhysicalDeviceLimits *given = &all.properties.limits;
-    device->limits = (struct vk_limits){
-        .workgroup = given->maxComputeWorkGroupInvocations < given->maxComputeWorkGroupSize[0]
-                         ? given->maxComputeWorkGroupInvocations
-                         : given->maxComputeWorkGroupSize[0],
-        .groups = given->maxComputeWorkGroupCount[0] < given->maxComputeWorkGroupCount[1]
-                      ? given->maxComputeWorkGroupCount[0]
-                      : given->maxComputeWorkGroupCount[1],
-        .shared_bytes = given->maxComputeSharedMemorySize,
-        .subgroup = (subgroup.supportedOperations & wanted) == wanted &&
-                            (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0
-                        ? subgroup.subgroupSize
-                        : 0,
-        .descriptors = given->maxPerStageDescriptorStorageBuffers,
-        .align_bytes = (uint32_t)given->minStorageBufferOffsetAlignment,
-        .range_bytes = given->maxStorageBufferRange,
-        .allocation_bytes = maintenance.maxMemoryAllocationSize,
-        .work = 4000000000u, /* the slowest phones do some 10 in a nanosecond */
-    };
-    lower_limits(&device->limits);
+    struct vk_limits *limits = &device->limits;
+    limits->workgroup = given->maxComputeWorkGroupInvocations < given->maxComputeWorkGroupSize[0]
+                            ? given->maxComputeWorkGroupInvocations
+                            : given->maxComputeWorkGroupSize[0];
+    limits->groups = given->maxComputeWorkGroupCount[0] < given->maxComputeWorkGroupCount[1]
+                         ? given->maxComputeWorkGroupCount[0]
+                         : given->maxComputeWorkGroupCount[1];
+    limits->shared_bytes = given->maxComputeSharedMemorySize;
+    limits->descriptors = given->maxPerStageDescriptorStorageBuffers;
+    limits->align_bytes = (uint32_t)given->minStorageBufferOffsetAlignment;
+    limits->range_bytes = given->maxStorageBufferRange;
+    limits->allocation_bytes = maintenance.maxMemoryAllocationSize;
+    limits->work = 4000000000u; /* the slowest phones do some 10 in a nanosecond */
 }
 
-void heedi_vk_devices(VkInstance instance, struct vk_device *devices, uint32_t capacity,
-                      uint32_t *count) {
+/* Drivers list devices in an order that depends on the desktop and on the drivers installed. Ours
+ * goes by the kind of device, then by what stays: which device it is, and which driver. */
+static int compare(const struct vk_device *a, const struct vk_device *b) {
+    static const int ranks[] = {
+        [VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU] = 0, [VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU] = 1,
+        [VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU] = 2,  [VK_PHYSICAL_DEVICE_TYPE_OTHER] = 3,
+        [VK_PHYSICAL_DEVICE_TYPE_CPU] = 4,
+    };
+    const uint32_t kinds = sizeof ranks / sizeof ranks[0];
+    const uint32_t x = (uint32_t)a->properties.deviceType, y = (uint32_t)b->properties.deviceType;
+    int order = (x < kinds ? ranks[x] : 3) - (y < kinds ? ranks[y] : 3);
+    if (order == 0)
+        order = memcmp(a->uuid, b->uuid, sizeof a->uuid);
+    return order != 0 ? order : strcmp(a->driver, b->driver);
+}
+
+static void sort(struct vk_device *devices, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++)
+        for (uint32_t j = i; j > 0 && compare(&devices[j - 1], &devices[j]) > 0; j--) {
+            const struct vk_device later = devices[j - 1];
+            devices[j - 1] = devices[j];
+            devices[j] = later;
+        }
+}
+
+enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices, uint32_t capacity,
+                                  uint32_t *count, struct heed_error *error) {
     enum { MOST = 32 };
     VkPhysicalDevice physical[MOST];
     uint32_t found = MOST;
     *count = 0;
-    if (vkEnumeratePhysicalDevices(instance, &found, physical) < VK_SUCCESS)
-        return;
-    for (uint32_t i = 0; i < found; i++) {
+    const VkResult result = vkEnumeratePhysicalDevices(instance, &found, physical);
+    if (result < VK_SUCCESS)
+        return heedi_vk_result(error, result, "listing Vulkan's devices");
+    (void)heedi_vk_fail(error, HEED_OK, "Vulkan has no device");
+    for (uint32_t i = 0; i < found && *count < capacity; i++) {
         struct vk_device device = {.physical = physical[i]};
         VkPhysicalDeviceProperties properties;
         vkGetPhysicalDeviceProperties(physical[i], &properties);
-        if (properties.apiVersion < VK_API_VERSION_1_1 || !find_queue(&device))
-            continue;
-        read_properties(&device);
-        if (*count < capacity)
-            devices[*count] = device;
-        ++*count;
+        const uint32_t version = properties.apiVersion;
+        if (version < VK_API_VERSION_1_1) {
+            (void)heedi_vk_fail(error, HEED_OK, "%.100s has Vulkan %u.%u, 1.1 is needed",
+                                properties.deviceName, (unsigned)VK_API_VERSION_MAJOR(version),
+                                (unsigned)VK_API_VERSION_MINOR(version));
+        } else if (!find_queue(&device)) {
+            (void)heedi_vk_fail(error, HEED_OK, "%.100s cannot compute", properties.deviceName);
+        } else {
+            heedi_vk_features_read(&device);
+            read_properties(&device);
+            const enum heed_status status = heedi_vk_limits_lower(&device, error);
+            if (status != HEED_OK)
+                return status;
+            devices[(*count)++] = device;
+        }
     }
+    sort(devices, *count);
+    return HEED_OK;
 }
 
 static uint64_t device_memory(const struct vk_device *device) {
@@ -280,16 +266,8 @@ enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_er
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
-    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR stats = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
-        .pipelineExecutableInfo = VK_TRUE};
-    const char *extension = heedi_vk_stats_extension(plugin);
-    plugin->stats = extension != NULL;
-    const VkDeviceCreateInfo info = {
+    VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = plugin->stats ? &stats : NULL,
-        .enabledExtensionCount = plugin->stats ? 1 : 0,
-        .ppEnabledExtensionNames = &extension,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
     };
@@ -297,7 +275,9 @@ enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_er
         return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
                              "the device gives a shader %u storage buffers, %d are needed",
                              (unsigned)plugin->device.limits.descriptors, HEED_MAX_BINDINGS);
-    const VkResult result = vkCreateDevice(plugin->device.physical, &info, NULL, &plugin->handle);
+    plugin->stats = plugin->device.features.statistics && heedi_vk_stats_wanted();
+    const VkResult result =
+        heedi_vk_features_open(&plugin->device, plugin->stats, &info, &plugin->handle);
     if (result != VK_SUCCESS)
         return heedi_vk_result(error, result, "opening the device");
     volkLoadDeviceTable(&plugin->vk, plugin->handle);

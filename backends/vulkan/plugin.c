@@ -73,11 +73,8 @@ static enum heed_status enumerate(struct heed_device_info *devices, size_t strid
     *count = 0;
     if (heedi_vk_instance_create(&instance, error) != HEED_OK)
         return HEED_OK; /* no device, and why is said */
-    heedi_vk_devices(instance, found, MOST, count);
-    if (*count > MOST)
-        *count = MOST;
-    if (*count == 0)
-        snprintf(error->message, sizeof error->message, "no device with Vulkan 1.1 and compute");
+    if (heedi_vk_devices(instance, found, MOST, count, error) != HEED_OK)
+        *count = 0;
     for (uint32_t i = 0; i < *count && i < capacity; i++) {
         struct heed_device_info info;
         struct heed_device_info *target = (void *)((char *)devices + i * stride);
@@ -166,13 +163,12 @@ static enum heed_status create(const struct heed_host *host,
     enum heed_status status = read_fault(made, error);
     if (status == HEED_OK)
         status = heedi_vk_instance_create(&made->instance, error);
-    if (status == HEED_OK) {
-        heedi_vk_devices(made->instance, found, MOST, &count);
-        if (known.device >= count || known.device >= MOST)
-            status =
-                heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",
-                              (unsigned)known.device, (unsigned)count);
-    }
+    if (status == HEED_OK)
+        status = heedi_vk_devices(made->instance, found, MOST, &count, error);
+    if (status == HEED_OK && known.device >= count)
+        status =
+            heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",
+                          (unsigned)known.device, (unsigned)count);
     if (status == HEED_OK) {
         made->device = found[known.device];
         status = heedi_vk_device_open(made, error);

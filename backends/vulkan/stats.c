@@ -15,27 +15,9 @@
 
 #include "vulkan.h"
 
-static const char extension[] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
-
 bool heedi_vk_stats_wanted(void) {
     const char *path = getenv("HEED_VULKAN_STATS");
     return path != NULL && path[0] != '\0';
-}
-
-const char *heedi_vk_stats_extension(const struct heed_plugin *plugin) {
-    uint32_t count = 0;
-    const char *found = NULL;
-    if (!heedi_vk_stats_wanted() || vkEnumerateDeviceExtensionProperties(
-                                        plugin->device.physical, NULL, &count, NULL) != VK_SUCCESS)
-        return NULL;
-    VkExtensionProperties *known = heedi_vk_calloc(plugin->host, count, sizeof *known);
-    if (known != NULL && vkEnumerateDeviceExtensionProperties(plugin->device.physical, NULL, &count,
-                                                              known) == VK_SUCCESS)
-        for (uint32_t i = 0; i < count; i++)
-            if (strcmp(known[i].extensionName, extension) == 0)
-                found = extension;
-    heedi_vk_free(plugin->host, known);
-    return found;
 }
 
 static void write_value(FILE *file, const VkPipelineExecutableStatisticKHR *statistic) {

@@ -56,14 +56,22 @@ expect 0 "$HEED" translate --verbose --backend "$device,scalar" "$text"
 same "$work/out" "$work/wanted"
 says ' on vulkan'
 
-# HEED_VULKAN_LIMITS only lowers, and what it cannot read is left alone
+# HEED_VULKAN_LIMITS only lowers
 unlimited=$(grep "^$device " "$work/devices")
-for limits in nonsense 'workgroup=' 'workgroup=,,=,shared=x' 'workgroup=4000000000' 'groups=0' \
-    'workgroup=0,shared=0,range=0' 'align=3,align=100000000' 'workgroup=-1' ',,,'; do
+for limits in '' 'workgroup=4000000000' 'align=1' 'range=18000000000000000000,work=9999999999999' \
+    'f16=1,i8=1,coop=1'; do
     expect 0 env HEED_VULKAN_LIMITS="$limits" "$HEED" devices
     grep -qxF "$unlimited" "$work/out" || wrong "HEED_VULKAN_LIMITS=$limits changes the device"
+done
+# what it cannot read is one clear line, and other backends go on
+for limits in nonsense 'workgroup=' 'workgroup=,,=,shared=x' 'groups=0' 'workgroup=128,shared=0' \
+    'range=0' 'align=3' 'align=100000000' 'workgroup=-1' ',,,' 'f16=2' 'subgroup=3' 'shader=1' \
+    'a_name_that_is_far_too_long=1' 'range=99999999999999999999'; do
+    expect 0 env HEED_VULKAN_LIMITS="$limits" "$HEED" devices
+    grep -q '^vulkan  not usable: HEED_VULKAN_LIMITS: ' "$work/out" ||
+        wrong "HEED_VULKAN_LIMITS=$limits: devices does not say what is wrong"
     expect 0 env HEED_VULKAN_LIMITS="$limits" "$HEED" translate --backend "$device,scalar" "$text"
-    same "$work/out" "$work/wanted"
+    one_line 'HEED_VULKAN_LIMITS: '
 done
 expect 0 env HEED_VULKAN_LIMITS='shared=16384,workgroup=64' "$HEED" devices
 grep -q '^vulkan.*workgroups of 64, 16 KiB shared' "$work/out" || wrong "HEED_VULKAN_LIMITS does nothing"
