@@ -123,6 +123,7 @@ static int measure(struct heedi_bench *bench) {
     heedi_bench_progress(bench, "the machine's limits");
     if (!heedi_bench_roofline_measure(bench->pool, &caches, &bench->roofline))
         return out_of_memory();
+    heedi_bench_device_roofs(bench);
     for (size_t i = 0; i < bench->case_count; i++) {
         heedi_bench_progress(bench, "%zu of %zu: %s", i + 1, bench->case_count,
                              heedi_bench_case_name(&bench->cases[i], name));
@@ -131,6 +132,7 @@ static int measure(struct heedi_bench *bench) {
     if (bench->case_count > 0) {
         heedi_bench_progress(bench, "the machine's limits again");
         heedi_bench_roofline_refine(bench->pool, &bench->roofline);
+        heedi_bench_device_refine(bench);
     }
     for (size_t i = 0; i < bench->case_count; i++) {
         struct heedi_bench_case *it = &bench->cases[i];

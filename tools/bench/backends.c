@@ -76,6 +76,7 @@ static void describe(void *user, const struct heed_device *device, const char *r
                  device->info.description[0] != '\0' ? ", " : "", device->info.description);
         if (device->info.type == HEED_DEVICE_CPU)
             backend->host = true;
+        backend->device = !backend->host && strchr(backend->list, ',') == NULL;
     }
 }
 

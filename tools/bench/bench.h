@@ -21,6 +21,9 @@ struct heedi_bench_backend {
     char list[160];        /* as heed_executor_options.backends takes it, without "only" */
     char description[400]; /* device and features, of each backend in the list */
     bool host;             /* computes on the processor: the roofline applies */
+    bool device;           /* one device that is no processor, with a roofline of its own */
+    struct heedi_bench_roofline roof; /* of a device; without levels: not measured */
+    char product[32];                 /* the one that reached its arithmetic */
 };
 
 /* How one backend did in one case. */
@@ -29,6 +32,7 @@ struct heedi_bench_result {
     char reason[HEEDI_BENCH_REASON]; /* why not, or "" */
     char ran_on[64];                 /* backends of the nodes, "openblas" */
     struct heedi_bench_stats run;    /* seconds of one run */
+    double device_s;                 /* of a run, by the device's own clock; 0: not told */
     double prepare_s;                /* median of compiling, packing of weights included */
     uint64_t prepared_bytes;         /* packed weights of one set */
 };
@@ -65,6 +69,7 @@ struct heedi_bench_translation {
     struct heedi_bench_stats latency; /* of the lines, each by its median over the passes */
     double total_s;                   /* sum of the same medians */
     double ideal_s;                   /* for all lines, one at a time */
+    double device_s;                  /* for the same, by the device's own clock; 0: not told */
     size_t passes;
     uint64_t tokens;                /* of all translations, ends of sentence included */
     struct heedi_bench_stats batch; /* seconds for all lines given at once */
@@ -123,6 +128,33 @@ void heedi_bench_reason(const struct heedi_bench *bench, enum heed_status status
 /* Measures a case on every backend, taking turns. What cannot be run has a reason in its result.
  * The ideal is left to be computed when the machine's limits are known for good. */
 void heedi_bench_run_case(struct heedi_bench *bench, struct heedi_bench_case *it);
+
+/* ---- device.c ---- */
+/* Measures what the devices among the backends can do. One that cannot be measured has no roof. */
+void heedi_bench_device_roofs(struct heedi_bench *bench);
+/* Cases that did more than that raise the roof. */
+void heedi_bench_device_refine(struct heedi_bench *bench);
+/* The roofline of a backend, and the level of it that holds what lies in `level` of the machine. */
+const struct heedi_bench_roofline *heedi_bench_roof(const struct heedi_bench *bench,
+                                                    size_t backend);
+const struct heedi_bench_level *heedi_bench_roof_level(const struct heedi_bench *bench,
+                                                       size_t backend,
+                                                       const struct heedi_bench_level *level);
+/* False where no roofline applies to a backend. */
+bool heedi_bench_has_roof(const struct heedi_bench *bench, size_t backend);
+/* What its roofline allows a backend for a case; 0: not known. */
+double heedi_bench_case_ideal_s(const struct heedi_bench *bench, const struct heedi_bench_case *it,
+                                size_t backend);
+/* What an ideal is compared with: the device's own time where it is known. */
+double heedi_bench_case_s(const struct heedi_bench_result *result);
+
+/* A profile, and what it has counted so far. */
+struct heedi_bench_clock {
+    struct heed_profile *profile;
+    uint64_t ns;
+};
+/* Seconds of the nodes that ran since the last call, by the device's own clock; 0: not told. */
+double heedi_bench_clock_read(struct heedi_bench_clock *clock);
 
 /* ---- translate.c ---- */
 /* What needs a process of its own; before anything large is allocated. */

@@ -9,6 +9,7 @@
 
 struct ideal {
     const struct heedi_bench *bench;
+    size_t backend;
     struct heedi_bench_translation *result;
     uint64_t runs; /* of the program being looked at */
     struct {
@@ -51,8 +52,10 @@ static void add_node(void *user, const struct heed_placement *placement) {
         return;
     struct heedi_bench_part *part = part_of(ideal->result, placement->op);
     const double seconds =
-        (double)ideal->runs * heedi_bench_ideal_s(&bench->roofline, bench->text.level,
-                                                  placement->flops, placement->bytes);
+        (double)ideal->runs *
+        heedi_bench_ideal_s(heedi_bench_roof(bench, ideal->backend),
+                            heedi_bench_roof_level(bench, ideal->backend, bench->text.level),
+                            placement->flops, placement->bytes);
     part->ideal_s += seconds;
     part->runs += ideal->runs;
     ideal->result->ideal_s += seconds;
@@ -72,11 +75,13 @@ static void add_total(void *user, const char *backend, const char *op, uint64_t 
     part->measured_s += (double)ns * 1e-9;
     if (op[0] == '\0')
         part->runs += runs;
+    else if (ideal->bench->backends[ideal->backend].device)
+        ideal->result->device_s += (double)ns * 1e-9;
 }
 
-void heedi_bench_ideal(const struct heedi_bench *bench, const struct heed_profile *profile,
-                       struct heedi_bench_translation *result) {
-    struct ideal ideal = {.bench = bench, .result = result};
+void heedi_bench_ideal(const struct heedi_bench *bench, size_t backend,
+                       const struct heed_profile *profile, struct heedi_bench_translation *result) {
+    struct ideal ideal = {.bench = bench, .backend = backend, .result = result};
     heed_profile_programs(profile, add_program, &ideal);
     heed_profile_totals(profile, add_total, &ideal);
     for (size_t i = 0; i < ideal.share_count && ideal.flops > 0; i++) {

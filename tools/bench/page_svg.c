@@ -109,17 +109,24 @@ static void share_row(const struct heedi_bench *bench, const struct heedi_bench_
         fputs("</title></text>\n", page);
         return;
     }
-    const double share = it->ideal_s / run->median;
+    const struct heedi_bench_roofline *roof = heedi_bench_roof(bench, backend);
+    const struct heedi_bench_level *level = heedi_bench_roof_level(bench, backend, it->level);
+    const double ideal = heedi_bench_case_ideal_s(bench, it, backend);
+    const double seconds = heedi_bench_case_s(result), share = ideal / seconds;
+    /* of a device's own time there is the median alone */
+    const double p10 = result->device_s > 0 ? seconds : run->p10;
+    const double p90 = result->device_s > 0 ? seconds : run->p90;
     bar(page, backend, NAME, y, share_x(share) - NAME, THICK - 3);
-    whisker(page, share_x(it->ideal_s / run->p90), share_x(it->ideal_s / run->p10),
-            y + (THICK - 3) / 2.0);
+    if (ideal > 0 && p90 > p10)
+        whisker(page, share_x(ideal / p90), share_x(ideal / p10), y + (THICK - 3) / 2.0);
     /* what is bound by traffic is judged by bytes */
-    const bool arithmetic =
-        it->flops / bench->roofline.flops_per_s > it->bytes / it->level->bytes_per_s;
-    fprintf(page, "<text class=value x=%.1f y=%.1f>%.0f %%&#8194;%s&#8194;%s%s<title>",
-            fmax(share_x(share), share_x(it->ideal_s / run->p10)) + 6, y + 10.5, 100 * share,
-            heedi_bench_print_time(&time, run->median),
-            heedi_bench_print_rate(&rate, (arithmetic ? it->flops : it->bytes) / run->median,
+    const bool arithmetic = it->flops / roof->flops_per_s > it->bytes / level->bytes_per_s;
+    fprintf(page, "<text class=value x=%.1f y=%.1f>",
+            fmax(share_x(share), share_x(ideal / p10)) + 6, y + 10.5);
+    if (ideal > 0)
+        fprintf(page, "%.0f %%&#8194;", 100 * share);
+    fprintf(page, "%s&#8194;%s%s<title>", heedi_bench_print_time(&time, seconds),
+            heedi_bench_print_rate(&rate, (arithmetic ? it->flops : it->bytes) / seconds,
                                    arithmetic ? "FLOP/s" : "B/s"),
             share > FULL_SHARE * MOST_SHARE ? " &#9656;" : "");
     heedi_bench_page_text(page, bench->backends[backend].label);

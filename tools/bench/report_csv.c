@@ -21,7 +21,7 @@ static void text(FILE *stream, const char *value) {
 static void cases(const struct heedi_bench *bench, FILE *stream) {
     fputs("op,shape,dtype,backend,threads,sets,working_set_bytes,level,flops,bytes,ideal_s,"
           "median_s,p10_s,p90_s,least_s,interval_low_s,interval_high_s,samples,stable,prepare_s,"
-          "prepared_bytes,ran_on,reason\n",
+          "prepared_bytes,device_s,ran_on,reason\n",
           stream);
     for (size_t i = 0; i < bench->case_count; i++)
         for (size_t b = 0; b < bench->backend_count; b++) {
@@ -33,14 +33,18 @@ static void cases(const struct heedi_bench *bench, FILE *stream) {
             text(stream, bench->backends[b].label);
             fprintf(stream, ",%u,%u,%.0f,%s,%.9g,%.9g,", (unsigned)bench->roofline.threads,
                     (unsigned)it->sets, it->working_set, it->level->name, it->flops, it->bytes);
-            if (bench->backends[b].host)
-                fprintf(stream, "%.9g", it->ideal_s);
+            const double ideal = heedi_bench_case_ideal_s(bench, it, b);
+            if (ideal > 0)
+                fprintf(stream, "%.9g", ideal);
             if (result->measured)
                 fprintf(stream, ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%zu,%d,%.9g,%llu,", run->median,
                         run->p10, run->p90, run->least, run->low, run->high, run->count,
                         run->stable, result->prepare_s, (unsigned long long)result->prepared_bytes);
             else
                 fputs(",,,,,,,0,,,,", stream); /* 10 fields, no samples */
+            if (result->device_s > 0)
+                fprintf(stream, "%.9g", result->device_s);
+            fputc(',', stream);
             text(stream, result->ran_on);
             fputc(',', stream);
             text(stream, result->reason);
@@ -67,7 +71,7 @@ static void translations(const struct heedi_bench *bench, FILE *stream) {
             fprintf(stream, "%llu,%zu,%.9g,%.9g,%.9g,%.9g,%.9g,", (unsigned long long)it->tokens,
                     it->passes, it->latency.median, it->latency.p10, it->latency.p90,
                     it->latency.p99, it->total_s);
-            if (bench->backends[b].host)
+            if (heedi_bench_has_roof(bench, b))
                 fprintf(stream, "%.9g", it->ideal_s);
             fprintf(stream, ",%.9g,%zu,%.9g,%.9g,", it->batch.median, it->batch.count, it->open_s,
                     it->first_s);

@@ -60,7 +60,7 @@ static void write_facts(const struct heedi_bench *bench, FILE *page) {
     const struct heedi_tool_machine *machine = &bench->machine;
     const struct heedi_bench_roofline *roofline = &bench->roofline;
     struct heedi_tool_size size;
-    struct heedi_bench_number number;
+    struct heedi_bench_number number, rate;
     char text[400];
     fputs("<dl class=\"facts card\">\n", page);
     snprintf(text, sizeof text, "%s, %u processors, %s of memory", machine->processor,
@@ -98,6 +98,13 @@ static void write_facts(const struct heedi_bench *bench, FILE *page) {
         snprintf(text, sizeof text, "%.100s%s%.290s", named ? "" : backend->label,
                  named ? "" : ": ", backend->description);
         fact(page, i == 0 ? "backends" : "", text);
+        if (backend->roof.level_count == 0)
+            continue;
+        snprintf(text, sizeof text, "%.100s at best: %s (product %s), copying %s", backend->label,
+                 heedi_bench_print_rate(&number, backend->roof.flops_per_s, "FLOP/s"),
+                 backend->product,
+                 heedi_bench_print_rate(&rate, backend->roof.levels[0].bytes_per_s, "B/s"));
+        fact(page, "", text);
     }
     fputs("</dl>\n", page);
 }
@@ -142,7 +149,7 @@ FILL(fill_latency) {
 }
 FILL(fill_ideal) {
     const struct heedi_bench_translation *it = &bench->translations[i];
-    if (!bench->backends[i].host || it->ideal_s <= 0)
+    if (!heedi_bench_has_roof(bench, i) || it->ideal_s <= 0)
         return;
     bars->of[i].value = it->total_s / it->ideal_s;
     WORDS("%.2f", bars->of[i].value);
@@ -225,23 +232,26 @@ static void write_result(const struct heedi_bench *bench, const struct heedi_ben
                          size_t index, FILE *page) {
     const struct heedi_bench_result *result = &it->results[index];
     const struct heedi_bench_stats *run = &result->run;
-    struct heedi_bench_number median, p10, p90, flops, bytes, prepare;
+    const double seconds = heedi_bench_case_s(result);
+    const double ideal = heedi_bench_case_ideal_s(bench, it, index);
+    struct heedi_bench_number median, device, p10, p90, flops, bytes, prepare;
     fputs("<tr><td class=l>", page);
     heedi_bench_page_text(page, bench->backends[index].label);
     if (!result->measured) {
-        fputs("<td class=\"l w\" colspan=9>", page);
+        fputs("<td class=\"l w\" colspan=10>", page);
         heedi_bench_page_text(page, result->reason);
         fputc('\n', page);
         return;
     }
-    fprintf(page, "<td>%s%s<td>%s<td>%s<td>&#177;%.1f %%<td>%zu<td>%s<td>%s",
+    fprintf(page, "<td>%s%s<td>%s<td>%s<td>&#177;%.1f %%<td>%zu<td>%s<td>%s<td>%s",
             run->stable ? "" : "~", heedi_bench_print_time(&median, run->median),
             heedi_bench_print_time(&p10, run->p10), heedi_bench_print_time(&p90, run->p90),
             50 * (run->high - run->low) / run->median, run->count,
-            it->flops > 0 ? heedi_bench_print_rate(&flops, it->flops / run->median, "FLOP/s") : "",
-            heedi_bench_print_rate(&bytes, it->bytes / run->median, "B/s"));
-    if (bench->backends[index].host)
-        fprintf(page, "<td>%.0f %%", 100 * it->ideal_s / run->median);
+            result->device_s > 0 ? heedi_bench_print_time(&device, result->device_s) : "",
+            it->flops > 0 ? heedi_bench_print_rate(&flops, it->flops / seconds, "FLOP/s") : "",
+            heedi_bench_print_rate(&bytes, it->bytes / seconds, "B/s"));
+    if (ideal > 0)
+        fprintf(page, "<td>%.0f %%", 100 * ideal / seconds);
     else
         fputs("<td>", page);
     fprintf(page, "<td>%s\n", heedi_bench_print_time(&prepare, result->prepare_s));
@@ -252,12 +262,13 @@ static void write_table(const struct heedi_bench *bench, FILE *page) {
     struct heedi_bench_number ideal;
     char name[96];
     fputs("<h2>All numbers</h2>\n<section class=wide><table><tr><th class=l>backend<th>median"
-          "<th>p10<th>p90<th>95 %<th>samples<th>arithmetic<th>traffic<th>of ideal<th>prepare\n",
+          "<th>p10<th>p90<th>95 %<th>samples<th>on device<th>arithmetic<th>traffic<th>of "
+          "ideal<th>prepare\n",
           page);
     for (size_t i = 0; i < bench->case_count; i++) {
         const struct heedi_bench_case *it = &bench->cases[i];
         fprintf(page,
-                "<tr class=head><td colspan=10>%s <span class=soft>ideal %s; %u set%s, %s, "
+                "<tr class=head><td colspan=11>%s <span class=soft>ideal %s; %u set%s, %s, "
                 "%s</span>\n",
                 heedi_bench_case_name(it, name), heedi_bench_print_time(&ideal, it->ideal_s),
                 (unsigned)it->sets, it->sets == 1 ? "" : "s",

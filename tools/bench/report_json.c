@@ -63,7 +63,8 @@ static bool add_roofline(cJSON *parent, const struct heedi_bench_roofline *roofl
     cJSON *levels = object != NULL ? cJSON_AddArrayToObject(object, "levels") : NULL;
     bool ok = levels != NULL;
     NUMBER(object, "flops_per_s", roofline->flops_per_s);
-    NUMBER(object, "one_thread_flops_per_s", roofline->one_thread_flops_per_s);
+    NUMBER(object, "one_thread_flops_per_s",
+           roofline->one_thread_flops_per_s > 0 ? roofline->one_thread_flops_per_s : NAN);
     TEXT(object, "kernel", roofline->kernel);
     for (size_t i = 0; ok && i < roofline->level_count; i++) {
         const struct heedi_bench_level *level = &roofline->levels[i];
@@ -88,10 +89,13 @@ static bool add_result(cJSON *array, const struct heedi_bench *bench,
     if (!ok || !result->measured)
         return ok;
     ok = add_stats(object, "seconds", &result->run);
-    NUMBER(object, "flops_per_s", it->flops / result->run.median);
-    NUMBER(object, "bytes_per_s", it->bytes / result->run.median);
-    NUMBER(object, "share_of_ideal",
-           bench->backends[backend].host ? it->ideal_s / result->run.median : NAN);
+    const double seconds = heedi_bench_case_s(result);
+    const double ideal = heedi_bench_case_ideal_s(bench, it, backend);
+    NUMBER(object, "device_seconds", result->device_s > 0 ? result->device_s : NAN);
+    NUMBER(object, "flops_per_s", it->flops / seconds);
+    NUMBER(object, "bytes_per_s", it->bytes / seconds);
+    NUMBER(object, "ideal", ideal > 0 ? ideal : NAN);
+    NUMBER(object, "share_of_ideal", ideal > 0 ? ideal / seconds : NAN);
     NUMBER(object, "prepare", result->prepare_s);
     NUMBER(object, "prepared_bytes", result->prepared_bytes);
     return ok;
@@ -146,7 +150,8 @@ static bool add_translation(cJSON *array, const struct heedi_bench *bench, size_
     NUMBER(object, "passes", it->passes);
     NUMBER(object, "tokens", it->tokens);
     NUMBER(object, "total", it->total_s);
-    NUMBER(object, "ideal", bench->backends[backend].host ? it->ideal_s : NAN);
+    NUMBER(object, "ideal", heedi_bench_has_roof(bench, backend) ? it->ideal_s : NAN);
+    NUMBER(object, "device_seconds", it->device_s > 0 ? it->device_s : NAN);
     NUMBER(object, "tokens_per_s", (double)it->tokens / it->total_s);
     NUMBER(object, "words_per_s", (double)bench->text.words / it->total_s);
     NUMBER(object, "batch_tokens_per_s", (double)it->tokens / it->batch.median);
@@ -193,6 +198,8 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
         ok = entry != NULL;
         TEXT(entry, "name", bench->backends[i].label);
         TEXT(entry, "description", bench->backends[i].description);
+        if (bench->backends[i].roof.level_count > 0)
+            ok = ok && add_roofline(entry, &bench->backends[i].roof);
     }
     for (size_t i = 0; ok && i < bench->case_count; i++)
         ok = add_case(cases, bench, &bench->cases[i]);

@@ -4,6 +4,17 @@
 
 #include "tools/bench/bench.h"
 
+/* The limits of a device. */
+static void print_roof(const struct heedi_bench_backend *backend, FILE *stream) {
+    struct heedi_bench_number flops, bytes;
+    if (backend->roof.level_count == 0)
+        return;
+    fprintf(stream, "limits of %s: %s (its best product, %s), %s %s\n", backend->label,
+            heedi_bench_print_rate(&flops, backend->roof.flops_per_s, "FLOP/s"), backend->product,
+            backend->roof.levels[0].name,
+            heedi_bench_print_rate(&bytes, backend->roof.levels[0].bytes_per_s, "B/s"));
+}
+
 static void print_head(const struct heedi_bench *bench, FILE *stream) {
     const struct heedi_bench_roofline *roofline = &bench->roofline;
     struct heedi_bench_number number;
@@ -31,6 +42,8 @@ static void print_head(const struct heedi_bench *bench, FILE *stream) {
             (unsigned)roofline->threads, gain);
     for (size_t i = 0; i < bench->backend_count; i++)
         fprintf(stream, "%s: %s\n", bench->backends[i].label, bench->backends[i].description);
+    for (size_t i = 0; i < bench->backend_count; i++)
+        print_roof(&bench->backends[i], stream);
 }
 
 /* ---- operators ---- */
@@ -39,7 +52,9 @@ static void print_head(const struct heedi_bench *bench, FILE *stream) {
 static void print_result(const struct heedi_bench *bench, const struct heedi_bench_case *it,
                          size_t index, FILE *stream) {
     const struct heedi_bench_result *result = &it->results[index];
-    struct heedi_bench_number median, p10, p90, flops, bytes, prepare;
+    const double seconds = heedi_bench_case_s(result);
+    const double ideal = heedi_bench_case_ideal_s(bench, it, index);
+    struct heedi_bench_number median, device, p10, p90, flops, bytes, prepare;
     char marked[40], share[16] = "-";
     fprintf(stream, "  %-16s", bench->backends[index].label);
     if (!result->measured) {
@@ -49,13 +64,14 @@ static void print_result(const struct heedi_bench *bench, const struct heedi_ben
     const struct heedi_bench_stats *run = &result->run;
     snprintf(marked, sizeof marked, "%s%s", run->stable ? "" : "~",
              heedi_bench_print_time(&median, run->median));
-    if (bench->backends[index].host)
-        snprintf(share, sizeof share, "%.0f %%", 100 * it->ideal_s / run->median);
-    fprintf(stream, " %10s %9s %9s %6zu %12s %11s %6s %9s\n", marked,
+    if (ideal > 0)
+        snprintf(share, sizeof share, "%.0f %%", 100 * ideal / seconds);
+    fprintf(stream, " %10s %9s %9s %6zu %9s %12s %11s %6s %9s\n", marked,
             heedi_bench_print_time(&p10, run->p10), heedi_bench_print_time(&p90, run->p90),
             run->count,
-            it->flops > 0 ? heedi_bench_print_rate(&flops, it->flops / run->median, "FLOP/s") : "-",
-            heedi_bench_print_rate(&bytes, it->bytes / run->median, "B/s"), share,
+            result->device_s > 0 ? heedi_bench_print_time(&device, result->device_s) : "-",
+            it->flops > 0 ? heedi_bench_print_rate(&flops, it->flops / seconds, "FLOP/s") : "-",
+            heedi_bench_print_rate(&bytes, it->bytes / seconds, "B/s"), share,
             heedi_bench_print_time(&prepare, result->prepare_s));
 }
 
@@ -73,8 +89,8 @@ static void print_cases(const struct heedi_bench *bench, FILE *stream) {
     struct heedi_bench_number ideal;
     struct heedi_tool_size size;
     char name[96];
-    fprintf(stream, "\n  %-16s %10s %9s %9s %6s %12s %11s %6s %9s\n", "operators", "median", "p10",
-            "p90", "n", "arithmetic", "traffic", "ideal", "prepare");
+    fprintf(stream, "\n  %-16s %10s %9s %9s %6s %9s %12s %11s %6s %9s\n", "operators", "median",
+            "p10", "p90", "n", "on device", "arithmetic", "traffic", "ideal", "prepare");
     for (size_t i = 0; i < bench->case_count; i++) {
         const struct heedi_bench_case *it = &bench->cases[i];
         if (it->level == NULL)

@@ -38,13 +38,17 @@ ROW(total) {
     return heedi_bench_print_time(buffer, bench->translations[i].total_s);
 }
 ROW(ideal_total) {
-    if (!bench->backends[i].host)
+    if (!heedi_bench_has_roof(bench, i))
         return "-";
     return heedi_bench_print_time(buffer, bench->translations[i].ideal_s);
 }
 ROW(times_ideal) {
     const struct heedi_bench_translation *it = &bench->translations[i];
-    return bench->backends[i].host ? NUMBER("%.2f", it->total_s / it->ideal_s) : "-";
+    return heedi_bench_has_roof(bench, i) ? NUMBER("%.2f", it->total_s / it->ideal_s) : "-";
+}
+ROW(on_device) {
+    const double seconds = bench->translations[i].device_s;
+    return seconds > 0 ? heedi_bench_print_time(buffer, seconds) : "-";
 }
 ROW(opening) {
     return heedi_bench_print_time(buffer, bench->translations[i].open_s);
@@ -85,6 +89,7 @@ static const struct heedi_bench_row table[] = {
     {"", "p90", latency_p90},
     {"", "p99", latency_p99},
     {"", "all lines", total},
+    {"", "on the device", on_device},
     {"", "ideal", ideal_total},
     {"", "times the ideal", times_ideal},
     {"", "passes", passes},

@@ -167,7 +167,7 @@ static bool profiled_pass(struct meeting *meeting, size_t index) {
     for (size_t i = 0; status == HEED_OK && i < bench->text.count; i++)
         status = translate_line(translator, bench->text.lines[i], &nothing);
     if (status == HEED_OK)
-        heedi_bench_ideal(bench, profile, &bench->translations[index]);
+        heedi_bench_ideal(bench, index, profile, &bench->translations[index]);
     heed_translator_destroy(translator);
     heed_profile_destroy(profile);
     return status == HEED_OK || drop(meeting, index, status);

@@ -74,7 +74,7 @@ static void sums_over_runs_and_nodes(void **state) {
     bench->roofline = (struct heedi_bench_roofline){
         .flops_per_s = 10, .level_count = 1, .levels = {{"memory", 0, 0, 40}}};
     bench->text.level = &bench->roofline.levels[0];
-    heedi_bench_ideal(bench, profile, result);
+    heedi_bench_ideal(bench, 0, profile, result);
     assert_int_equal(result->part_count, 2);
     assert_int_equal(part(result, "matmul")->runs, 3);
     assert_int_equal(part(result, "add")->runs, 3);

@@ -160,7 +160,7 @@ static void csv_has_equal_lines(void **state) {
     fclose(stream);
     const char *at = text;
     const size_t fields = count_fields(&at);
-    assert_int_equal(fields, 23);
+    assert_int_equal(fields, 24);
     for (int line = 0; line < 4; line++)
         assert_int_equal(count_fields(&at), fields);
     assert_int_equal(*at, '\n'); /* an empty line between the tables */
@@ -233,6 +233,63 @@ static void table_names_what_was_not_run(void **state) {
     free(text);
 }
 
+/* ---- devices ---- */
+
+/* The second backend on a device that does 10 GFLOP/s, of which the product takes 0.125 s. */
+static void make_device(struct example *example) {
+    struct heedi_bench_backend *backend = &example->bench.backends[1];
+    example_fill(example);
+    backend->device = true;
+    backend->roof = (struct heedi_bench_roofline){.flops_per_s = 10e9,
+                                                  .kernel = backend->product,
+                                                  .level_count = 1,
+                                                  .levels = {{"device memory", 0, 0, 1e9}}};
+    snprintf(backend->product, sizeof backend->product, "8x8x8");
+    example->cases[0].results[1].device_s = 0.125;
+}
+
+static void devices_have_roofs_and_clocks(void **state) {
+    (void)state;
+    struct example example;
+    make_device(&example);
+    near(heedi_bench_case_ideal_s(&example.bench, &example.cases[0], 1), 0.1);
+    FILE *stream = open_text();
+    assert_true(heedi_bench_json(&example.bench, stream));
+    fclose(stream);
+    cJSON *root = cJSON_Parse(text);
+    const cJSON *it = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "cases"), 0);
+    it = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(it, "results"), 1);
+    near(number(it, "device_seconds"), 0.125);
+    near(number(it, "flops_per_s"), 8e9);
+    near(number(it, "share_of_ideal"), 0.8);
+    near(number(cJSON_GetObjectItemCaseSensitive(it, "seconds"), "median"), 0.2);
+    it = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "backends"), 1);
+    near(number(cJSON_GetObjectItemCaseSensitive(it, "roofline"), "flops_per_s"), 10e9);
+    cJSON_Delete(root);
+    free(text);
+    stream = open_text();
+    heedi_bench_table(&example.bench, stream);
+    fclose(stream);
+    assert_int_equal(occurrences("10.0 GFLOP/s (its best product, 8x8x8)"), 1);
+    assert_int_equal(occurrences(" 80 %"), 1);
+    free(text);
+}
+
+static void quicker_cases_raise_the_roof(void **state) {
+    (void)state;
+    struct example example;
+    make_device(&example);
+    heedi_bench_device_refine(&example.bench);
+    near(example.bench.backends[1].roof.flops_per_s, 10e9);
+    example.cases[0].results[1].device_s = 0.05;
+    heedi_bench_device_refine(&example.bench);
+    near(example.bench.backends[1].roof.flops_per_s, 20e9);
+    assert_string_equal(example.bench.backends[1].product, "10x20x30:relu");
+    near(heedi_bench_case_ideal_s(&example.bench, &example.cases[0], 1), 0.05);
+    /* the processor's limits are not looked at */
+    assert_int_equal(example.bench.backends[0].roof.level_count, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_have_three_digits),
@@ -242,6 +299,8 @@ int main(void) {
         cmocka_unit_test(csv_has_equal_lines),
         cmocka_unit_test(page_is_whole),
         cmocka_unit_test(table_names_what_was_not_run),
+        cmocka_unit_test(devices_have_roofs_and_clocks),
+        cmocka_unit_test(quicker_cases_raise_the_roof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
