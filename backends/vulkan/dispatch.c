@@ -89,7 +89,8 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
                              program->nodes[node].name, (unsigned long long)request->groups);
     if (!make_room(program))
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
-    struct vk_dispatch dispatch = {.node = node, .shader = request->shader};
+    struct vk_dispatch dispatch = {
+        .node = node, .fused_count = node - program->group_first, .shader = request->shader};
     const uint64_t rows = (request->groups + most - 1) / most;
     dispatch.groups[0] = (uint32_t)((request->groups + rows - 1) / rows);
     dispatch.groups[1] = (uint32_t)rows;
@@ -104,8 +105,10 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
         else if (dispatch.bindings[i].storage == VK_STORAGE_NONE) /* something must be bound */
             dispatch.bindings[i].storage = dispatch.bindings[0].storage;
     }
-    const enum heed_status status =
+    enum heed_status status =
         heedi_vk_pipeline(plugin, request->shader, request->constants, &dispatch.pipeline, error);
+    for (uint32_t i = 0; status == HEED_OK && i < bindings; i++)
+        status = heedi_vk_constant(program, dispatch.bindings[i].storage, error);
     if (status == HEED_OK)
         program->dispatches[program->dispatch_count++] = dispatch;
     return status;

@@ -77,6 +77,8 @@ static enum heed_status make(struct heed_plugin_instance *made, struct heed_erro
         status = heedi_vk_result(error, make_commands(made), "command buffers");
     if (status == HEED_OK)
         status = heedi_vk_result(error, make_sets(made), "descriptor sets");
+    if (status == HEED_OK)
+        status = heedi_vk_clear_rooms(program, &made->memory, error);
     return status;
 }
 

@@ -84,6 +84,7 @@ void heedi_vk_profile_read(struct heed_plugin_instance *instance) {
         *entry = (struct heed_profile_entry){
             .struct_size = sizeof *entry,
             .node = dispatch->node,
+            .fused_count = dispatch->fused_count,
             .begin_ns = (uint64_t)((double)begin * period),
             .end_ns = (uint64_t)((double)end * period),
             .kernel = heedi_vk_shaders[dispatch->shader].name,

@@ -157,8 +157,7 @@ static enum heed_status accept_nodes(const struct heed_plugin *plugin,
     return HEED_OK;
 }
 
-/* Takes room in the memory of an instance. */
-static int64_t reserve(struct heed_plugin_program *program, uint64_t bytes) {
+int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes) {
     const uint64_t align = program->plugin->device.limits.align_bytes > 64
                                ? program->plugin->device.limits.align_bytes
                                : 64;
@@ -173,7 +172,8 @@ static enum heed_status place(struct heed_plugin_program *program,
     struct heed_subgraph_tensor tensor;
     struct vk_storage *storage = &program->storages[index];
     const char *reason = read_tensor(subgraph, (int32_t)index, &tensor);
-    *storage = (struct vk_storage){.offset_bytes = -1, .binding = -1};
+    *storage =
+        (struct vk_storage){.offset_bytes = -1, .binding = -1, .first_node = -1, .last_node = -1};
     if (reason != NULL)
         return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
                              reason);
@@ -183,12 +183,15 @@ static enum heed_status place(struct heed_plugin_program *program,
     storage->role = tensor.role;
     switch ((enum heed_role)tensor.role) {
     case HEED_ROLE_CONSTANT:
-        return heedi_vk_weight_acquire(program->plugin, tensor.weight_id, &storage->prepared,
-                                       &storage->weight, error);
+        storage->weight_id = tensor.weight_id;
+        storage->data = tensor.data;
+        return HEED_OK;
     case HEED_ROLE_INTERNAL:
         if (tensor.arena_offset_bytes >= 0 &&
             (uint64_t)tensor.arena_offset_bytes + storage->bytes <= subgraph->arena_bytes)
             storage->offset_bytes = tensor.arena_offset_bytes;
+        storage->first_node = tensor.first_node;
+        storage->last_node = tensor.last_node;
         return HEED_OK;
     case HEED_ROLE_INPUT:
     case HEED_ROLE_OUTPUT:
@@ -203,7 +206,7 @@ static enum heed_status place(struct heed_plugin_program *program,
                              (unsigned)index, (unsigned)tensor.role, (int)tensor.binding);
     storage->binding = tensor.binding;
     if (tensor.role != HEED_ROLE_STATE)
-        storage->offset_bytes = reserve(program, storage->bytes);
+        storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
     program->boundaries[tensor.binding] = (struct vk_boundary){
         .tensor = (int32_t)index, .role = tensor.role, .desc = tensor.desc, .name = tensor.name};
     return HEED_OK;
@@ -220,7 +223,8 @@ static enum heed_status check_storages(const struct heed_plugin_program *program
             if (!heedi_vk_present(tensor) || heed_desc_elems(&tensor->desc) == 0)
                 continue;
             const struct vk_storage *storage = &program->storages[tensor->storage];
-            if (storage->weight == NULL && storage->binding < 0 && storage->offset_bytes < 0)
+            if (storage->role != HEED_ROLE_CONSTANT && storage->binding < 0 &&
+                storage->offset_bytes < 0)
                 return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
                                      "node %u (%s) uses tensor %d, which has no memory",
                                      (unsigned)i, node->name, (int)tensor->storage);
@@ -241,42 +245,51 @@ static enum heed_status fill(struct heed_plugin_program *program,
         status = check_storages(program, error);
     /* who asks what compilers make of shaders wants all pipelines, on a device without memory too
      */
-    const bool whole = status == HEED_ERROR_DEVICE_MEMORY && program->plugin->stats;
-    for (uint32_t i = 0; (status == HEED_OK || whole) && i < program->node_count; i++) {
-        const enum heed_status built =
-            heedi_vk_operators[program->nodes[i].op]->build(program, i, error);
+    const bool whole = program->plugin->stats;
+    for (uint32_t i = 0, count;
+         (status == HEED_OK || (whole && status == HEED_ERROR_DEVICE_MEMORY)) &&
+         i < program->node_count;
+         i += count) {
+        const enum heed_status built = heedi_vk_build(program, i, &count, error);
         status = status == HEED_OK ? built : status;
     }
     heedi_vk_cut(program);
     return status;
 }
 
-enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
-                                uint64_t bytes, int32_t *storage, struct heed_error *error) {
+enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
+                                      const struct vk_storage *storage, int32_t *index,
+                                      struct heed_error *error) {
     const struct heed_host *host = program->plugin->host;
     const uint32_t count = program->storage_count;
     struct vk_storage *more = heedi_vk_calloc(host, (size_t)count + 1, sizeof *more);
     if (more == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
-    struct vk_weight *table = NULL;
-    const enum heed_status status =
-        heedi_vk_weight_create(program->plugin, data, bytes, &table, error);
-    if (status != HEED_OK) {
-        heedi_vk_free(host, more);
-        return status;
-    }
     memcpy(more, program->storages, count * sizeof *more);
-    more[count] = (struct vk_storage){.bytes = bytes,
-                                      .offset_bytes = -1,
-                                      .binding = -1,
-                                      .role = HEED_ROLE_CONSTANT,
-                                      .weight = table,
-                                      .table = table};
+    more[count] = *storage;
     heedi_vk_free(host, program->storages);
     program->storages = more;
     program->storage_count = count + 1;
-    *storage = (int32_t)count;
+    *index = (int32_t)count;
     return HEED_OK;
+}
+
+enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
+                                uint64_t bytes, int32_t *storage, struct heed_error *error) {
+    struct vk_weight *table = NULL;
+    enum heed_status status = heedi_vk_weight_create(program->plugin, data, bytes, &table, error);
+    if (status != HEED_OK)
+        return status;
+    const struct vk_storage made = {.bytes = bytes,
+                                    .offset_bytes = -1,
+                                    .binding = -1,
+                                    .role = HEED_ROLE_CONSTANT,
+                                    .weight = table,
+                                    .table = table};
+    status = heedi_vk_add_storage(program, &made, storage, error);
+    if (status != HEED_OK)
+        heedi_vk_weight_destroy(table);
+    return status;
 }
 
 enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
@@ -295,9 +308,11 @@ enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_
     made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;
     made->nodes = heedi_vk_calloc(host, known.node_count, sizeof *made->nodes);
+    made->rooms = heedi_vk_calloc(host, known.node_count, HEED_MAX_OUTPUTS * sizeof *made->rooms);
     made->storages = heedi_vk_calloc(host, known.tensor_count, sizeof *made->storages);
     made->boundaries = heedi_vk_calloc(host, known.binding_count, sizeof *made->boundaries);
-    if (made->nodes == NULL || made->storages == NULL || made->boundaries == NULL)
+    if (made->nodes == NULL || made->rooms == NULL || made->storages == NULL ||
+        made->boundaries == NULL)
         status =
             heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
                           "out of memory for a program of %u nodes", (unsigned)known.node_count);
@@ -324,5 +339,6 @@ void heedi_vk_program_destroy(struct heed_plugin_program *program) {
     heedi_vk_free(host, program->storages);
     heedi_vk_free(host, program->boundaries);
     heedi_vk_free(host, program->dispatches);
+    heedi_vk_free(host, program->rooms);
     heedi_vk_free(host, program);
 }

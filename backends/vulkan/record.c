@@ -28,8 +28,8 @@ static struct span span_of(const struct heed_plugin_instance *instance,
     else
         offset = (uint64_t)storage->offset_bytes;
     /* at least one element, and whole words, as shaders read these */
-    const uint64_t bytes = storage->bytes > 0 ? (storage->bytes + 3) / 4 * 4 : 4;
-    return (struct span){region->buffer, region->offset + offset, bytes};
+    const uint64_t bytes = (storage->bytes + 3) / 4 * 4 + binding->tail_bytes;
+    return (struct span){region->buffer, region->offset + offset, bytes > 0 ? bytes : 4};
 }
 
 static void write_set(const struct heed_plugin_instance *instance, uint32_t index) {
@@ -221,7 +221,9 @@ void heedi_vk_cut(struct heed_plugin_program *program) {
     program->batch_count = 1;
     for (uint32_t i = 0; i < program->dispatch_count; i++) {
         struct vk_dispatch *dispatch = &program->dispatches[i];
-        const double more = work_of(&program->nodes[dispatch->node]);
+        double more = 0;
+        for (uint32_t j = dispatch->node - dispatch->fused_count; j <= dispatch->node; j++)
+            more += work_of(&program->nodes[j]);
         if (work > 0 && work + more > most) {
             program->batch_count++;
             work = 0;

@@ -221,11 +221,13 @@ enum { VK_STORAGE_ALL = -1, VK_STORAGE_NONE = -2 };
 struct vk_binding {
     int32_t storage; /* tensor index, or one of the above */
     bool writes;
+    uint32_t tail_bytes; /* of its room (fuse.c), shown behind it */
 };
 
 struct vk_dispatch {
-    uint32_t node;
-    uint32_t batch; /* submitted together */
+    uint32_t node;        /* the last of a fused group */
+    uint32_t fused_count; /* nodes of the group before it */
+    uint32_t batch;       /* submitted together */
     enum vk_shader shader;
     VkPipeline pipeline;
     struct vk_binding bindings[HEED_MAX_BINDINGS];
@@ -234,15 +236,32 @@ struct vk_dispatch {
     unsigned char push[HEED_PUSH_BYTES];
 };
 
-/* Memory of a storage owner: in the memory of an instance, of a weight, or of a bound state. */
+/* Most constants that one binding shows side by side (weight.c). */
+enum { VK_MAX_PARTS = 12 };
+
+/* Memory of a storage owner: in the memory of an instance, of a weight, or of a bound state.
+ * Constants come to the device when the first dispatch that binds them is made. */
 struct vk_storage {
     uint64_t bytes;
     int64_t offset_bytes; /* in the memory of an instance; -1: elsewhere */
     int32_t binding;      /* inputs, outputs, states: of the program; else -1 */
     uint32_t role;
+    int32_t first_node, last_node;  /* internal: the nodes between which it lives */
+    uint64_t weight_id;             /* constants: of the host, 0: the program's own, or packed */
+    const void *data;               /* of the same */
     const struct vk_weight *weight; /* or NULL */
     struct heed_prepared *prepared; /* a reference, of that */
     struct vk_weight *table;        /* the same weight, if the program owns it */
+    uint32_t part_count;            /* packed: storages whose constants it holds */
+    int32_t parts[VK_MAX_PARTS];
+};
+
+/* Memory of an instance that the host's plan does not know (fuse.c): `bytes` of a storage that
+ * lives until node `busy_until`, then `tail_bytes`, which are zero when an instance is made. */
+struct vk_room {
+    uint64_t offset_bytes, bytes;
+    uint32_t tail_bytes;
+    int32_t busy_until;
 };
 
 /* A boundary tensor. */
@@ -259,8 +278,10 @@ struct heed_plugin_program {
     struct vk_storage *storages; /* one per tensor of the sub-graph, then the program's tables */
     struct vk_boundary *boundaries;
     struct vk_dispatch *dispatches;
+    struct vk_room *rooms;
     uint32_t node_count, tensor_count, storage_count, boundary_count, dispatch_count,
-        dispatch_capacity;
+        dispatch_capacity, room_count;
+    uint32_t group_first;    /* of the group of nodes that is being built */
     uint32_t batch_count;    /* at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for */
 };
@@ -370,9 +391,16 @@ struct vk_weight {
     struct heed_plugin *plugin;
     struct vk_region region;
 };
-enum heed_status heedi_vk_weight_acquire(struct heed_plugin *plugin, uint64_t weight_id,
-                                         struct heed_prepared **prepared,
-                                         const struct vk_weight **weight, struct heed_error *error);
+/* Brings the constant of a storage to the device, if it is one and not there yet. */
+enum heed_status heedi_vk_constant(struct heed_plugin_program *program, int32_t storage,
+                                   struct heed_error *error);
+/* Adds a storage in which the constants of `tensors`, all from storages of weights, lie side by
+ * side, at multiples of 16 bytes: offsets[i] is where the storage of tensor i begins, in bytes.
+ * Absent tensors are left out. They come to the device with the first dispatch that binds it, and
+ * are shared by all programs that pack the same. */
+enum heed_status heedi_vk_pack(struct heed_plugin_program *program,
+                               const struct vk_tensor *const *tensors, uint32_t count,
+                               int32_t *storage, uint64_t *offsets, struct heed_error *error);
 /* A constant that the plugin has made itself, Owned by the caller. */
 enum heed_status heedi_vk_weight_create(struct heed_plugin *plugin, const void *data,
                                         uint64_t bytes, struct vk_weight **weight,
@@ -387,10 +415,43 @@ enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_
                                   struct heed_plugin_program **program, struct heed_error *error);
 void heedi_vk_program_destroy(struct heed_plugin_program *program);
 
+/* Adds a storage to the program; *index is its number. */
+enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
+                                      const struct vk_storage *storage, int32_t *index,
+                                      struct heed_error *error);
+/* Takes room in the memory of an instance, aligned for every binding. */
+int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes);
 /* For operators: uploads `bytes` > 0 of constant data, which the program owns from then on, and
  * adds a storage for them. */
 enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
                                 uint64_t bytes, int32_t *storage, struct heed_error *error);
+
+/* ---- fuse.c: groups of nodes that are run together ---- */
+struct vk_fusion {
+    const char *name;
+    /* How many nodes, from `first` on, the fusion takes; 0: it does not fit. */
+    uint32_t (*match)(const struct heed_plugin_program *program, uint32_t first);
+    bool makes_rooms; /* build calls heedi_vk_make_room for every result of the group */
+    /* Adds the dispatches of these nodes, all for the last of them. */
+    enum heed_status (*build)(struct heed_plugin_program *program, uint32_t first, uint32_t count,
+                              struct heed_error *error);
+};
+/* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
+enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
+                                uint32_t *count, struct heed_error *error);
+/* For match: whether only nodes first .. last touch the tensor, so that it need not exist. */
+bool heedi_vk_is_inner(const struct heed_plugin_program *program, const struct vk_tensor *tensor,
+                       uint32_t first, uint32_t last);
+bool heedi_vk_is_constant(const struct vk_tensor *tensor);
+/* For build: gives what a tensor's storage holds, the result of the group first .. last, memory of
+ * its own with `tail_bytes` behind it, which are zero before the first run and which every group
+ * must leave zero. To be called before any dispatch is made that touches the storage. */
+enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
+                                    const struct vk_tensor *tensor, uint32_t first,
+                                    uint32_t tail_bytes, struct heed_error *error);
+/* Zeroes the tails of rooms in the memory of an instance. */
+enum heed_status heedi_vk_clear_rooms(const struct heed_plugin_program *program,
+                                      const struct vk_region *memory, struct heed_error *error);
 
 /* ---- dispatch.c: for operators ---- */
 /* Adds a dispatch of `shader` for node `node`. constants[HEED_CONSTANT_WIDTH] is the width of its
