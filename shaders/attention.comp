@@ -15,29 +15,15 @@
  * Error:     scores as sums of d products; sums over keys, rescaled once for each block */
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "params.h"
 #include "common/workgroup.glsl"
 #include "common/functions.glsl"
 #include "common/floats.glsl"
 #include "common/reduce.glsl"
+#include "common/attention.glsl"
 
-layout(constant_id = HEED_ATTENTION_TYPES) const uint TYPES = HEED_TYPE_F32 | HEED_TYPE_F32 << 4;
 layout(constant_id = HEED_ATTENTION_ROOM) const uint ROOM = HEED_ATTENTION_MOST_WIDTH;
-layout(constant_id = HEED_ATTENTION_BIAS_STRIDES) const uint BIAS_STRIDE_BATCH = 0;
-layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 1) const uint BIAS_STRIDE_HEAD = 0;
-layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 2) const uint BIAS_STRIDE_QUERY = 0;
-layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 3) const uint BIAS_STRIDE_KEY = 0;
-const uint K_TYPE = TYPES & 15, V_TYPE = TYPES >> 4 & 15;
-const uint BIAS_TYPE = TYPES >> 8; /* 0: none */
-
-layout(binding = 0) readonly buffer Memory { uint memory[]; };
-layout(binding = 1) readonly buffer K { uint k[]; };
-layout(binding = 2) readonly buffer V { uint v[]; };
-layout(binding = 3) writeonly buffer Y { float y[]; };
-layout(push_constant) uniform Push { heed_attention_params it; };
-
-const uint MINUS_INFINITY = 0xff800000u;
-const uint NONE = 0xffffffffu;
 
 /* Each has room for d, dv and the width of the workgroup. */
 shared float query[ROOM];
@@ -45,20 +31,6 @@ shared float sums[ROOM]; /* of weighted values, one for each team */
 shared float weights[ROOM];
 shared uint rows[ROOM]; /* of the keys, NONE: not visible */
 shared uint found;
-
-int entry(uint table, uint index) {
-    return int(memory[table + index]);
-}
-
-uint clamped(int value, uint low, uint high) {
-    return value < 0 ? low : clamp(uint(value), low, high);
-}
-
-/* Stretch `index` of packed rows [0, total). */
-void stretch(uint table, uint index, uint total, out uint base, out uint count) {
-    base = clamped(entry(table, index), 0, total);
-    count = min(clamped(entry(table, index + 1), base, total) - base, it.max_len);
-}
 
 /* The first sequence that has query t, NONE: none has. Any invocation may find it. */
 uint find_sequence(uint t) {
@@ -75,48 +47,12 @@ uint find_sequence(uint t) {
     return found;
 }
 
-/* How many keys `position` reaches over from `start`: start + position + 1, at least 0. */
-uint reach(int start, uint position) {
-    return start < 0 ? uint(max(int(position) + 1 + start, 0)) : uint(start) + position + 1;
-}
-
-/* The keys [begin, end) of a sequence that its query at `position` may see, where they are, and
- * their row; NONE: each has its own. False if there are none. */
-bool find_keys(uint sequence, uint position, out uint row, out uint base, out uint begin,
-               out uint end) {
-    const bool by_key = (it.flags & HEED_ATTENTION_ROW_BY_KEY) != 0;
-    row = by_key ? NONE : it.kv_row == NONE ? sequence : memory[it.kv_row + sequence];
-    base = 0;
-    begin = 0;
-    end = it.keys;
-    if (!by_key && row >= it.kv_rows) /* negative ones are great */
-        return false;
-    if (it.kv_offsets != NONE) {
-        stretch(it.kv_offsets, row, it.keys, base, end);
-        row = 0;
-    }
-    const uint reached =
-        reach(it.q_start == NONE ? 0 : entry(it.q_start, sequence), position);
-    if (it.key_len != NONE)
-        end = clamped(entry(it.key_len, sequence), 0, end);
-    if ((it.flags & HEED_ATTENTION_CAUSAL) != 0)
-        end = min(end, reached);
-    if (it.window > 0 && reached > it.window)
-        begin = min(reached - it.window, end);
-    return begin < end;
-}
-
 /* Row of a key, where `row` is that of all or NONE; NONE: the key is not visible. */
 uint row_of(uint row, uint sequence, uint key) {
     if (row != NONE)
         return row;
     const uint own = memory[it.kv_row + sequence * it.keys + key];
     return own < it.kv_rows ? own : NONE;
-}
-
-/* Where the elements of a key begin, in k or v with these strides. */
-uint place(uint offset, uint strides[3], uint row, uint head, uint key) {
-    return offset + row * strides[0] + head * strides[1] + key * strides[2];
 }
 
 float score(uint at, uint bias) {

@@ -70,11 +70,16 @@ struct heed_matmul_params {
     uint32_t scale_offset, scale_stride; /* of columns, with an i8 b */
 };
 
-/* attention.comp: constants, the widest heads, and bits of `flags`. */
-#define HEED_ATTENTION_TYPES 1        /* k + 16 v + 256 bias; bias 0: absent */
+/* attention.comp and its forms: constants, the widest heads, and bits of `flags`. */
+#define HEED_ATTENTION_TYPES 1        /* k + 16 v + 256 bias; bias 0: absent; + WIDE */
+#define HEED_ATTENTION_WIDE 4096      /* loads of 16 bytes */
 #define HEED_ATTENTION_ROOM 2         /* d, dv and the width of the workgroup at least */
 #define HEED_ATTENTION_BIAS_STRIDES 3 /* four of them */
 #define HEED_ATTENTION_MOST_WIDTH 512
+/* Of attention_block.comp: ROOM is 32, 64 or 128, no less than d and dv. */
+#define HEED_ATTENTION_QUERIES 7 /* of a workgroup: 8, 16 or 32; at most 16 with a ROOM of 128 */
+#define HEED_ATTENTION_LANES 4   /* invocations for each of them */
+#define HEED_ATTENTION_MOST_ROOM 128
 #define HEED_ATTENTION_CAUSAL 1
 #define HEED_ATTENTION_ROW_BY_KEY 2 /* kv_row has an entry for each key */
 #define HEED_ATTENTION_GROUP 4      /* times heads of q per head of k */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention in all the forms of heed/ops.h: a workgroup per query. */
+/* attention in all the forms of heed/ops.h: a workgroup per block of queries, or per query where
+ * these are few or the form is rare. */
 #include <math.h>
 
 #include "vulkan.h"
@@ -144,6 +145,53 @@ static uint32_t room_of(const struct heed_attention_params *params, uint32_t wid
     return room;
 }
 
+/* ---- blocks of queries ---- */
+
+/* Whether rows of q, k or v begin on boundaries of 16 bytes and are multiples of these. */
+static bool wide(const struct vk_tensor *tensor, uint32_t offset) {
+    const struct heed_tensor_desc *desc = &tensor->desc;
+    const uint32_t elems = 16 / (uint32_t)heed_dtype_bytes(desc->dtype);
+    if (desc->dims[3] % elems != 0 || offset % elems != 0)
+        return false;
+    for (uint32_t i = 0; i < 3; i++)
+        if (desc->dims[i] > 1 && desc->strides[i] % elems != 0)
+            return false;
+    return true;
+}
+
+/* Queries of a block: as few as hold a sequence, so that none is idle; 0: not in blocks. */
+static uint32_t block_of(const struct vk_node *node, const struct heed_attention_params *params) {
+    const uint32_t width = params->d > params->dv ? params->d : params->dv;
+    const uint32_t length = params->q_offsets != UINT32_MAX && params->max_len < params->queries
+                                ? params->max_len
+                                : params->queries;
+    uint32_t queries = width > HEED_ATTENTION_MOST_ROOM / 2 ? 16 : 32;
+    if (length < 4 || width > HEED_ATTENTION_MOST_ROOM || params->weights != UINT32_MAX ||
+        (params->flags & HEED_ATTENTION_ROW_BY_KEY) != 0 ||
+        queries * HEED_ATTENTION_LANES > node->plugin->device.limits.workgroup)
+        return 0;
+    while (queries > 8 && queries / 2 >= length)
+        queries /= 2;
+    return queries;
+}
+
+static void in_blocks(const struct vk_node *node, const struct heed_attention_params *params,
+                      uint32_t queries, struct vk_request *request) {
+    uint32_t room = 32;
+    while (room < params->d || room < params->dv)
+        room *= 2;
+    request->shader = VK_SHADER_ATTENTION_BLOCK;
+    request->constants[HEED_CONSTANT_WIDTH] = queries * HEED_ATTENTION_LANES;
+    request->constants[HEED_ATTENTION_ROOM] = room;
+    request->constants[HEED_ATTENTION_QUERIES] = queries;
+    if (wide(&node->in[HEED_ATTENTION_Q], params->q_offset) &&
+        wide(&node->in[HEED_ATTENTION_K], params->k_offset) &&
+        wide(&node->in[HEED_ATTENTION_V], params->v_offset))
+        request->constants[HEED_ATTENTION_TYPES] |= HEED_ATTENTION_WIDE;
+    request->groups =
+        (uint64_t)params->batches * params->heads * ((params->queries + queries - 1) / queries);
+}
+
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
@@ -168,6 +216,9 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .push = &params,
         .push_bytes = sizeof params,
     };
+    const uint32_t queries = block_of(node, &params);
+    if (queries > 0 && !nothing)
+        in_blocks(node, &params, queries, &request);
     if (params.weights != UINT32_MAX)
         request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
     if (heedi_vk_present(bias)) {
