@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul by an i8 b: y[i, j] = act(sum_p a[i, p] b[p, j] scale[j] + bias[j]). With quantised rows,
- * a[i, p] is an integer, and a scale of row i is one more factor.
+/* matmul by an i8 b: y[i, j] = act(sum_p a[i, p] b[p, j] scale[j] + bias[j]).
  *
  * Bindings:  0 a of any float type (read) and y f32 (written, contiguous), 1 b i8 in words,
  *            2 bias of any float type, 3 scale f32 (read); any strides
@@ -9,11 +8,10 @@
  *            shared memory
  * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(n / (TX * TN)); columns count first, so that
  *            neighbouring workgroups share a
- * Shared:    4 * DEPTH * (TY * TM + TX * TN + 2) + 8 * TY * TM
+ * Shared:    4 * DEPTH * (TY * TM + TX * TN + 2)
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     the order of sums is that of params.h: at most SEGMENT + ceil(k / SEGMENT) roundings
- *            on the way of a product; then bias and activation. Sums of integers are exact: f32
- *            within a segment, where they stay below 2^24, then i32 */
+ *            on the way of a product; then scale, bias and activation */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

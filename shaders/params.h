@@ -48,8 +48,7 @@
  * are added one by one by fma, p ascending, from 0 on; the sums of segments are added one by one,
  * ascending, to 0. (fma rounds once or twice, as the device likes, but everywhere alike.) */
 #define HEED_MATMUL_SEGMENT 32
-#define HEED_MATMUL_TYPES 1 /* a + 16 b + 256 bias; bias 0: absent; + QUANTIZED */
-#define HEED_MATMUL_QUANTIZED 4096 /* rows of a, as HEED_QUANTIZE_ROWS says */
+#define HEED_MATMUL_TYPES 1 /* a + 16 b + 256 bias; bias 0: absent */
 #define HEED_MATMUL_ACTIVATION 2
 #define HEED_MATMUL_TX 3 /* of matmul.comp: a workgroup's invocations along columns, */
 #define HEED_MATMUL_TY 4 /* and along rows, */
@@ -68,6 +67,16 @@ struct heed_matmul_params {
     uint32_t a_batch[2], b_batch[2];
     uint32_t a_offset, b_offset, bias_offset, y_offset;
     uint32_t scale_offset, scale_stride; /* of columns, with an i8 b */
+};
+
+/* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */
+#define HEED_MATMUL_ALONG 7
+
+/* quantize_rows.comp: rows of `pitch` words, in batches of m. */
+struct heed_quantize_rows_params {
+    uint32_t rows, m, inner, k, pitch;
+    uint32_t a_offset, a_row, a_k, a_batch[2];
+    uint32_t n, scale_offset, scale_stride; /* of columns; n 0: there are none */
 };
 
 /* attention.comp and its forms: constants, the widest heads, and bits of `flags`. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul: y = act((a b) * b_scale + bias), in tiles, or in columns where there are few rows.
+/* matmul: y = act((a b) * b_scale + bias), in tiles, or in columns where there are few rows. With
+ * quantised rows of a: matmul_quantized.c.
  *
  * With an i8 b there are five operands and four bindings: a and y, which an instance owns, share
  * one. */
@@ -40,13 +41,13 @@ static const char *accept(struct vk_node *node) {
         return "unknown way to transpose";
     if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
         return "unknown way to quantise a";
-    if (!is_float(a) || (!is_float(b) && b->desc.dtype != HEED_I8))
-        return "a must be f32, f16 or bf16, b one of these or i8";
+    const bool quantized = attrs->a_quantization == HEED_QUANTIZE_ROWS;
+    if (!is_float(a) ||
+        (!is_float(b) && b->desc.dtype != HEED_I8 && (b->desc.dtype != HEED_Q8_0 || !quantized)))
+        return "a must be f32, f16 or bf16, b one of these or i8, or q8_0 with quantised rows of a";
     if (is_i8(node) ? scale->desc.dtype != HEED_F32 : heedi_vk_present(scale))
         return "b_scale must be f32 for an i8 b, and absent for any other";
-    if (attrs->a_quantization == HEED_QUANTIZE_ROWS && !is_i8(node))
-        return "quantised rows of a need an i8 b";
-    if (is_i8(node) && (!is_owned(a) || !is_owned(y)))
+    if (!quantized && is_i8(node) && (!is_owned(a) || !is_owned(y)))
         return "with an i8 b, a and the result must be neither constants nor states";
     if (heedi_vk_present(&node->in[BIAS]) && !is_float(&node->in[BIAS]))
         return "the bias must be f32, f16 or bf16";
@@ -54,6 +55,8 @@ static const char *accept(struct vk_node *node) {
         return "the result must be f32";
     if (a->desc.rank < 2 || b->desc.rank < 2 || y->desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
+    if (quantized)
+        return heedi_vk_matmul_quantized_accept(node);
     if (node->plugin->device.software &&
         a->desc.dims[a->desc.rank - (attrs->transpose_a != 0 ? 2 : 1)] > SOFTWARE_MAX_K)
         return "the inner dimension is too large for a device in software";
@@ -147,18 +150,16 @@ static const struct tile *choose_tile(bool slow_loads, const struct heed_matmul_
     return &tiles[chosen];
 }
 
-static struct vk_request in_tiles(const struct vk_node *node,
-                                  const struct heed_matmul_params *params) {
+void heedi_vk_matmul_tiles(const struct vk_node *node, const struct heed_matmul_params *params,
+                           struct vk_request *request) {
     const struct tile *tile = choose_tile(in_software(node, params), params);
-    struct vk_request request = {.shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL,
-                                 .groups = tile_count(params, tile)};
-    uint32_t *constants = request.constants;
+    uint32_t *constants = request->constants;
+    request->groups = tile_count(params, tile);
     constants[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty;
     constants[HEED_MATMUL_TX] = tile->tx;
     constants[HEED_MATMUL_TY] = tile->ty;
     constants[HEED_MATMUL_TM] = tile->tm;
     constants[HEED_MATMUL_TN] = tile->tn;
-    return request;
 }
 
 /* ---- few rows ---- */
@@ -178,23 +179,22 @@ static bool aligned(enum heed_dtype type, const uint32_t strides[4]) {
     return true;
 }
 
-static struct vk_request skinny(const struct vk_node *node,
-                                const struct heed_matmul_params *params) {
-    const uint32_t a[4] = {params->a_offset, params->a_row, params->a_batch[0], params->a_batch[1]};
-    const uint32_t b[4] = {params->b_offset, params->b_n, params->b_batch[0], params->b_batch[1]};
-    struct vk_request request = {.shader = VK_SHADER_MATMUL_SKINNY,
-                                 .groups =
-                                     (uint64_t)params->batches *
-                                     ((params->n + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS)};
+void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_request *request) {
     uint32_t rows = 1;
     while (rows < params->m)
         rows *= 2;
-    request.constants[HEED_CONSTANT_WIDTH] = HEED_MATMUL_LANES * HEED_MATMUL_COLUMNS;
-    request.constants[HEED_MATMUL_ROWS] = rows;
-    request.constants[HEED_MATMUL_WIDE] =
-        params->a_k == 1 && params->b_k == 1 && params->k % HEED_MATMUL_STEP == 0 &&
-        aligned(node->in[A].desc.dtype, a) && aligned(node->in[B].desc.dtype, b);
-    return request;
+    request->groups =
+        (uint64_t)params->batches * ((params->n + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS);
+    request->constants[HEED_CONSTANT_WIDTH] = HEED_MATMUL_LANES * HEED_MATMUL_COLUMNS;
+    request->constants[HEED_MATMUL_ROWS] = rows;
+}
+
+/* Whether matmul_skinny.comp may load 16 bytes at a time. */
+static bool is_wide(const struct vk_node *node, const struct heed_matmul_params *params) {
+    const uint32_t a[4] = {params->a_offset, params->a_row, params->a_batch[0], params->a_batch[1]};
+    const uint32_t b[4] = {params->b_offset, params->b_n, params->b_batch[0], params->b_batch[1]};
+    return params->a_k == 1 && params->b_k == 1 && params->k % HEED_MATMUL_STEP == 0 &&
+           aligned(node->in[A].desc.dtype, a) && aligned(node->in[B].desc.dtype, b);
 }
 
 /* Where a tensor begins, in its elements, counted from the start of all that an instance owns. */
@@ -230,17 +230,24 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
     if (heed_desc_elems(&node->out[0].desc) == 0)
         return HEED_OK;
+    if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
+        return heedi_vk_matmul_quantized(program, index, &params, error);
     if (is_i8(node) && program->instance_bytes > range)
         return heedi_vk_fail(error, HEED_ERROR_LIMIT,
                              "node %s: an instance takes %llu bytes, a storage buffer of this "
                              "device shows %llu",
                              node->name, (unsigned long long)program->instance_bytes,
                              (unsigned long long)range);
-    struct vk_request request =
-        is_skinny(node, &params) ? skinny(node, &params) : in_tiles(node, &params);
+    struct vk_request request = {.shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL};
+    if (is_skinny(node, &params)) {
+        request.shader = VK_SHADER_MATMUL_SKINNY;
+        heedi_vk_matmul_columns(&params, &request);
+        request.constants[HEED_MATMUL_WIDE] = is_wide(node, &params);
+    } else {
+        heedi_vk_matmul_tiles(node, &params, &request);
+    }
     request.constants[HEED_MATMUL_TYPES] =
-        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type +
-        (attrs->a_quantization == HEED_QUANTIZE_ROWS ? HEED_MATMUL_QUANTIZED : 0);
+        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
     request.constants[HEED_MATMUL_ACTIVATION] = attrs->activation;
     bind(program, node, &params, &request);
     return heedi_vk_dispatch(program, index, &request, error);

@@ -233,6 +233,17 @@ static enum heed_status check_storages(const struct heed_plugin_program *program
     return HEED_OK;
 }
 
+/* Gives the areas their place, now that it is known how large they must be. */
+static void place_scratch(struct heed_plugin_program *program) {
+    program->instance_bytes = (program->instance_bytes + 3) / 4 * 4; /* shaders read words */
+    program->all_bytes = program->instance_bytes;
+    for (uint32_t i = 0; i < VK_SCRATCH_AREAS; i++)
+        if (program->scratch[i] != 0) {
+            struct vk_storage *storage = &program->storages[program->scratch[i]];
+            storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
+        }
+}
+
 static enum heed_status fill(struct heed_plugin_program *program,
                              const struct heed_subgraph *subgraph, struct heed_error *error) {
     enum heed_status status = accept_nodes(program->plugin, subgraph, program, error);
@@ -253,6 +264,7 @@ static enum heed_status fill(struct heed_plugin_program *program,
         const enum heed_status built = heedi_vk_build(program, i, &count, error);
         status = status == HEED_OK ? built : status;
     }
+    place_scratch(program);
     heedi_vk_cut(program);
     return status;
 }
@@ -271,6 +283,23 @@ enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
     program->storages = more;
     program->storage_count = count + 1;
     *index = (int32_t)count;
+    return HEED_OK;
+}
+
+enum heed_status heedi_vk_scratch(struct heed_plugin_program *program, uint64_t bytes,
+                                  int32_t *storage, struct heed_error *error) {
+    const uint32_t area = program->scratch_asked++ % VK_SCRATCH_AREAS;
+    if (program->scratch[area] == 0) {
+        const struct vk_storage added = {
+            .offset_bytes = -1, .binding = -1, .role = HEED_ROLE_INTERNAL};
+        const enum heed_status status =
+            heedi_vk_add_storage(program, &added, &program->scratch[area], error);
+        if (status != HEED_OK)
+            return status;
+    }
+    *storage = program->scratch[area];
+    if (program->storages[*storage].bytes < bytes)
+        program->storages[*storage].bytes = bytes;
     return HEED_OK;
 }
 

@@ -215,7 +215,8 @@ struct vk_node {
     uint32_t contiguous; /* bit i: input i must be made contiguous before the node can run */
 };
 
-/* Where a binding of a dispatch lies: all of a storage, or everything that an instance owns. */
+/* Where a binding of a dispatch lies: all of a storage, or everything that an instance owns but
+ * scratch. */
 enum { VK_STORAGE_ALL = -1, VK_STORAGE_NONE = -2 };
 
 struct vk_binding {
@@ -272,6 +273,10 @@ struct vk_boundary {
     const char *name;
 };
 
+/* Pieces of memory that nodes take in turn for what they keep between their dispatches: several, so
+ * that neighbours need not wait for each other. */
+enum { VK_SCRATCH_AREAS = 4 };
+
 struct heed_plugin_program {
     struct heed_plugin *plugin;
     struct vk_node *nodes;
@@ -283,7 +288,10 @@ struct heed_plugin_program {
         dispatch_capacity, room_count;
     uint32_t group_first;    /* of the group of nodes that is being built */
     uint32_t batch_count;    /* at least 1 */
-    uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for */
+    uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for, then scratch */
+    uint64_t all_bytes;      /* of these, what VK_STORAGE_ALL shows: all but scratch */
+    int32_t scratch[VK_SCRATCH_AREAS]; /* storages; 0: none yet */
+    uint32_t scratch_asked;
 };
 
 /* ---- an operator ---- */
@@ -426,6 +434,11 @@ int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes);
 enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
                                 uint64_t bytes, int32_t *storage, struct heed_error *error);
 
+/* For operators: a storage of at least `bytes`, for dispatches of one node; those of another may
+ * write over it. */
+enum heed_status heedi_vk_scratch(struct heed_plugin_program *program, uint64_t bytes,
+                                  int32_t *storage, struct heed_error *error);
+
 /* ---- fuse.c: groups of nodes that are run together ---- */
 struct vk_fusion {
     const char *name;
@@ -492,6 +505,20 @@ uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
 enum heed_status heedi_vk_look_up(struct heed_plugin_program *program, uint32_t node,
                                   struct vk_binding table, uint32_t rows, uint32_t n,
                                   struct heed_error *error);
+
+/* ---- matmul.c ---- */
+/* Fills in how a product is cut: in tiles, or in columns of few rows; groups, and the constants
+ * from HEED_MATMUL_TX or HEED_MATMUL_ROWS on. */
+void heedi_vk_matmul_tiles(const struct vk_node *node, const struct heed_matmul_params *params,
+                           struct vk_request *request);
+void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_request *request);
+
+/* ---- matmul_quantized.c ---- */
+/* NULL where a product with HEED_QUANTIZE_ROWS can be run, else why not. */
+const char *heedi_vk_matmul_quantized_accept(const struct vk_node *node);
+enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, uint32_t node,
+                                           const struct heed_matmul_params *params,
+                                           struct heed_error *error);
 
 /* ---- copy.c ---- */
 /* Adds a dispatch that writes x, of any strides, into y from its element `y_start` on, with y's

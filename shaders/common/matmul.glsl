@@ -4,7 +4,6 @@
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
 #include "common/functions.glsl"
-#include "common/quantize.glsl"
 
 layout(constant_id = HEED_MATMUL_TYPES) const uint TYPES = 0;
 layout(constant_id = HEED_MATMUL_ACTIVATION) const uint ACTIVATION = HEED_UNARY_COPY;
@@ -14,7 +13,6 @@ layout(constant_id = HEED_MATMUL_TM) const uint TM = 4;
 layout(constant_id = HEED_MATMUL_TN) const uint TN = 4;
 
 const uint A_TYPE = TYPES & 15, B_TYPE = (TYPES >> 4) & 15, BIAS_TYPE = (TYPES >> 8) & 15;
-const bool QUANTIZED = (TYPES & HEED_MATMUL_QUANTIZED) != 0;
 const uint THREADS = TX * TY;
 const uint DEPTH = 16;
 const uint ROWS = TY * TM, COLUMNS = TX * TN;
@@ -34,30 +32,6 @@ layout(push_constant) uniform Push { heed_matmul_params it; };
 
 shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
 shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
-shared float row_scale[ROWS], row_factor[ROWS];
-
-/* What is needed to quantise the tile's rows; THREADS is a multiple of ROWS. */
-void find_scales(uint start, uint first_row) {
-    const uint share = THREADS / ROWS, t = gl_LocalInvocationID.x;
-    uint greatest = 0;
-    if (first_row + t / share < it.m)
-        for (uint p = t % share; p < it.k; p += share) {
-            const uint at = start + (first_row + t / share) * it.a_row + p * it.a_k;
-            const float value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
-            greatest = max(greatest, floatBitsToUint(value) & 0x7fffffffu);
-        }
-    b_piece[t] = uintBitsToFloat(greatest);
-    barrier();
-    if (t < ROWS) {
-        greatest = 0;
-        for (uint i = 0; i < share; i++)
-            greatest = max(greatest, floatBitsToUint(b_piece[t * share + i]));
-        float factor;
-        row_scale[t] = quantize_scale(greatest, factor);
-        row_factor[t] = factor;
-    }
-    barrier();
-}
 
 /* Neighbouring invocations read neighbours in memory: along p, or along rows. */
 void fetch_a(uint start, uint first_row, uint p) {
@@ -68,8 +42,6 @@ void fetch_a(uint start, uint first_row, uint p) {
         if (first_row + row < it.m && p + q < it.k) {
             const uint at = start + (first_row + row) * it.a_row + (p + q) * it.a_k;
             value = heed_float(A_TYPE, a[heed_word(A_TYPE, at)], at);
-            if (QUANTIZED)
-                value = quantize(value, row_factor[row]);
         }
         a_piece[q * A_PITCH + row] = value;
     }
@@ -89,13 +61,10 @@ void fetch_b(uint start, uint first_column, uint p) {
 }
 
 /* What is stored for a sum, all but the activation. */
-float finish(float total, uint row, uint column) {
+float finish(float total, uint column) {
     precise float value = total;
 #if MATMUL_I8
-    precise float factor = scale[it.scale_offset + column * it.scale_stride];
-    if (QUANTIZED)
-        factor = row_scale[row] * factor;
-    value = value * factor;
+    value = value * scale[it.scale_offset + column * it.scale_stride];
 #endif
     if (BIAS_TYPE != 0) {
         const uint at = it.bias_offset + column * it.bias_stride;
@@ -117,13 +86,8 @@ void main() {
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
     precise float total[TM * TN], sum[TM * TN];
-    int whole[TM * TN];
-    [[unroll]] for (uint i = 0; i < TM * TN; i++) {
+    [[unroll]] for (uint i = 0; i < TM * TN; i++)
         total[i] = sum[i] = 0.0;
-        whole[i] = 0;
-    }
-    if (QUANTIZED)
-        find_scales(a_start, first_row);
     for (uint p = 0; p < it.k; p += DEPTH) {
         barrier();
         fetch_a(a_start, first_row, p);
@@ -141,10 +105,7 @@ void main() {
         }
         if ((p + DEPTH) % HEED_MATMUL_SEGMENT == 0 || p + DEPTH >= it.k)
             [[unroll]] for (uint i = 0; i < TM * TN; i++) {
-                if (QUANTIZED)
-                    whole[i] += int(sum[i]);
-                else
-                    total[i] += sum[i];
+                total[i] += sum[i];
                 sum[i] = 0.0;
             }
     }
@@ -155,9 +116,7 @@ void main() {
             if (row >= it.m || column >= it.n)
                 continue;
             const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
-            const float value = finish(
-                QUANTIZED ? float(whole[i * TN + j]) : total[i * TN + j], top + i, column);
-            y[at] = value;
+            y[at] = finish(total[i * TN + j], column);
         }
     if (ACTIVATION == HEED_UNARY_COPY)
         return;

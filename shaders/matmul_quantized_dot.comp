@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matmul with quantised rows (HEED_QUANTIZE_ROWS of heed/ops.h), by an i8 or q8_0 b:
+ *     y[i, j] = act(sum_p q[i, p] b[p, j] (row_scale[i] scale[j]) + bias[j])
+ * and for q8_0 the chain of sums over blocks that is fixed there.
+ *
+ * Bindings:  0 rows of quantize_rows.comp (read), 1 b in words (read; i8 of any strides, or q8_0
+ *            along k), 2 bias of any float type (read, any stride), 3 y f32 (written, contiguous)
+ * Workgroup: a tile of TY * TM rows and TX * TN columns; invocation (x, y) has rows y * TM + 0,
+ *            1, ... and columns x, x + TX, ...; pieces of a and b, 32 of k at a time, lie in
+ *            shared memory
+ * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(n / (TX * TN)); columns count first, so that
+ *            neighbouring workgroups share a
+ * Shared:    32 * (TY * TM + TX * TN + 2) + 4 * TX * TN
+ * Needs:     4 x 8-bit integer dot product (VK_KHR_shader_integer_dot_product)
+ * Error:     none before the activation: the bits are fixed */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_spirv_intrinsics : require
+#define INTEGER_DOT 1
+#include "common/matmul_quantized.glsl"
