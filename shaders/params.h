@@ -183,6 +183,14 @@ struct heed_gather_rows_params {
     uint32_t x_offset, index_offset, index_stride, y_offset;
 };
 
+/* A column of the table [HEED_ROWS_COUNT, count] each. */
+struct heed_advance_params {
+    uint32_t count;
+    uint32_t eos, capacity; /* the bits of an int */
+    uint32_t rows_offset, row_stride, column_stride;
+    uint32_t next_offset, next_stride, y_offset;
+};
+
 #ifdef VULKAN
 #undef uint32_t
 #endif

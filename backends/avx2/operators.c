@@ -34,6 +34,7 @@ const struct cpu_operator *const heedi_avx2_operators[HEED_OP_COUNT_PLUS_ONE] = 
     [HEED_OP_TOP_K] = &heedi_avx2_top_k,
     [HEED_OP_CACHE_APPEND] = &heedi_avx2_cache_append,
     [HEED_OP_GATHER_ROWS] = &heedi_cpu_gather_rows,
+    [HEED_OP_ADVANCE] = &heedi_cpu_advance,
 };
 
 static uint64_t xgetbv0(void) {

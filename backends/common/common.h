@@ -38,6 +38,7 @@ union common_attrs {
     struct heed_concat_attrs concat;
     struct heed_cast_attrs cast;
     struct heed_top_k_attrs top_k;
+    struct heed_advance_attrs advance;
 };
 
 /* The fixed part of a sub-graph, refused where it holds what this version cannot know. */

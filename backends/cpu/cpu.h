@@ -109,6 +109,7 @@ struct cpu_operator {
 
 /* Operators that only move elements: the same for every processor. */
 extern const struct cpu_operator heedi_cpu_concat, heedi_cpu_copy, heedi_cpu_gather_rows;
+extern const struct cpu_operator heedi_cpu_advance;
 
 /* What is a plugin's own. */
 struct cpu_backend {

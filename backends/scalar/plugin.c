@@ -34,6 +34,7 @@ static const struct cpu_operator *const operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_TOP_K] = &heedi_scalar_top_k,
     [HEED_OP_CACHE_APPEND] = &heedi_scalar_cache_append,
     [HEED_OP_GATHER_ROWS] = &heedi_cpu_gather_rows,
+    [HEED_OP_ADVANCE] = &heedi_cpu_advance,
 };
 
 static void describe(char *text, size_t bytes) {

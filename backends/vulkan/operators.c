@@ -34,5 +34,6 @@ const struct vk_operator *const heedi_vk_operators[HEED_OP_COUNT_PLUS_ONE] = {
     [HEED_OP_TOP_K] = &heedi_vk_top_k,
     [HEED_OP_CACHE_APPEND] = &heedi_vk_cache_append,
     [HEED_OP_GATHER_ROWS] = &heedi_vk_gather_rows,
+    [HEED_OP_ADVANCE] = &heedi_vk_advance,
 };
 /* clang-format on */

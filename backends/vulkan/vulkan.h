@@ -189,6 +189,7 @@ union vk_attrs {
     struct heed_concat_attrs concat;
     struct heed_cast_attrs cast;
     struct heed_top_k_attrs top_k;
+    struct heed_advance_attrs advance;
 };
 
 /* A tensor of a node. */
@@ -314,6 +315,7 @@ extern const struct vk_operator heedi_vk_embedding, heedi_vk_positions;
 extern const struct vk_operator heedi_vk_concat, heedi_vk_copy, heedi_vk_cast;
 extern const struct vk_operator heedi_vk_argmax, heedi_vk_top_k;
 extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
+extern const struct vk_operator heedi_vk_advance;
 
 /* ---- plugin.c ---- */
 enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,

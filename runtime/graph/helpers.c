@@ -187,3 +187,12 @@ enum heed_status heed_graph_cache_append(struct heed_graph *graph, const char *n
     const heed_tensor inputs[] = {state, x, position, row};
     return heed_graph_add(graph, HEED_OP_CACHE_APPEND, name, inputs, 4, NULL, next);
 }
+
+enum heed_status heed_graph_advance(struct heed_graph *graph, const char *name, heed_tensor rows,
+                                    heed_tensor chosen, int32_t eos, uint32_t capacity,
+                                    heed_tensor *next) {
+    const struct heed_advance_attrs attrs = {
+        .struct_size = sizeof attrs, .eos = eos, .capacity = capacity};
+    return heed_graph_add(graph, HEED_OP_ADVANCE, name, (const heed_tensor[]){rows, chosen}, 2,
+                          &attrs, next);
+}

@@ -294,6 +294,18 @@ static void draw_gather_rows(struct agree_case *it) {
     agree_check(it, HEED_OP_GATHER_ROWS, NULL);
 }
 
+static void draw_advance(struct agree_case *it) {
+    const int64_t dims[] = {HEED_ROWS_COUNT, agree_dim_or_0(&it->random, 300)};
+    const bool any = agree_chance(&it->random, 20);
+    const struct heed_advance_attrs attrs = {
+        .struct_size = sizeof attrs,
+        .eos = (int32_t)agree_range(&it->random, -1, 3),
+        .capacity = (uint32_t)agree_range(&it->random, 1, any ? INT32_MAX : 9)};
+    agree_integer(it, HEED_I32, 2, dims, any ? INT32_MIN : -2, any ? INT32_MAX : 10);
+    agree_integer(it, HEED_I32, 1, dims + 1, any ? INT32_MIN : -1, any ? INT32_MAX : 5);
+    agree_check(it, HEED_OP_ADVANCE, &attrs);
+}
+
 #define CHECK(OP, name, count)                                                                     \
     static void test_##name(void **state) {                                                        \
         agree_cases(*state, HEED_OP_##OP, count, draw_##name);                                     \
@@ -319,6 +331,7 @@ CHECK(ARGMAX, argmax, 400)
 CHECK(TOP_K, top_k, 300)
 CHECK(CACHE_APPEND, cache_append, 300)
 CHECK(GATHER_ROWS, gather_rows, 400)
+CHECK(ADVANCE, advance, 300)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -332,7 +345,7 @@ int main(void) {
         cmocka_unit_test(test_concat),      cmocka_unit_test(test_copy),
         cmocka_unit_test(test_cast),        cmocka_unit_test(test_argmax),
         cmocka_unit_test(test_top_k),       cmocka_unit_test(test_cache_append),
-        cmocka_unit_test(test_gather_rows),
+        cmocka_unit_test(test_gather_rows), cmocka_unit_test(test_advance),
     };
     return agree_main(tests, sizeof tests / sizeof *tests);
 }

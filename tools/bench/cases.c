@@ -63,6 +63,7 @@ static const struct heedi_bench_op table[] = {
      SHAPES("8x64x512", "1x64x512", "32x256x512")},
     {HEED_OP_GATHER_ROWS, 3, 0, "v x n x rows", "", "rows of [v, n]",
      SHAPES("64x512x8", "512x512x32")},
+    {HEED_OP_ADVANCE, 1, 0, "rows", "", "the next step's inputs of as many rows", SHAPES("32")},
 };
 
 size_t heedi_bench_ops(const struct heedi_bench_op **ops) {

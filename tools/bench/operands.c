@@ -281,6 +281,10 @@ static void node(struct builder *b, enum heed_op op, heed_tensor *y) {
         heed_graph_transpose(graph, "view", x, (const uint32_t[]){1, 0, 2}, &x);
         heed_graph_unary(graph, op, "node", x, y);
         break;
+    case HEED_OP_ADVANCE:
+        x = input(b, HEED_I32, 2, (const int64_t[]){HEED_ROWS_COUNT, b->dims[0]});
+        heed_graph_advance(graph, "node", x, integers(b, b->dims[0], 0, 8), 9, 64, y);
+        break;
     case HEED_OP_TOP_K:
         x = input(b, b->dtype, 2, b->dims);
         heed_graph_top_k(graph, "node", x, (uint32_t)b->dims[2], y, &indices);

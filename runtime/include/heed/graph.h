@@ -155,6 +155,10 @@ HEED_API enum heed_status heed_graph_cache_append(struct heed_graph *graph, cons
                                                   heed_tensor state, heed_tensor x,
                                                   heed_tensor position, heed_tensor row,
                                                   heed_tensor *next);
+/** `rows` is i32 [HEED_ROWS_COUNT, b], `chosen` i32 [b]. */
+HEED_API enum heed_status heed_graph_advance(struct heed_graph *graph, const char *name,
+                                             heed_tensor rows, heed_tensor chosen, int32_t eos,
+                                             uint32_t capacity, heed_tensor *next);
 
 #ifdef __cplusplus
 }

@@ -74,6 +74,8 @@ extern "C" {
  *                type.
  *   gather_rows  x[v, ...], index i32[m] -> y[m, ...]: y[i] = x[index[i]], zeros where the index is
  *                outside [0, v); any type
+ *   advance      rows i32[5, b], next i32[b] -> rows' i32[5, b]: what a decoding step reads after
+ *                the one that chose `next`; see struct heed_advance_attrs
  */
 /* clang-format on */
 #define HEED_OP_LIST(X)                                                                            \
@@ -102,7 +104,8 @@ extern "C" {
     X(ARGMAX, 23, argmax)                                                                          \
     X(TOP_K, 24, top_k)                                                                            \
     X(CACHE_APPEND, 25, cache_append)                                                              \
-    X(GATHER_ROWS, 26, gather_rows)
+    X(GATHER_ROWS, 26, gather_rows)                                                                \
+    X(ADVANCE, 27, advance)
 
 enum heed_op {
     HEED_OP_NONE = 0,
@@ -329,6 +332,29 @@ struct heed_cast_attrs {
 struct heed_top_k_attrs {
     uint32_t struct_size;
     uint32_t k;
+};
+
+/** Rows of the table that a decoding step reads; a column is a hypothesis. */
+enum {
+    HEED_ROWS_TOKEN = 0,      /**< its newest token */
+    HEED_ROWS_POSITION = 1,   /**< where that token's keys go in the cache */
+    HEED_ROWS_KEY_LEN = 2,    /**< keys that it sees */
+    HEED_ROWS_CACHE_ROW = 3,  /**< its row of the cache */
+    HEED_ROWS_SOURCE_ROW = 4, /**< its source sentence */
+    HEED_ROWS_COUNT = 5
+};
+
+/** Feeds the chosen tokens back. Column i of the result is
+ *
+ *   (next[i], position + 1, key_len + 1, cache_row, source_row)
+ *
+ * or, where next[i] == eos, position < 0 or position + 1 >= capacity, an idle one, whose keys go
+ * nowhere and which sees none: (-1, capacity, 0, -1, -1). So an idle column stays idle. key_len + 1
+ * wraps modulo 2^32. */
+struct heed_advance_attrs {
+    uint32_t struct_size;
+    int32_t eos;       /**< the token that ends a hypothesis; one outside the vocabulary: none */
+    uint32_t capacity; /**< positions of the cache, at most 2^31 - 1 */
 };
 
 #ifdef __cplusplus

@@ -75,6 +75,7 @@ static const struct {
     {"top_k", "3x5x2", 4 * (15 + 6)},
     {"cache_append", "3x4x5", 4 * (15 + 3 + 15)},
     {"gather_rows", "7x4x3", 4 * (28 + 3 + 12)},
+    {"advance", "3", 4 * (15 + 3 + 15)},
 };
 
 static void parse(const char *op, const char *text, struct heedi_bench_shape *shape) {
