@@ -28,6 +28,10 @@ static enum heed_status check_options(struct heed_context *context, const struct
             context, HEED_ERROR_UNSUPPORTED,
             "beam: expected 1 (greedy search), found %u: beam search is not there yet",
             options->beam);
+    if (options->steps_per_submit > HEED_MAX_STEPS_PER_SUBMIT)
+        return heedi_fail(context, HEED_ERROR_LIMIT,
+                          "steps_per_submit: expected at most %d, found %u",
+                          HEED_MAX_STEPS_PER_SUBMIT, options->steps_per_submit);
     if (options->max_length > model->generation.max_positions)
         return heedi_fail(context, HEED_ERROR_LIMIT,
                           "max_length: expected at most %u (the positions of %s), found %u",
@@ -64,7 +68,8 @@ enum heed_status heed_translator_create(struct heed_context *context, struct hee
     }
     if (status == HEED_OK) {
         const struct heedi_session_options session = {.executor = translator->executor,
-                                                      .profile = options.profile};
+                                                      .profile = options.profile,
+                                                      .steps_per_submit = options.steps_per_submit};
         status = model->network->session_create(context, model, &session, &translator->session);
     }
     if (status != HEED_OK) {

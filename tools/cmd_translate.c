@@ -181,6 +181,7 @@ static int open_translator(struct run *run) {
         .beam = 1,
         .max_length = run->options->max_length,
         .profile = run->profile,
+        .steps_per_submit = run->options->steps,
     };
     status = heed_translator_create(run->context, run->model, &options, &run->translator);
     return status == HEED_OK ? TOOL_OK : fail(run, status);

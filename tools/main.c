@@ -20,7 +20,8 @@ static const struct heedi_tool_verb verbs[] = {
             "log-probability of the tokens), tokens (ids), error (null where there is none).\n"
             "A text that begins with '-' goes after '--'.\n",
         .options = TOOL_MODEL | TOOL_BACKEND | TOOL_THREADS | TOOL_BEAM | TOOL_MAX_LENGTH |
-                   TOOL_INPUT_FILE | TOOL_OUTPUT_FILE | TOOL_FORMAT | TOOL_PROFILE | TOOL_VERBOSE,
+                   TOOL_STEPS | TOOL_INPUT_FILE | TOOL_OUTPUT_FILE | TOOL_FORMAT | TOOL_PROFILE |
+                   TOOL_VERBOSE,
         .most_arguments = SIZE_MAX,
         .run = heedi_tool_translate,
     },
@@ -84,8 +85,9 @@ static const struct heedi_tool_verb verbs[] = {
                 "ideal counts the work that the programs contain, padding of buckets included.\n"
                 "BLEU is computed as sacreBLEU does (13a, mixed case, exponential smoothing).\n",
         .options = TOOL_OP | TOOL_SHAPE | TOOL_TEXT | TOOL_REFERENCE | TOOL_MODEL | TOOL_BACKENDS |
-                   TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_SECONDS |
-                   TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE | TOOL_REPORT | TOOL_VERBOSE,
+                   TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_STEPS |
+                   TOOL_SECONDS | TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE |
+                   TOOL_REPORT | TOOL_VERBOSE,
         .run = heedi_tool_bench,
     },
 };

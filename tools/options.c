@@ -29,6 +29,9 @@ static const struct option table[] = {
     {TOOL_BEAM, "beam", 0, "N", "hypotheses kept by the search; only 1 (greedy) for now"},
     {TOOL_MAX_LENGTH, "max-length", 0, "N",
      "most tokens of a translation (default: the model's limit)"},
+    {TOOL_STEPS, "steps-per-submit", 0, "N",
+     "most decoding steps that a device takes in one submission; the\n"
+     "translation is the same (default: 4 on a GPU, 1 elsewhere)"},
     {TOOL_INPUT_FILE, "input", 'i', "FILE",
      "read lines from FILE ('-': standard input); may be repeated"},
     {TOOL_OUTPUT_FILE, "output", 'o', "FILE",
@@ -244,6 +247,8 @@ static bool set_option(const struct option *option, const char *value,
         return beam == 1;
     case TOOL_MAX_LENGTH:
         return parse_number(option->name, value, 1000000, &options->max_length);
+    case TOOL_STEPS:
+        return parse_number(option->name, value, HEED_MAX_STEPS_PER_SUBMIT, &options->steps);
     case TOOL_INPUT_FILE:
         options->inputs[options->input_count++] = value;
         break;

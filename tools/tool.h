@@ -56,6 +56,7 @@ enum {
     TOOL_JSON = 1u << 21,
     TOOL_CSV = 1u << 22,
     TOOL_REPORT = 1u << 23,
+    TOOL_STEPS = 1u << 24,
 };
 
 struct heedi_tool_bench_options {
@@ -70,6 +71,7 @@ struct heedi_tool_bench_options {
 struct heedi_tool_options {
     const char *model, *backends, *output, *profile;
     uint32_t threads, max_length; /* 0: not given */
+    uint32_t steps;               /* per submission; 0: not given */
     enum heed_dtype type;         /* HEED_DTYPE_NONE: not given */
     bool json, verbose, help;
     const char **inputs; /* values of --input */

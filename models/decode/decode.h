@@ -3,9 +3,10 @@
  *
  * A session is a model ready to run on an executor. It works on one batch at a time: begin() takes
  * the source sentences and makes one row for each; step() feeds every row its newest token and
- * answers with its best continuation; select() keeps some of the rows. A search knows no network, a
- * network knows no search. Beam search adds to this interface: more candidates per row from step(),
- * and rows that select() repeats (the key/value cache then takes a table of ancestors).
+ * answers with its best continuation, or several tokens of it; select() keeps some of the rows. A
+ * search knows no network, a network knows no search. Beam search adds to this interface: more
+ * candidates per row from step(), and rows that select() repeats (the key/value cache then takes a
+ * table of ancestors).
  *
  * Thread rule: one thread at a time. Nothing is allocated by step() and select() once a batch of
  * the same size has been seen. */
@@ -21,6 +22,7 @@ struct heedi_session_options {
     struct heed_executor *executor; /* retained */
     struct heed_profile *profile;   /* outlives the session; NULL: none */
     bool inspect;                   /* more outputs, for tests */
+    uint32_t steps_per_submit;      /* as heed_translator_options */
 };
 
 /* Source sentences, back to back: sentence i is tokens[offsets[i]] .. tokens[offsets[i + 1] - 1].
@@ -31,10 +33,13 @@ struct heedi_sources {
     uint32_t count;         /* 1 .. HEEDI_MAX_ROWS */
 };
 
-/* The most probable continuation of each row, valid until the next call. */
-struct heedi_step {
-    const int32_t *tokens;  /* [rows] */
-    const float *log_probs; /* [rows] */
+/* The most probable continuation of each row by one token or more, valid until the next call.
+ * Tokens that follow the one that ends a row mean nothing. */
+struct heedi_series {
+    uint32_t steps;         /* at least 1 */
+    uint32_t stride;        /* from a step to the next, at least the rows */
+    const int32_t *tokens;  /* [steps, rows] */
+    const float *log_probs; /* [steps, rows] */
 };
 
 typedef void (*heedi_session_program_fn)(void *user, const char *part,
@@ -43,9 +48,10 @@ typedef void (*heedi_session_program_fn)(void *user, const char *part,
 struct heedi_session_table {
     enum heed_status (*begin)(struct heedi_session *session, struct heed_context *context,
                               const struct heedi_sources *sources);
-    /* tokens: [rows], the last of each row (at first: the start token). */
+    /* tokens: [rows], the last of each row (at first: the start token). `most` > 0 steps at once,
+     * or less. */
     enum heed_status (*step)(struct heedi_session *session, struct heed_context *context,
-                             const int32_t *tokens, struct heedi_step *result);
+                             const int32_t *tokens, uint32_t most, struct heedi_series *result);
     /* Row i becomes what row rows[i] was; `rows` ascends strictly. */
     void (*select)(struct heedi_session *session, const uint32_t *rows, uint32_t count);
     /* An output of the last encoder (decoder == false) or decoder run, by name; NULL if absent. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Greedy search: the most probable token at every step. Finished sentences leave the batch. */
+/* Greedy search: the most probable token at every step. Sentences leave the batch when
+ * they are finished, at the end of the series of steps in which they were. */
 #include <string.h>
 
 #include "models/decode/decode.h"
@@ -38,21 +39,33 @@ struct live {
     int32_t last[HEEDI_MAX_ROWS]; /* newest token of each row */
 };
 
-/* Appends a step's tokens; rows that ended are left out of `keep`, which lists the others. */
+/* Appends the tokens of a series up to the one that ends the row; true if there is none. */
+static bool append_row(struct heedi_greedy *greedy, struct live *live, uint32_t row,
+                       const struct heedi_series *series, int32_t eos,
+                       struct heedi_hypothesis *hypothesis) {
+    int32_t *history = greedy->history + (size_t)live->sentence[row] * greedy->max_length;
+    for (uint32_t step = 0; step < series->steps; step++) {
+        const size_t at = (size_t)step * series->stride + row;
+        live->last[row] = series->tokens[at];
+        history[hypothesis->count++] = series->tokens[at];
+        hypothesis->log_prob += (double)series->log_probs[at];
+        if (series->tokens[at] == eos)
+            return false;
+    }
+    return true;
+}
+
+/* Appends a series; rows that ended are left out of `keep`, which lists the others. */
 static uint32_t append(struct heedi_greedy *greedy, struct live *live,
-                       const struct heedi_step *step, int32_t eos,
+                       const struct heedi_series *series, int32_t eos,
                        struct heedi_hypothesis *hypotheses, uint32_t *keep) {
     uint32_t kept = 0;
     for (uint32_t row = 0; row < live->count; row++) {
         const uint32_t sentence = live->sentence[row];
-        struct heedi_hypothesis *hypothesis = &hypotheses[sentence];
-        int32_t *history = greedy->history + (size_t)sentence * greedy->max_length;
-        history[hypothesis->count++] = step->tokens[row];
-        hypothesis->log_prob += (double)step->log_probs[row];
-        if (step->tokens[row] == eos)
+        if (!append_row(greedy, live, row, series, eos, &hypotheses[sentence]))
             continue;
         live->sentence[kept] = sentence;
-        live->last[kept] = step->tokens[row];
+        live->last[kept] = live->last[row];
         keep[kept++] = row;
     }
     return kept;
@@ -78,15 +91,16 @@ enum heed_status heedi_greedy_search(struct heedi_greedy *greedy, struct heed_co
         hypotheses[i].count = 0;
         hypotheses[i].log_prob = 0;
     }
-    for (uint32_t length = 1; length < max_length && live.count > 0; length++) {
-        struct heedi_step step;
-        status = session->table->step(session, context, live.last, &step);
+    for (uint32_t length = 1; length < max_length && live.count > 0;) {
+        struct heedi_series series;
+        status = session->table->step(session, context, live.last, max_length - length, &series);
         if (status != HEED_OK)
             return status;
-        const uint32_t kept = append(greedy, &live, &step, generation->eos, hypotheses, keep);
+        const uint32_t kept = append(greedy, &live, &series, generation->eos, hypotheses, keep);
         if (kept > 0 && kept < live.count)
             session->table->select(session, keep, kept);
         live.count = kept;
+        length += series.steps;
     }
     for (uint32_t row = 0; row < live.count; row++) {
         const uint32_t sentence = live.sentence[row];

@@ -10,10 +10,14 @@ struct step {
     heed_tensor position, key_len, cache_row, source_row, source_offsets;
 };
 
-static heed_tensor input(struct step *step, const char *name, int64_t count, int64_t bound) {
-    heed_tensor tensor = HEED_NO_TENSOR;
-    heed_graph_input(step->graph, name, HEED_I32, 1, &count, bound, &tensor);
-    return tensor;
+/* Row `index` of the table of what changes from step to step: a view. */
+static heed_tensor row_of(struct step *step, const char *name, heed_tensor rows, int64_t index) {
+    const int64_t count = step->bucket->rows;
+    heed_tensor row = HEED_NO_TENSOR;
+    heed_graph_slice(step->graph, NULL, rows, (const int64_t[]){index, 0},
+                     (const int64_t[]){1, count}, &row);
+    heed_graph_reshape(step->graph, name, row, 1, &count, &row);
+    return row;
 }
 
 /* The state `what`.<layer> seen as keys or values [n, heads, t, d / heads]; where x is given, it is
@@ -116,7 +120,7 @@ static heed_tensor decoder_layer(struct step *step, const struct heedi_marian_la
 }
 
 /* The most probable token and its log-probability. */
-static void choose(struct step *step, const struct heedi_marian *marian, heed_tensor x) {
+static heed_tensor choose(struct step *step, const struct heedi_marian *marian, heed_tensor x) {
     struct heed_graph *graph = step->graph;
     const struct heedi_marian_linear head = {marian->output, marian->output_bias};
     heed_tensor next = HEED_NO_TENSOR, logs = HEED_NO_TENSOR, best = HEED_NO_TENSOR,
@@ -131,6 +135,14 @@ static void choose(struct step *step, const struct heedi_marian *marian, heed_te
     heed_graph_output(graph, "log_prob", best);
     if (step->bucket->inspect)
         heed_graph_output(graph, "logits", logits);
+    return next;
+}
+
+/* What the next step reads, where it may follow without the host. */
+static void feed_back(struct step *step, heed_tensor rows, heed_tensor next) {
+    heed_graph_advance(step->graph, "advance", rows, next, step->config->eos_token_id,
+                       step->bucket->keys, &rows);
+    heed_graph_output(step->graph, "rows_next", rows);
 }
 
 enum heed_status heedi_marian_decoder_graph(struct heed_context *context,
@@ -142,20 +154,25 @@ enum heed_status heedi_marian_decoder_graph(struct heed_context *context,
     enum heed_status status = heed_graph_create(context, "decoder", &step.graph);
     if (status != HEED_OK)
         return status;
-    const int64_t rows = bucket->rows;
-    const heed_tensor token = input(&step, "token", rows, config->decoder_vocab_size);
-    step.position = input(&step, "position", rows, (int64_t)bucket->keys + 1);
-    step.key_len = input(&step, "key_len", rows, (int64_t)bucket->keys + 1);
-    step.cache_row = input(&step, "cache_row", rows, bucket->cache_rows);
-    step.source_row = input(&step, "source_row", rows, bucket->sentences);
-    step.source_offsets =
-        input(&step, "source_offsets", (int64_t)bucket->sentences + 1, (int64_t)bucket->tokens + 1);
+    const int64_t dims[] = {HEED_ROWS_COUNT, bucket->rows};
+    const int64_t offsets = (int64_t)bucket->sentences + 1;
+    heed_tensor rows = HEED_NO_TENSOR;
+    heed_graph_input(step.graph, "rows", HEED_I32, 2, dims, 0, &rows);
+    heed_graph_input(step.graph, "source_offsets", HEED_I32, 1, &offsets,
+                     (int64_t)bucket->tokens + 1, &step.source_offsets);
+    const heed_tensor token = row_of(&step, "token", rows, HEED_ROWS_TOKEN);
+    step.position = row_of(&step, "position", rows, HEED_ROWS_POSITION);
+    step.key_len = row_of(&step, "key_len", rows, HEED_ROWS_KEY_LEN);
+    step.cache_row = row_of(&step, "cache_row", rows, HEED_ROWS_CACHE_ROW);
+    step.source_row = row_of(&step, "source_row", rows, HEED_ROWS_SOURCE_ROW);
     heed_graph_scope(step.graph, "decoder.");
     heed_tensor x =
         heedi_marian_embed(step.graph, config, &marian->target_embedding, token, step.position);
     for (int32_t i = 0; i < config->decoder_layers; i++)
         x = decoder_layer(&step, &marian->decoder[i], i, x);
-    choose(&step, marian, x);
+    const heed_tensor next = choose(&step, marian, x);
+    if (bucket->steps > 1)
+        feed_back(&step, rows, next);
     status = heed_graph_freeze(step.graph);
     if (status != HEED_OK) {
         heed_graph_release(step.graph);

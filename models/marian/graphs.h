@@ -5,11 +5,11 @@
  * computing the keys and values that the decoder's attention over the source will read, once, into
  * the states cross_k.<layer> and cross_v.<layer> [1, tokens, d_model].
  *
- * Decoder: one step of `rows` hypotheses. Inputs token, position, key_len, cache_row, source_row
- * [rows], source_offsets [sentences + 1]; states self_k.<layer>, self_v.<layer>
- * [cache_rows, keys, d_model] and the encoder's. Outputs next [rows] i32 (the most probable token)
- * and log_prob [rows, 1]. An idle row has position = keys, key_len = 0, cache_row = source_row =
- * -1.
+ * Decoder: one step of `rows` hypotheses. Inputs rows [HEED_ROWS_COUNT, rows] (their tokens,
+ * positions, ...), source_offsets [sentences + 1]; states self_k.<layer>,
+ * self_v.<layer> [cache_rows, keys, d_model] and the encoder's. Outputs next [rows] i32 (the most
+ * probable token) and log_prob [rows, 1]; with steps > 1 also rows_next, the input `rows` of the
+ * step that follows. An idle row has position = keys, key_len = 0, cache_row = source_row = -1.
  *
  * With `inspect` there are more outputs, for tests: encoder_output [tokens, d_model]; logits
  * [rows, vocabulary] and cross_attention.<layer> [rows, heads, 1, tokens]. */
@@ -23,7 +23,8 @@ struct heedi_marian_bucket {
     uint32_t sentences;
     uint32_t rows; /* decoder only, as all below */
     uint32_t cache_rows;
-    uint32_t keys; /* target positions */
+    uint32_t keys;  /* target positions */
+    uint32_t steps; /* most that follow each other without the host */
     bool decoder;
     bool inspect;
 };

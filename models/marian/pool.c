@@ -8,7 +8,7 @@
 static bool same_bucket(const struct heedi_marian_bucket *a, const struct heedi_marian_bucket *b) {
     return a->decoder == b->decoder && a->tokens == b->tokens && a->sentences == b->sentences &&
            a->rows == b->rows && a->cache_rows == b->cache_rows && a->keys == b->keys &&
-           a->inspect == b->inspect;
+           a->steps == b->steps && a->inspect == b->inspect;
 }
 
 static void clear_run(struct heedi_marian_run *run) {
@@ -37,17 +37,30 @@ static bool find_io(struct heedi_marian_run *run) {
         run->io.encoder.offsets = heed_instance_input(instance, "offsets", NULL);
         return run->io.encoder.tokens && run->io.encoder.positions && run->io.encoder.offsets;
     }
-    run->io.decoder.token = heed_instance_input(instance, "token", NULL);
-    run->io.decoder.position = heed_instance_input(instance, "position", NULL);
-    run->io.decoder.key_len = heed_instance_input(instance, "key_len", NULL);
-    run->io.decoder.cache_row = heed_instance_input(instance, "cache_row", NULL);
-    run->io.decoder.source_row = heed_instance_input(instance, "source_row", NULL);
+    run->io.decoder.rows = heed_instance_input(instance, "rows", NULL);
     run->io.decoder.source_offsets = heed_instance_input(instance, "source_offsets", NULL);
     run->io.decoder.next = heed_instance_output(instance, "next", NULL);
     run->io.decoder.log_prob = heed_instance_output(instance, "log_prob", NULL);
-    return run->io.decoder.token && run->io.decoder.position && run->io.decoder.key_len &&
-           run->io.decoder.cache_row && run->io.decoder.source_row &&
-           run->io.decoder.source_offsets && run->io.decoder.next && run->io.decoder.log_prob;
+    return run->io.decoder.rows && run->io.decoder.source_offsets && run->io.decoder.next &&
+           run->io.decoder.log_prob;
+}
+
+/* Prepares a decoder for series of steps; then its outputs are those of all steps. */
+static enum heed_status set_steps(struct heed_context *context, struct heedi_marian_run *run) {
+    static const struct heed_carry rows = {.output = "rows_next", .input = "rows"};
+    static const char *const chosen[] = {"next", "log_prob"};
+    const struct heed_steps_options options = {.struct_size = sizeof options,
+                                               .most = run->bucket.steps,
+                                               .carries = &rows,
+                                               .carry_count = 1,
+                                               .stacked = chosen,
+                                               .stacked_count = 2};
+    const enum heed_status status = heed_instance_set_steps(context, run->instance, &options);
+    if (status != HEED_OK)
+        return status;
+    run->io.decoder.next = heed_instance_output_at(run->instance, chosen[0], 0, NULL);
+    run->io.decoder.log_prob = heed_instance_output_at(run->instance, chosen[1], 0, NULL);
+    return HEED_OK;
 }
 
 static enum heed_status make_run(struct heedi_marian_session *session, struct heed_context *context,
@@ -56,10 +69,10 @@ static enum heed_status make_run(struct heedi_marian_session *session, struct he
     struct building building = {session->marian, bucket};
     struct heedi_program_prefix prefix;
     char key[160];
-    snprintf(key, sizeof key, "%s%s/t%u/s%u/r%u/c%u/k%u%s",
+    snprintf(key, sizeof key, "%s%s/t%u/s%u/r%u/c%u/k%u/n%u%s",
              heedi_program_prefix(&prefix, session->model), bucket->decoder ? "decoder" : "encoder",
              bucket->tokens, bucket->sentences, bucket->rows, bucket->cache_rows, bucket->keys,
-             bucket->inspect ? "/inspect" : "");
+             bucket->steps, bucket->inspect ? "/inspect" : "");
     run->bucket = *bucket;
     enum heed_status status = heed_executor_cached_program(context, session->executor, key, build,
                                                            &building, &run->program);
@@ -67,6 +80,8 @@ static enum heed_status make_run(struct heedi_marian_session *session, struct he
         status = heed_instance_create(context, run->program, &run->instance);
     if (status == HEED_OK && !find_io(run))
         status = heedi_fail(context, HEED_ERROR_INTERNAL, "%s: an input or output is missing", key);
+    if (status == HEED_OK && bucket->steps > 1)
+        status = set_steps(context, run);
     if (status != HEED_OK) {
         clear_run(run);
         return status;
@@ -100,6 +115,19 @@ enum heed_status heedi_marian_acquire_run(struct heedi_marian_session *session,
     oldest->used = ++session->clock;
     *result = oldest;
     return HEED_OK;
+}
+
+/* A submission costs a device that is not the processor s, a step t. A sentence of L tokens takes
+ * L / n submissions in series of n steps, and (n - 1) / 2 steps on average after its end, so that
+ * the least of s L / n + t (n - 1) / 2 is at n = sqrt(2 s L / t). */
+#define STEPS_OF_GPU 4u
+
+uint32_t heedi_marian_steps(const struct heedi_marian_session *session) {
+    if (session->inspect) /* wants the outputs of single steps */
+        return 1;
+    if (session->steps_per_submit > 0)
+        return session->steps_per_submit;
+    return heedi_program_on_gpu(session->encoder->program) ? STEPS_OF_GPU : 1;
 }
 
 /* ---- states ---- */

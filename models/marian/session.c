@@ -64,6 +64,7 @@ static enum heed_status begin(struct heedi_session *base, struct heed_context *c
             heedi_marian_bind_states(session, context, session->encoder, true, session->cross_now);
     if (status != HEED_OK)
         return status;
+    session->steps = heedi_marian_steps(session);
     fill_encoder(session, sources);
     status = heed_instance_run(context, session->encoder->instance);
     base->encode_runs++;
@@ -109,6 +110,7 @@ static enum heed_status choose_decoder(struct heedi_marian_session *session,
                                                .rows = bucket_of(session->rows, 1),
                                                .cache_rows = session->cache_rows,
                                                .keys = session->keys,
+                                               .steps = session->steps,
                                                .decoder = true,
                                                .inspect = session->inspect};
     struct heedi_marian_run *run = NULL;
@@ -138,18 +140,31 @@ static enum heed_status choose_decoder(struct heedi_marian_session *session,
 
 static void fill_decoder(const struct heedi_marian_session *session, const int32_t *tokens) {
     const struct heedi_marian_run *run = session->decoder;
-    for (uint32_t row = 0; row < run->bucket.rows; row++) {
+    const uint32_t count = run->bucket.rows;
+    int32_t *rows = run->io.decoder.rows;
+    for (uint32_t row = 0; row < count; row++) {
         const bool live = row < session->rows;
-        run->io.decoder.token[row] = live ? tokens[row] : -1;
-        run->io.decoder.position[row] = (int32_t)(live ? session->position : session->keys);
-        run->io.decoder.key_len[row] = live ? (int32_t)session->position + 1 : 0;
-        run->io.decoder.cache_row[row] = live ? session->cache_row[row] : -1;
-        run->io.decoder.source_row[row] = live ? session->source_row[row] : -1;
+        const int32_t position = (int32_t)session->position;
+        rows[HEED_ROWS_TOKEN * count + row] = live ? tokens[row] : -1;
+        rows[HEED_ROWS_POSITION * count + row] = live ? position : (int32_t)session->keys;
+        rows[HEED_ROWS_KEY_LEN * count + row] = live ? position + 1 : 0;
+        rows[HEED_ROWS_CACHE_ROW * count + row] = live ? session->cache_row[row] : -1;
+        rows[HEED_ROWS_SOURCE_ROW * count + row] = live ? session->source_row[row] : -1;
     }
 }
 
+static enum heed_status run_steps(struct heed_context *context, struct heedi_marian_run *run,
+                                  uint32_t count, struct heedi_series *result) {
+    result->steps = count;
+    result->stride = run->bucket.rows;
+    result->tokens = run->io.decoder.next;
+    result->log_probs = run->io.decoder.log_prob;
+    return run->bucket.steps > 1 ? heed_instance_run_steps(context, run->instance, count)
+                                 : heed_instance_run(context, run->instance);
+}
+
 static enum heed_status step(struct heedi_session *base, struct heed_context *context,
-                             const int32_t *tokens, struct heedi_step *result) {
+                             const int32_t *tokens, uint32_t most, struct heedi_series *result) {
     struct heedi_marian_session *session = own(base);
     const uint64_t started = heedi_os_now_ns();
     enum heed_status status = HEED_OK;
@@ -158,13 +173,14 @@ static enum heed_status step(struct heedi_session *base, struct heed_context *co
     if (status != HEED_OK)
         return status;
     fill_decoder(session, tokens);
-    status = heed_instance_run(context, session->decoder->instance);
+    const uint32_t room = session->keys - session->position;
+    uint32_t count = session->steps < most ? session->steps : most;
+    count = count < room ? count : room;
+    status = run_steps(context, session->decoder, count, result);
     if (status != HEED_OK)
         return status;
-    session->position++;
-    result->tokens = session->decoder->io.decoder.next;
-    result->log_probs = session->decoder->io.decoder.log_prob;
-    base->step_runs++;
+    session->position += count;
+    base->step_runs += count;
     base->step_ns += heedi_os_now_ns() - started;
     return HEED_OK;
 }
@@ -236,6 +252,7 @@ enum heed_status heedi_marian_session_create(struct heed_context *context, struc
     session->executor = heed_executor_retain(options->executor);
     session->profile = options->profile;
     session->inspect = options->inspect;
+    session->steps_per_submit = options->steps_per_submit;
     *result = &session->base;
     return HEED_OK;
 }

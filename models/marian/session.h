@@ -22,7 +22,8 @@ struct heedi_marian_run {
             int32_t *tokens, *positions, *offsets;
         } encoder;
         struct {
-            int32_t *token, *position, *key_len, *cache_row, *source_row, *source_offsets;
+            int32_t *rows; /* [HEED_ROWS_COUNT, bucket.rows] */
+            int32_t *source_offsets;
             const int32_t *next;
             const float *log_prob;
         } decoder;
@@ -46,6 +47,7 @@ struct heedi_marian_session {
     struct heed_executor *executor;
     struct heed_profile *profile;
     bool inspect;
+    uint32_t steps_per_submit; /* 0: chosen for each batch */
     uint64_t clock;
     struct heedi_marian_run runs[HEEDI_MARIAN_INSTANCES];
     struct heedi_marian_states self[HEEDI_MARIAN_STATE_SETS], cross[HEEDI_MARIAN_STATE_SETS];
@@ -54,6 +56,7 @@ struct heedi_marian_session {
 
     /* The batch. */
     uint32_t tokens, sentences, cache_rows, keys; /* buckets */
+    uint32_t steps;                               /* most of a series */
     uint32_t rows;                                /* hypotheses */
     uint32_t position;                            /* of the next token of every row */
     int32_t offsets[HEEDI_MAX_ROWS + 1];          /* [sentences + 1] */
@@ -71,6 +74,8 @@ enum heed_status heedi_marian_acquire_run(struct heedi_marian_session *session,
                                           struct heed_context *context,
                                           const struct heedi_marian_bucket *bucket,
                                           struct heedi_marian_run **run);
+/* How many steps to take at once: what the user asked for, or what suits the encoder's device. */
+uint32_t heedi_marian_steps(const struct heedi_marian_session *session);
 enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *session,
                                              struct heed_context *context,
                                              const struct heedi_marian_run *run, bool cross,

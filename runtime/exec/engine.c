@@ -82,16 +82,25 @@ bool heedi_engine_has(const struct heedi_engine *engine, const char *backend) {
     return false;
 }
 
-/* Looks for the profile extension; one that is incomplete counts as none. */
-static void find_profile(struct heedi_device *device) {
+/* Copies the table of an extension; false if there is none that can be read. */
+static bool read_extension(const struct heedi_device *device, const char *name, void *table,
+                           size_t bytes) {
+    const void *raw = device->backend.table.get_extension(name);
+    return raw != NULL && heedi_read_struct(table, bytes, raw, name, NULL) == HEED_OK;
+}
+
+/* Looks for extensions; one that is incomplete counts as none. */
+static void find_extensions(struct heedi_device *device) {
     if (device->backend.table.get_extension == NULL)
         return;
-    const void *raw = device->backend.table.get_extension(HEED_EXTENSION_PROFILE);
-    if (raw != NULL &&
-        heedi_read_struct(&device->profile_table, sizeof device->profile_table, raw,
-                          HEED_EXTENSION_PROFILE, NULL) == HEED_OK &&
+    if (read_extension(device, HEED_EXTENSION_PROFILE, &device->profile_table,
+                       sizeof device->profile_table) &&
         device->profile_table.enable != NULL && device->profile_table.entries != NULL)
         device->profile = &device->profile_table;
+    if (read_extension(device, HEED_EXTENSION_STEPS, &device->steps_table,
+                       sizeof device->steps_table) &&
+        device->steps_table.configure != NULL && device->steps_table.submit != NULL)
+        device->steps = &device->steps_table;
 }
 
 void heedi_device_failed(struct heedi_device *device, enum heed_status status, const char *reason) {
@@ -142,7 +151,7 @@ enum heed_status heedi_engine_add(struct heedi_engine *engine, struct heedi_back
         close_device(device);
         return status;
     }
-    find_profile(device);
+    find_extensions(device);
     heedi_os_lock(engine->mutex);
     engine->devices[engine->device_count++] = device;
     heedi_os_unlock(engine->mutex);

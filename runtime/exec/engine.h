@@ -24,6 +24,8 @@ struct heedi_device {
     struct heed_plugin *plugin;
     const struct heed_profile_extension *profile; /* NULL: without */
     struct heed_profile_extension profile_table;
+    const struct heed_steps_extension *steps; /* NULL: without */
+    struct heed_steps_extension steps_table;
     /* It has failed while running and is offered nothing any more. The reason is written first. */
     struct heedi_flag aside;
     char aside_reason[112];

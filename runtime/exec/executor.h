@@ -90,9 +90,44 @@ bool heedi_program_takes(const struct heed_program *program, const char *name,
 /* True unless a device that it runs on was set aside. */
 bool heedi_program_usable(const struct heed_program *program);
 
+/* True if one GPU runs all of it. */
+bool heedi_program_on_gpu(const struct heed_program *program);
+
 /* ---- executor.c ---- */
 /* How many devices of the executor were set aside by now: see heedi_device_failed. */
 uint32_t heedi_executor_aside(struct heed_executor *executor);
+
+/* ---- instance.c ---- */
+
+struct heedi_steps;
+
+struct heed_instance {
+    struct heedi_env env;
+    struct heed_program *program;        /* a reference */
+    unsigned char *block;                /* boundary tensors, aligned to 64 bytes */
+    struct heed_plugin_instance **parts; /* one per part of the program */
+    bool *bound;                         /* one per state of the program */
+    struct heed_profile *profile;
+    struct heedi_steps *steps; /* NULL: one at a time */
+};
+
+/* An input or output by name; NULL for an unknown one. */
+const struct heedi_port *heedi_instance_port(const struct heed_instance *instance, const char *name,
+                                             bool output);
+/* Says that `what` of a part has failed, and draws the consequences for its device. */
+enum heed_status heedi_instance_failed(struct heed_context *context, enum heed_status status,
+                                       const struct heed_program *program, uint32_t part,
+                                       const char *what, const struct heed_error *error);
+/* HEED_OK once all states are bound. */
+enum heed_status heedi_instance_ready(struct heed_context *context,
+                                      const struct heed_instance *instance);
+/* Submits one step, or with `count` > 0 as many by the device itself, and waits. */
+enum heed_status heedi_instance_run_part(struct heed_context *context,
+                                         struct heed_instance *instance, uint32_t index,
+                                         uint32_t count);
+
+/* ---- steps.c ---- */
+void heedi_steps_destroy(const struct heedi_env *env, struct heedi_steps *steps);
 
 /* ---- state.c ---- */
 
@@ -106,9 +141,10 @@ struct heed_state {
 
 /* ---- profile.c ---- */
 
-/* Records what one part did between begin and end; asks the plugin for its entries. */
+/* Records what one part did in `steps` steps between begin and end; asks the plugin for its
+ * entries. */
 void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
-                          struct heed_plugin_instance *instance, uint64_t begin_ns,
+                          struct heed_plugin_instance *instance, uint32_t steps, uint64_t begin_ns,
                           uint64_t end_ns);
 
 #endif

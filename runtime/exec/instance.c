@@ -5,18 +5,9 @@
 #include "runtime/base/shape.h"
 #include "runtime/exec/executor.h"
 
-struct heed_instance {
-    struct heedi_env env;
-    struct heed_program *program;        /* a reference */
-    unsigned char *block;                /* boundary tensors, aligned to 64 bytes */
-    struct heed_plugin_instance **parts; /* one per part of the program */
-    bool *bound;                         /* one per state of the program */
-    struct heed_profile *profile;
-};
-
-static enum heed_status part_failed(struct heed_context *context, enum heed_status status,
-                                    const struct heed_program *program, uint32_t part,
-                                    const char *what, const struct heed_error *error) {
+enum heed_status heedi_instance_failed(struct heed_context *context, enum heed_status status,
+                                       const struct heed_program *program, uint32_t part,
+                                       const char *what, const struct heed_error *error) {
     heedi_device_failed(program->parts[part].device, status, error->message);
     return heedi_fail(context, status, "graph '%s', %s part %u on backend '%s': %s",
                       program->partition.graph->name, what, part,
@@ -36,7 +27,8 @@ static enum heed_status create_part(struct heed_context *context, struct heed_in
             heedi_error(&error, HEED_ERROR_INTERNAL, "instance_create succeeded without a result");
     if (status != HEED_OK) {
         instance->parts[index] = NULL;
-        return part_failed(context, status, program, index, "making an instance of", &error);
+        return heedi_instance_failed(context, status, program, index, "making an instance of",
+                                     &error);
     }
     for (uint32_t b = 0; b < part->binding_count; b++) {
         if (part->bindings[b].role == HEED_ROLE_STATE)
@@ -47,7 +39,8 @@ static enum heed_status create_part(struct heed_context *context, struct heed_in
             table->bind(instance->parts[index], b, instance->block + boundary->offset, &error),
             &error);
         if (status != HEED_OK)
-            return part_failed(context, status, program, index, "binding memory to", &error);
+            return heedi_instance_failed(context, status, program, index, "binding memory to",
+                                         &error);
     }
     return HEED_OK;
 }
@@ -94,6 +87,7 @@ void heed_instance_destroy(struct heed_instance *instance) {
     for (uint32_t p = 0; instance->parts != NULL && p < instance->program->part_count; p++)
         if (instance->parts[p] != NULL)
             instance->program->parts[p].device->backend.table.instance_destroy(instance->parts[p]);
+    heedi_steps_destroy(&env, instance->steps);
     heedi_free(&env, instance->parts);
     heedi_free(&env, instance->bound);
     heedi_free(&env, instance->block);
@@ -101,29 +95,30 @@ void heed_instance_destroy(struct heed_instance *instance) {
     heedi_free(&env, instance);
 }
 
-/* Memory of an input or output by name. */
-static void *find_port(const struct heed_instance *instance, const char *name, bool output,
-                       size_t *bytes) {
+const struct heedi_port *heedi_instance_port(const struct heed_instance *instance, const char *name,
+                                             bool output) {
     const struct heed_program *program = instance->program;
-    for (uint32_t i = 0; name != NULL && i < program->port_count; i++) {
-        const struct heedi_port *port = &program->ports[i];
-        if (port->output != output || strcmp(port->name, name) != 0)
-            continue;
-        if (bytes != NULL)
-            *bytes = port->bytes;
-        return instance->block + port->offset;
-    }
-    if (bytes != NULL)
-        *bytes = 0;
+    for (uint32_t i = 0; name != NULL && i < program->port_count; i++)
+        if (program->ports[i].output == output && strcmp(program->ports[i].name, name) == 0)
+            return &program->ports[i];
     return NULL;
 }
 
+/* Memory of an input or output by name. */
+static void *memory_of(const struct heed_instance *instance, const char *name, bool output,
+                       size_t *bytes) {
+    const struct heedi_port *port = heedi_instance_port(instance, name, output);
+    if (bytes != NULL)
+        *bytes = port != NULL ? port->bytes : 0;
+    return port != NULL ? instance->block + port->offset : NULL;
+}
+
 void *heed_instance_input(struct heed_instance *instance, const char *name, size_t *bytes) {
-    return find_port(instance, name, false, bytes);
+    return memory_of(instance, name, false, bytes);
 }
 
 const void *heed_instance_output(struct heed_instance *instance, const char *name, size_t *bytes) {
-    return find_port(instance, name, true, bytes);
+    return memory_of(instance, name, true, bytes);
 }
 
 static bool same_desc(const struct heed_tensor_desc *a, const struct heed_tensor_desc *b) {
@@ -165,44 +160,51 @@ enum heed_status heed_instance_bind_state(struct heed_context *context,
                 part->device->backend.table.bind_state(instance->parts[p], b, state->state, &error),
                 &error);
             if (status != HEED_OK)
-                return part_failed(context, status, program, p, "binding a state to", &error);
+                return heedi_instance_failed(context, status, program, p, "binding a state to",
+                                             &error);
         }
     }
     instance->bound[slot - program->states] = true;
     return HEED_OK;
 }
 
-static enum heed_status run_part(struct heed_context *context, struct heed_instance *instance,
-                                 uint32_t index) {
+enum heed_status heedi_instance_run_part(struct heed_context *context,
+                                         struct heed_instance *instance, uint32_t index,
+                                         uint32_t count) {
     const struct heedi_device *device = instance->program->parts[index].device;
     const struct heed_backend *table = &device->backend.table;
     struct heed_plugin_instance *part = instance->parts[index];
     struct heed_error error = heedi_plugin_error();
     const uint64_t begin = instance->profile != NULL ? heedi_os_now_ns() : 0;
-    enum heed_status status = heedi_plugin_status(table->submit(part, &error), &error);
+    enum heed_status status = heedi_plugin_status(
+        count > 0 ? device->steps->submit(part, count, &error) : table->submit(part, &error),
+        &error);
     if (status == HEED_OK)
         status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
     if (status != HEED_OK)
-        return part_failed(context, status, instance->program, index, "running", &error);
+        return heedi_instance_failed(context, status, instance->program, index, "running", &error);
     if (instance->profile != NULL)
-        heedi_profile_record(instance->profile, instance->program, index, part, begin,
-                             heedi_os_now_ns());
+        heedi_profile_record(instance->profile, instance->program, index, part,
+                             count > 0 ? count : 1, begin, heedi_os_now_ns());
     return HEED_OK;
 }
 
-enum heed_status heed_instance_run(struct heed_context *context, struct heed_instance *instance) {
+enum heed_status heedi_instance_ready(struct heed_context *context,
+                                      const struct heed_instance *instance) {
     const struct heed_program *program = instance->program;
     for (uint32_t s = 0; s < program->state_count; s++)
         if (!instance->bound[s])
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                               "graph '%s': state '%s' is not bound", program->partition.graph->name,
                               program->states[s].name);
-    for (uint32_t p = 0; p < program->part_count; p++) {
-        const enum heed_status status = run_part(context, instance, p);
-        if (status != HEED_OK)
-            return status;
-    }
     return HEED_OK;
+}
+
+enum heed_status heed_instance_run(struct heed_context *context, struct heed_instance *instance) {
+    enum heed_status status = heedi_instance_ready(context, instance);
+    for (uint32_t p = 0; status == HEED_OK && p < instance->program->part_count; p++)
+        status = heedi_instance_run_part(context, instance, p, 0);
+    return status;
 }
 
 void heed_instance_set_profile(struct heed_instance *instance, struct heed_profile *profile) {

@@ -153,14 +153,14 @@ static uint32_t costliest(const struct heed_program *program, const struct heedi
 }
 
 void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
-                          struct heed_plugin_instance *instance, uint64_t begin_ns,
+                          struct heed_plugin_instance *instance, uint32_t steps, uint64_t begin_ns,
                           uint64_t end_ns) {
     const struct heedi_compiled *compiled = &program->parts[part];
     const struct heed_profile_extension *extension = compiled->device->profile;
     struct used_program *used = keep_program(profile, program);
     const int64_t row = used != NULL ? find_row(profile, compiled->device) : -1;
     if (used != NULL && part == 0)
-        used->runs++;
+        used->runs += steps;
     if (row < 0) {
         profile->dropped++;
         return;

@@ -341,6 +341,13 @@ bool heedi_program_usable(const struct heed_program *program) {
     return true;
 }
 
+bool heedi_program_on_gpu(const struct heed_program *program) {
+    if (program->part_count != 1)
+        return false;
+    const uint32_t type = program->parts[0].device->info.type;
+    return type == HEED_DEVICE_GPU_DISCRETE || type == HEED_DEVICE_GPU_INTEGRATED;
+}
+
 void heed_program_placements(const struct heed_program *program, heed_placement_fn fn, void *user) {
     const struct heed_graph *graph = program->partition.graph;
     for (int32_t n = 0; n < graph->node_count; n++)

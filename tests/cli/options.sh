@@ -17,7 +17,7 @@ for verb in translate devices inspect convert; do
     expect 0 "$HEED" help $verb
     same "$work/out" "$work/help"
 done
-for option in model backend threads beam max-length input output format verbose profile; do
+for option in model backend threads beam max-length steps-per-submit input output format verbose profile; do
     "$HEED" translate -h | grep -q -- "--$option" || wrong "translate --help: --$option"
 done
 
@@ -45,6 +45,8 @@ for number in 0 -1 x 1x 1.5 '' 99999999999999999999; do
 done
 expect 2 "$HEED" translate --max-length many x
 says "--max-length: expected a whole number from 1 to 1000000, got 'many'"
+expect 2 "$HEED" translate --steps-per-submit 65 x
+says "--steps-per-submit: expected a whole number from 1 to 64, got '65'"
 expect 2 "$HEED" translate --beam 4 x
 says '--beam 4' 'only 1'
 expect 2 "$HEED" translate --format xml x

@@ -30,7 +30,7 @@ static int set_up(void **state) {
     const struct heed_executor_options options = {.struct_size = sizeof options,
                                                   .backends = "scalar"};
     char path[1024];
-    inside.golden = open_golden("scalar");
+    inside.golden = open_golden("scalar", 0);
     struct heed_context *context = inside.golden.context;
     (void)snprintf(path, sizeof path, "%s/golden/fixtures.safetensors", HEED_TEST_DATA);
     assert_int_equal(heedi_safetensors_open(context, path, &inside.fixtures), HEED_OK);
@@ -152,11 +152,11 @@ static void every_step_is_near(void **state) {
         begin(inside, s, &tokens);
         int32_t last = config->decoder_start_token_id;
         for (size_t t = 0; t < steps; t++) {
-            struct heedi_step step;
-            assert_int_equal(
-                inside->session->table->step(inside->session, inside->golden.context, &last, &step),
-                HEED_OK);
-            assert_int_equal(step.tokens[0], output[t]);
+            struct heedi_series series;
+            assert_int_equal(inside->session->table->step(inside->session, inside->golden.context,
+                                                          &last, 1, &series),
+                             HEED_OK);
+            assert_int_equal(series.tokens[0], output[t]);
             check_step(inside, s, tokens, logits, attention);
             last = output[t];
             logits += config->decoder_vocab_size;

@@ -57,9 +57,12 @@ struct golden {
     struct heed_translator *translator;
 };
 
-static inline struct golden open_golden(const char *backend) {
-    const struct heed_translator_options options = {
-        .struct_size = sizeof options, .backends = backend, .max_length = MAX_LENGTH};
+/* steps: of a submission, 0: chosen */
+static inline struct golden open_golden(const char *backend, uint32_t steps) {
+    const struct heed_translator_options options = {.struct_size = sizeof options,
+                                                    .backends = backend,
+                                                    .max_length = MAX_LENGTH,
+                                                    .steps_per_submit = steps};
     struct golden golden = {0};
     assert_int_equal(heed_context_create(NULL, &golden.context), HEED_OK);
     if (heed_model_open(golden.context, NULL, &golden.model) != HEED_OK ||

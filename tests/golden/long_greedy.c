@@ -28,7 +28,7 @@ static void a_thousand_captions(const char *backend) {
     struct lines source = read_lines("long/test_2016_flickr.en");
     struct lines target = read_lines("long/test_2016_flickr.greedy.de");
     struct lines margins = read_lines("long/test_2016_flickr.greedy.margin");
-    struct golden golden = open_golden(backend);
+    struct golden golden = open_golden(backend, 0);
     struct tally tally = {.expected = &target, .margins = &margins};
     assert_int_equal(source.count, 1000);
     assert_int_equal(target.count, 1000);

@@ -10,7 +10,7 @@ enum { COLD_STARTS = 7, MOST_WORDS = 60 };
 struct command {
     const char *words[MOST_WORDS + 1];
     size_t count;
-    char threads[16], length[16];
+    char threads[16], length[16], steps[16];
 };
 
 static void say(struct command *command, const char *word) {
@@ -32,6 +32,11 @@ static void begin(struct command *command, const struct heedi_bench *bench, size
                  (unsigned)bench->options->max_length);
         say(command, "--max-length");
         say(command, command->length);
+    }
+    if (bench->options->steps > 0) {
+        snprintf(command->steps, sizeof command->steps, "%u", (unsigned)bench->options->steps);
+        say(command, "--steps-per-submit");
+        say(command, command->steps);
     }
     if (bench->text.model != NULL) {
         say(command, "--model");

@@ -90,6 +90,7 @@ static enum heed_status open_translator(const struct meeting *meeting, const str
         .executor = side->executor,
         .max_length = meeting->bench->options->max_length,
         .profile = profile,
+        .steps_per_submit = meeting->bench->options->steps,
     };
     return heed_translator_create(meeting->bench->context, side->model, &options, translator);
 }

@@ -58,7 +58,12 @@ struct heed_translator_options {
     uint32_t max_length;          /**< most target tokens, eos counted; 0: the model's own limit */
     uint32_t max_batch_tokens;    /**< source tokens worked on at once by translate_many; 0: 1024 */
     struct heed_profile *profile; /**< not owned; NULL: none */
+    /** Most decoding steps of one submission, up to HEED_MAX_STEPS_PER_SUBMIT; a sentence that ends
+     * among them is computed on to the last. The translation is the same for every value. 0: 4
+     * where one GPU does all the work, else 1. */
+    uint32_t steps_per_submit;
 };
+#define HEED_MAX_STEPS_PER_SUBMIT 64
 
 /** Makes a translator. `options` may be NULL. */
 HEED_API enum heed_status heed_translator_create(struct heed_context *context,

@@ -255,6 +255,39 @@ struct heed_profile_extension {
                         const struct heed_profile_entry **entries);
 };
 
+/** Bindings of an output that the next step reads as an input. */
+struct heed_plugin_carry {
+    uint32_t output;
+    uint32_t input;
+};
+
+/** What a run of several steps passes on and keeps. */
+struct heed_plugin_steps {
+    uint32_t struct_size;
+    uint32_t most; /**< steps of a run, at least 1 */
+    uint32_t carry_count;
+    uint32_t stacked_count;
+    const struct heed_plugin_carry *carries; /**< no output is an input, each input is there once */
+    const uint32_t *stacked;                 /**< bindings of outputs, each once */
+    void *const *memory; /**< one for each: room for `most` of it back to back, valid as long as
+                            the instance */
+};
+
+/** Extension "heed.steps/1": several steps of a program as one piece of work. Before every step but
+ * the first the plugin copies the outputs named in carries to the inputs; after each it keeps the
+ * stacked outputs. Memory bound to other outputs is left alone. */
+#define HEED_EXTENSION_STEPS "heed.steps/1"
+struct heed_steps_extension {
+    uint32_t struct_size;
+    /** Makes what such runs need, once for an instance; no run allocates afterwards. With
+     * HEED_ERROR_UNSUPPORTED the host passes on and keeps. `steps` is valid during the call. */
+    enum heed_status (*configure)(struct heed_plugin_instance *instance,
+                                  const struct heed_plugin_steps *steps, struct heed_error *error);
+    /** As heed_backend.submit, of `count` steps (1 to `most`); heed_backend.wait ends it. */
+    enum heed_status (*submit)(struct heed_plugin_instance *instance, uint32_t count,
+                               struct heed_error *error);
+};
+
 /** The table of a backend. All functions are required unless marked optional. */
 struct heed_backend {
     uint32_t struct_size;

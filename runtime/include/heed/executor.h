@@ -190,6 +190,40 @@ HEED_API enum heed_status heed_instance_bind_state(struct heed_context *context,
 HEED_API enum heed_status heed_instance_run(struct heed_context *context,
                                             struct heed_instance *instance);
 
+/** An output that the next step reads as an input; both of the same size. */
+struct heed_carry {
+    const char *output;
+    const char *input;
+};
+
+/** A run of several steps, each fed by the one before it: a scan. */
+struct heed_steps_options {
+    uint32_t struct_size;
+    uint32_t most;                    /**< steps of a run, at least 1 */
+    const struct heed_carry *carries; /**< each input once */
+    uint32_t carry_count;
+    const char *const *stacked; /**< outputs that are wanted of every step, each once */
+    uint32_t stacked_count;
+};
+
+/** Prepares an instance for heed_instance_run_steps(), its memory allocated once; nothing of
+ * `options` is kept. Where one device runs the whole program and knows how, a run of several steps
+ * is one piece of work for it, else the host passes on what is carried. Done once. */
+HEED_API enum heed_status heed_instance_set_steps(struct heed_context *context,
+                                                  struct heed_instance *instance,
+                                                  const struct heed_steps_options *options);
+/** Runs `count` steps (1 to `most`) and waits: before every step but the first, each input named in
+ * a carry receives the output named in it. Afterwards the stacked outputs can be read by
+ * heed_instance_output_at(), others not; inputs that are carried must be filled anew. No memory is
+ * allocated. */
+HEED_API enum heed_status heed_instance_run_steps(struct heed_context *context,
+                                                  struct heed_instance *instance, uint32_t count);
+/** A stacked output of step `step`, valid until the next run; that of the step after it follows
+ * `bytes` further on. NULL for an output that is not stacked or a step that is too many. `bytes`
+ * may be NULL. */
+HEED_API const void *heed_instance_output_at(struct heed_instance *instance, const char *name,
+                                             uint32_t step, size_t *bytes);
+
 /** Makes a state for the state tensor `name` of a program, on the device of the part that uses it,
  * zero-filled. It may be bound in every program in which the tensor of that name has the same type
  * and dims and lies on the same device. Keeps the executor alive. */
