@@ -5,6 +5,7 @@
 #define HEEDI_AVX2_ATTENTION_H
 
 #include "avx2.h"
+#include "backends/cpu/attention.h"
 #include "tile.h"
 
 enum {
@@ -13,18 +14,6 @@ enum {
     ATTENTION_ELEMS = 9216, /* of the queries of a piece, and of their results */
     ATTENTION_WIDTH = 128,  /* largest d and dv */
     ATTENTION_FEW_ROWS = 2  /* up to so many queries read keys and values where they lie */
-};
-
-struct attention {
-    const struct cpu_call *call;
-    const struct cpu_operand *q, *k, *v, *bias, *key_len, *q_start, *kv_row;
-    const struct cpu_operand *q_offsets, *kv_offsets;
-    int64_t heads, queries, keys, d, dv; /* h, tq, tk, d, dv */
-    int64_t block;                       /* queries of a piece of work */
-    int64_t group;                       /* query heads per key head */
-    int64_t bias_strides[HEED_MAX_RANK]; /* along [b, h, tq, tk], 0 where it repeats */
-    int64_t weights_len;                 /* last dimension of the returned weights */
-    float scale;
 };
 
 /* Neighbouring queries of one sequence and head, and the keys that they may see. */
@@ -40,7 +29,7 @@ struct attention_run {
 };
 
 /* Computes a run. */
-void heedi_avx2_attend(const struct attention *work, const struct attention_run *run);
+void heedi_avx2_attend(const struct cpu_attention *work, const struct attention_run *run);
 
 /* ---- attention_tile.c ---- */
 
@@ -60,7 +49,7 @@ struct attention_panels {
     const float *values; /* v, or values where they lie */
     int64_t line, panel; /* distance of keys and of panels of 16 columns there */
 };
-void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
+void heedi_avx2_pack_keys(const struct cpu_attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels);
 
 /* q . k for `rows` queries q [rows][d] and the first `keys` of a tile, to scores [rows][64]: from
@@ -68,7 +57,7 @@ void heedi_avx2_pack_keys(const struct attention *work, const struct attention_k
  */
 void heedi_avx2_scores(const float *q, int64_t d, const struct attention_panels *panels,
                        int64_t keys, int64_t rows, float *scores);
-void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
+void heedi_avx2_scores_in_place(const struct cpu_attention *work, const float *q,
                                 const struct attention_keys *keys, float *scores);
 
 /* y [rows][width] += weights [rows][64] * values, each row over its keys [begin, end) of the tile;
@@ -76,7 +65,8 @@ void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
 void heedi_avx2_add_values(int64_t dv, const struct attention_panels *panels, int64_t rows,
                            const float *weights, const int64_t *begin, const int64_t *end,
                            float *y);
-void heedi_avx2_add_values_in_place(const struct attention *work, const struct attention_keys *keys,
-                                    const float *weights, int64_t begin, int64_t end, float *y);
+void heedi_avx2_add_values_in_place(const struct cpu_attention *work,
+                                    const struct attention_keys *keys, const float *weights,
+                                    int64_t begin, int64_t end, float *y);
 
 #endif

@@ -25,8 +25,8 @@ static int64_t within_tile(int64_t key, int64_t first) {
 }
 
 /* Where keys [first, first + 64) lie, and who sees which of them; false if nobody sees any. */
-static bool find_tile(const struct attention *work, const struct attention_run *run, int64_t first,
-                      struct progress *at, struct attention_keys *keys) {
+static bool find_tile(const struct cpu_attention *work, const struct attention_run *run,
+                      int64_t first, struct progress *at, struct attention_keys *keys) {
     const int64_t *k = work->k->desc->strides, *v = work->v->desc->strides;
     keys->count = 0;
     keys->even = run->row >= 0;
@@ -37,21 +37,16 @@ static bool find_tile(const struct attention *work, const struct attention_run *
             keys->count = at->end[r];
     }
     for (int64_t j = 0; j < keys->count; j++) {
-        int64_t row = run->row;
-        if (row < 0) {
-            const int64_t *strides = work->kv_row->desc->strides;
-            row = heedi_cpu_load_i32(work->kv_row,
-                                     run->sequence * strides[0] + (first + j) * strides[1]);
-        }
-        const bool visible = row >= 0 && row < work->k->desc->dims[0];
-        keys->k[j] = visible ? row * k[0] + run->k_offset + (first + j) * k[2] : -1;
-        keys->v[j] = visible ? row * v[0] + run->v_offset + (first + j) * v[2] : -1;
+        const int64_t row =
+            run->row >= 0 ? run->row : heedi_cpu_attention_key_row(work, run->sequence, first + j);
+        keys->k[j] = row >= 0 ? row * k[0] + run->k_offset + (first + j) * k[2] : -1;
+        keys->v[j] = row >= 0 ? row * v[0] + run->v_offset + (first + j) * v[2] : -1;
     }
     return keys->count > 0;
 }
 
 /* scale * scores + bias of one query; -inf where it sees no key. Returns the greatest. */
-static float finish_scores(const struct attention *work, const struct attention_run *run,
+static float finish_scores(const struct cpu_attention *work, const struct attention_run *run,
                            int64_t row, int64_t first, const struct attention_keys *keys,
                            const struct progress *at, float *scores) {
     float bias[ATTENTION_KEYS];
@@ -120,7 +115,7 @@ static void raise_max(struct progress *at, int64_t row, float max) {
 
 /* The recurrence; scores become weights of the values. First all maxima, then all exponentials: one
  * query after the other would leave the processor waiting for each maximum. */
-static void update(const struct attention *work, const struct attention_run *run, int64_t first,
+static void update(const struct cpu_attention *work, const struct attention_run *run, int64_t first,
                    const struct attention_keys *keys, struct progress *at) {
     for (int64_t r = 0; r < run->rows; r++)
         if (at->begin[r] < at->end[r])
@@ -141,7 +136,7 @@ static float total(const struct progress *at, int64_t row) {
     return vector_sum(_mm256_loadu_ps(at->sums[row]));
 }
 
-static void load_queries(const struct attention *work, const struct attention_run *run,
+static void load_queries(const struct cpu_attention *work, const struct attention_run *run,
                          struct progress *at) {
     for (int64_t r = 0; r < run->rows; r++) {
         const int64_t offset = run->q_offset + r * work->q->desc->strides[2];
@@ -153,7 +148,7 @@ static void load_queries(const struct attention *work, const struct attention_ru
 }
 
 /* The weights of one query: its scores once more. */
-static void store_weights(const struct attention *work, const struct attention_run *run,
+static void store_weights(const struct cpu_attention *work, const struct attention_run *run,
                           int64_t row, int64_t first, const struct attention_keys *keys,
                           struct progress *at) {
     float *scores = at->scores + row * ATTENTION_KEYS;
@@ -175,7 +170,7 @@ static void store_weights(const struct attention *work, const struct attention_r
                      at->end[row] - at->begin[row], scores + at->begin[row]);
 }
 
-static void tile(const struct attention *work, const struct attention_run *run, int64_t first,
+static void tile(const struct cpu_attention *work, const struct attention_run *run, int64_t first,
                  const struct attention_keys *keys, struct progress *at) {
     struct attention_panels panels;
     const bool packed = run->rows > ATTENTION_FEW_ROWS;
@@ -197,7 +192,7 @@ static void tile(const struct attention *work, const struct attention_run *run, 
                                        at->end[r], at->y + r * at->width);
 }
 
-void heedi_avx2_attend(const struct attention *work, const struct attention_run *run) {
+void heedi_avx2_attend(const struct cpu_attention *work, const struct attention_run *run) {
     struct progress at;
     struct attention_keys keys;
     int64_t begin = INT64_MAX, end = 0;

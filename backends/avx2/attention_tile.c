@@ -21,7 +21,7 @@ TILE_INLINE __m256 load_line(const struct cpu_operand *x, int64_t offset, int64_
 }
 
 /* Elements [p, p + 8) of 8 keys, transposed: rows[i] is element p + i of all of them. */
-TILE_INLINE void load_keys(const struct attention *work, const int64_t *offsets, int64_t keys,
+TILE_INLINE void load_keys(const struct cpu_attention *work, const int64_t *offsets, int64_t keys,
                            int64_t p, __m256 rows[8]) {
     for (int64_t j = 0; j < 8; j++)
         rows[j] = j < keys && offsets[j] >= 0 ? load_line(work->k, offsets[j] + p, work->d - p)
@@ -30,11 +30,12 @@ TILE_INLINE void load_keys(const struct attention *work, const int64_t *offsets,
 }
 
 /* Whether 8 f32 keys can be read in even steps. */
-static bool even_keys(const struct attention *work, const struct attention_keys *keys, int64_t j) {
+static bool even_keys(const struct cpu_attention *work, const struct attention_keys *keys,
+                      int64_t j) {
     return keys->even && keys->count - j >= 8 && work->k->desc->dtype == HEED_F32;
 }
 
-static void pack_keys(const struct attention *work, const struct attention_keys *keys,
+static void pack_keys(const struct cpu_attention *work, const struct attention_keys *keys,
                       float *target) {
     const int64_t d = work->d;
     const int64_t count = (keys->count + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS;
@@ -54,7 +55,7 @@ static void pack_keys(const struct attention *work, const struct attention_keys 
     }
 }
 
-static void pack_values(const struct attention *work, const struct attention_keys *keys,
+static void pack_values(const struct cpu_attention *work, const struct attention_keys *keys,
                         float *target) {
     const int64_t dv = work->dv;
     for (int64_t j = 0; j < keys->count; j++)
@@ -72,13 +73,13 @@ static void pack_values(const struct attention *work, const struct attention_key
 
 /* Values are read where they lie if they do so in whole panels, and not so far apart that their
  * lines compete for the same places of the first cache. */
-static bool values_in_place(const struct attention *work, const struct attention_keys *keys) {
+static bool values_in_place(const struct cpu_attention *work, const struct attention_keys *keys) {
     const struct heed_tensor_desc *v = work->v->desc;
     return keys->even && v->dtype == HEED_F32 && work->dv % TILE_COLUMNS == 0 &&
            v->strides[2] <= ATTENTION_WIDTH;
 }
 
-void heedi_avx2_pack_keys(const struct attention *work, const struct attention_keys *keys,
+void heedi_avx2_pack_keys(const struct cpu_attention *work, const struct attention_keys *keys,
                           struct attention_panels *panels) {
     pack_keys(work, keys, panels->k);
     if (values_in_place(work, keys)) {
@@ -165,7 +166,7 @@ static __m256 scores_of_even(const float *q, int64_t d, const float *keys, int64
     return sums;
 }
 
-void heedi_avx2_scores_in_place(const struct attention *work, const float *q,
+void heedi_avx2_scores_in_place(const struct cpu_attention *work, const float *q,
                                 const struct attention_keys *keys, float *scores) {
     for (int64_t j = 0; j < keys->count; j += 8) {
         __m256 sums = _mm256_setzero_ps();
@@ -230,8 +231,9 @@ void heedi_avx2_add_values(int64_t dv, const struct attention_panels *panels, in
     }
 }
 
-void heedi_avx2_add_values_in_place(const struct attention *work, const struct attention_keys *keys,
-                                    const float *weights, int64_t begin, int64_t end, float *y) {
+void heedi_avx2_add_values_in_place(const struct cpu_attention *work,
+                                    const struct attention_keys *keys, const float *weights,
+                                    int64_t begin, int64_t end, float *y) {
     enum { VECTORS = 8 };
     for (int64_t p = 0; p < work->dv; p += 8 * VECTORS) {
         const int64_t left = work->dv - p;

@@ -82,25 +82,17 @@ void heed_f32_scale__avx2(const struct cpu_call *call) {
     start(call, 2, scale_range);
 }
 
-static const char *accept_float(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the input and the result must be of a float type";
+static const char *accept_unary(struct cpu_node *node) {
     node->kernel = node->op == HEED_OP_SCALE ? &heedi_avx2_kernels[AVX2_SCALE]
                                              : &heedi_avx2_kernels[AVX2_UNARY];
-    return NULL;
+    return heedi_cpu_accept_float(node);
 }
 
-static const char *accept_gelu(struct cpu_node *node) {
-    if (node->attrs.gelu.tanh_form > 1)
-        return "unknown form of gelu";
-    return accept_float(node);
-}
-
-const struct cpu_operator heedi_avx2_unary = {.accept = accept_float};
+const struct cpu_operator heedi_avx2_unary = {.accept = accept_unary};
 const struct cpu_operator heedi_avx2_scale = {.attrs_size = sizeof(struct heed_scale_attrs),
-                                              .accept = accept_float};
+                                              .accept = accept_unary};
 const struct cpu_operator heedi_avx2_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
-                                             .accept = accept_gelu};
+                                             .accept = accept_unary};
 
 /* ---- functions of two values ---- */
 

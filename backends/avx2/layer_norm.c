@@ -101,11 +101,9 @@ void heed_f32_add_layer_norm__avx2(const struct cpu_call *call) {
 }
 
 static const char *accept(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->in[1]) ||
-        !heedi_cpu_is_float(&node->in[2]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the inputs and the result must be of a float type";
-    if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
-        return "gamma and beta must have one dimension and the input at least one";
+    const char *reason = heedi_cpu_accept_layer_norm(node);
+    if (reason != NULL)
+        return reason;
     for (uint32_t i = 0; i < 3; i++)
         heedi_cpu_want_lines(node, i);
     node->kernel = &heedi_avx2_kernels[AVX2_LAYER_NORM];

@@ -34,10 +34,7 @@ enum {
 
 /* What a node's shapes and types lead to; made when it is compiled. */
 struct plan {
-    int64_t m, n, k, batches;
-    int64_t a_row, a_k, b_k, b_n; /* strides */
-    int64_t batch_dims[2];
-    int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
+    struct cpu_matmul_shape shape;
     int64_t panels, strips;
     int64_t tile_panels; /* of a register tile */
     int64_t piece_rows, piece_panels, row_pieces, panel_pieces;
@@ -73,7 +70,7 @@ static int64_t least(int64_t a, int64_t b) {
 static void finish_row(const struct matmul *work, int64_t row, int64_t column, int64_t columns,
                        const float *sums) {
     const struct cpu_operand *y = &work->call->out[0];
-    const int64_t offset = row * work->plan->n + column;
+    const int64_t offset = row * work->plan->shape.n + column;
     float rounded[TILE_PANELS * TILE_COLUMNS];
     float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
     for (int64_t j = 0; j < columns; j += 8) {
@@ -108,39 +105,41 @@ static int64_t ahead_of(const struct matmul *work, const struct piece *piece,
     const int64_t rows = tile->row - piece->first_row;
     if (rows == 0)
         return LINES;
-    return rows <= TILE_ROWS ? work->plan->k * TILE_COLUMNS * (int64_t)work->panel_bytes : 0;
+    return rows <= TILE_ROWS ? work->plan->shape.k * TILE_COLUMNS * (int64_t)work->panel_bytes : 0;
 }
 
 static void compute_tile(const struct matmul *work, const struct piece *piece,
                          const struct tile *tile) {
     const struct plan *plan = work->plan;
     const int64_t column = tile->panel * TILE_COLUMNS, width = tile->panels * TILE_COLUMNS;
-    const int64_t left = plan->n - column, columns = left < width ? left : width;
+    const int64_t left = plan->shape.n - column, columns = left < width ? left : width;
     const int64_t row = piece->y_row + tile->row;
-    const int64_t count = plan->k - tile->p < plan->block_k ? plan->k - tile->p : plan->block_k;
-    const bool last = tile->p + count == plan->k, first = tile->p == 0;
+    const int64_t count =
+        plan->shape.k - tile->p < plan->block_k ? plan->shape.k - tile->p : plan->block_k;
+    const bool last = tile->p + count == plan->shape.k, first = tile->p == 0;
     const bool buffered = columns < width || work->sums == NULL;
     float buffer[TILE_ROWS * TILE_COLUMNS * TILE_PANELS];
 
     struct tile_operands it = {.c = buffer, .c_row = width, .k = count, .first = first};
-    it.b_panel = plan->k * TILE_COLUMNS;
+    it.b_panel = plan->shape.k * TILE_COLUMNS;
     it.ahead = ahead_of(work, piece, tile);
-    it.b =
-        piece->b + (size_t)((tile->panel * plan->k + tile->p) * TILE_COLUMNS) * work->panel_bytes;
+    it.b = piece->b +
+           (size_t)((tile->panel * plan->shape.k + tile->p) * TILE_COLUMNS) * work->panel_bytes;
     if (!buffered) {
-        it.c = work->sums + row * plan->n + column;
-        it.c_row = plan->n;
+        it.c = work->sums + row * plan->shape.n + column;
+        it.c_row = plan->shape.n;
     } else if (!first) { /* sums of a last, narrower panel wait without its zeros */
         for (int64_t r = 0; r < tile->rows; r++)
-            memcpy(buffer + r * width, work->sums + (row + r) * plan->n + column,
+            memcpy(buffer + r * width, work->sums + (row + r) * plan->shape.n + column,
                    (size_t)columns * sizeof *buffer);
     }
     if (plan->a_direct) {
-        it.a = piece->a + tile->row * plan->a_row + tile->p;
-        it.a_row = plan->a_row;
+        it.a = piece->a + tile->row * plan->shape.a_row + tile->p;
+        it.a_row = plan->shape.a_row;
         (tile->panels > 1 ? work->tiles->wide : work->tiles->direct)[tile->rows - 1](&it);
     } else {
-        it.a = piece->a + tile->row * plan->k + tile->p * TILE_ROWS; /* row: a multiple of 6 */
+        it.a =
+            piece->a + tile->row * plan->shape.k + tile->p * TILE_ROWS; /* row: a multiple of 6 */
         work->tiles->strip[tile->rows - 1](&it);
     }
     if (last && (work->finishes || buffered))
@@ -148,7 +147,7 @@ static void compute_tile(const struct matmul *work, const struct piece *piece,
             finish_row(work, row + r, column, columns, it.c + r * it.c_row);
     else if (buffered && work->sums != NULL)
         for (int64_t r = 0; r < tile->rows; r++)
-            memcpy(work->sums + (row + r) * plan->n + column, buffer + r * width,
+            memcpy(work->sums + (row + r) * plan->shape.n + column, buffer + r * width,
                    (size_t)columns * sizeof *buffer);
 }
 
@@ -170,10 +169,10 @@ static void compute_piece(const struct matmul *work, const struct piece *piece) 
             }
         }
         tile.p += plan->block_k;
-    } while (tile.p < plan->k);
+    } while (tile.p < plan->shape.k);
     if (work->greatest != NULL)
         heedi_avx2_choice_piece(
-            work->sums, plan->n, piece->y_row + piece->first_row,
+            work->sums, plan->shape.n, piece->y_row + piece->first_row,
             piece->last_row - piece->first_row, piece->first_panel * TILE_COLUMNS,
             (piece->last_panel - piece->first_panel) * TILE_COLUMNS, work->greatest);
 }
@@ -187,14 +186,14 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
         const int64_t first_panel = item % plan->panel_pieces * plan->piece_panels;
         const struct piece piece = {
             .a = plan->a_direct ? (const float *)work->call->in[MATMUL_A].data +
-                                      batch / plan->batch_dims[1] * plan->a_batch[0] +
-                                      batch % plan->batch_dims[1] * plan->a_batch[1]
-                                : work->a_strips + batch * plan->strips * plan->k * TILE_ROWS,
+                                      batch / plan->shape.batch_dims[1] * plan->shape.a_batch[0] +
+                                      batch % plan->shape.batch_dims[1] * plan->shape.a_batch[1]
+                                : work->a_strips + batch * plan->strips * plan->shape.k * TILE_ROWS,
             .b = (const char *)work->panels +
                  (size_t)(batch * work->panel_elems) * work->panel_bytes,
-            .y_row = batch * plan->m,
+            .y_row = batch * plan->shape.m,
             .first_row = first_row,
-            .last_row = least(first_row + plan->piece_rows, plan->m),
+            .last_row = least(first_row + plan->piece_rows, plan->shape.m),
             .first_panel = first_panel,
             .last_panel = least(first_panel + plan->piece_panels, plan->panels),
         };
@@ -209,11 +208,11 @@ static void pack_a_range(void *arg, int64_t begin, int64_t end) {
     const struct plan *plan = work->plan;
     for (int64_t item = begin; item < end; item++) {
         const int64_t batch = item / plan->strips, strip = item % plan->strips;
-        const int64_t offset = batch / plan->batch_dims[1] * plan->a_batch[0] +
-                               batch % plan->batch_dims[1] * plan->a_batch[1];
-        heedi_avx2_pack_strip(&work->call->in[MATMUL_A], offset, plan->a_row, plan->a_k, plan->m,
-                              plan->k, strip * TILE_ROWS,
-                              work->a_strips + item * plan->k * TILE_ROWS);
+        const int64_t offset = batch / plan->shape.batch_dims[1] * plan->shape.a_batch[0] +
+                               batch % plan->shape.batch_dims[1] * plan->shape.a_batch[1];
+        heedi_avx2_pack_strip(&work->call->in[MATMUL_A], offset, plan->shape.a_row, plan->shape.a_k,
+                              plan->shape.m, plan->shape.k, strip * TILE_ROWS,
+                              work->a_strips + item * plan->shape.k * TILE_ROWS);
     }
 }
 
@@ -222,10 +221,11 @@ static void pack_b_range(void *arg, int64_t begin, int64_t end) {
     const struct plan *plan = work->plan;
     for (int64_t item = begin; item < end; item++) {
         const int64_t batch = item / plan->panels, panel = item % plan->panels;
-        const int64_t offset = batch / plan->batch_dims[1] * plan->b_batch[0] +
-                               batch % plan->batch_dims[1] * plan->b_batch[1];
-        heedi_avx2_pack_panel(&work->call->in[MATMUL_B], offset, plan->b_k, plan->b_n, plan->k,
-                              plan->n, panel, work->b_panels + item * plan->k * TILE_COLUMNS);
+        const int64_t offset = batch / plan->shape.batch_dims[1] * plan->shape.b_batch[0] +
+                               batch % plan->shape.batch_dims[1] * plan->shape.b_batch[1];
+        heedi_avx2_pack_panel(&work->call->in[MATMUL_B], offset, plan->shape.b_k, plan->shape.b_n,
+                              plan->shape.k, plan->shape.n, panel,
+                              work->b_panels + item * plan->shape.k * TILE_COLUMNS);
     }
 }
 
@@ -235,7 +235,7 @@ static bool start(const struct cpu_call *call, struct matmul *work) {
     const struct avx2_panels *packed = call->node->packed;
     const struct cpu_operand *bias = &call->in[MATMUL_BIAS], *y = &call->out[0];
     char *scratch = call->scratch;
-    if (plan->m == 0 || plan->n == 0 || plan->batches == 0)
+    if (plan->shape.m == 0 || plan->shape.n == 0 || plan->shape.batches == 0)
         return false;
     *work = (struct matmul){
         .call = call,
@@ -249,39 +249,40 @@ static bool start(const struct cpu_call *call, struct matmul *work) {
     work->finishes = work->finishes || work->activation != HEED_ACTIVATION_NONE;
     if (y->desc->dtype == HEED_F32)
         work->sums = y->data;
-    else if (plan->block_k < plan->k)
+    else if (plan->block_k < plan->shape.k)
         work->sums = (float *)(void *)(scratch + plan->sums_start);
     if (bias->desc != NULL && bias->desc->dtype == HEED_F32) {
         work->bias = bias->data;
     } else if (bias->desc != NULL) {
         float *widened = (float *)(void *)(scratch + plan->bias_start);
-        for (int64_t i = 0; i < plan->n; i += CPU_BLOCK)
-            heedi_avx2_load(bias, i, least(plan->n - i, CPU_BLOCK), widened + i);
+        for (int64_t i = 0; i < plan->shape.n; i += CPU_BLOCK)
+            heedi_avx2_load(bias, i, least(plan->shape.n - i, CPU_BLOCK), widened + i);
         work->bias = widened;
     }
     if (!plan->a_direct)
-        heedi_cpu_parallel(call, plan->batches * plan->strips, 6 * plan->k, pack_a_range, work);
+        heedi_cpu_parallel(call, plan->shape.batches * plan->strips, 6 * plan->shape.k,
+                           pack_a_range, work);
     if (packed != NULL) {
         work->panels = packed->data;
         work->panel_bytes = heed_dtype_bytes(packed->dtype);
         return true;
     }
-    const int64_t panels = plan->b_shared ? plan->panels : plan->panels * plan->batches;
-    heedi_cpu_parallel(call, panels, 16 * plan->k, pack_b_range, work);
+    const int64_t panels = plan->b_shared ? plan->panels : plan->panels * plan->shape.batches;
+    heedi_cpu_parallel(call, panels, 16 * plan->shape.k, pack_b_range, work);
     work->panels = work->b_panels;
     work->panel_bytes = sizeof(float);
-    work->panel_elems = plan->b_shared ? 0 : plan->panels * plan->k * TILE_COLUMNS;
+    work->panel_elems = plan->b_shared ? 0 : plan->panels * plan->shape.k * TILE_COLUMNS;
     return true;
 }
 
 static int64_t count_pieces(const struct plan *plan) {
-    return plan->batches * plan->row_pieces * plan->panel_pieces;
+    return plan->shape.batches * plan->row_pieces * plan->panel_pieces;
 }
 
 /* Cycles that a piece takes: a line of a panel is a multiply-add of two vectors per row, or what
  * reading it from memory takes. */
 static int64_t piece_cost(const struct plan *plan) {
-    return (plan->piece_rows < 8 ? 8 : plan->piece_rows) * plan->piece_panels * plan->k;
+    return (plan->piece_rows < 8 ? 8 : plan->piece_rows) * plan->piece_panels * plan->shape.k;
 }
 
 void heed_f32_matmul_6x16__avx2(const struct cpu_call *call) {
@@ -334,49 +335,15 @@ void heed_f32_matmul_6x16_group__avx2(const struct cpu_call *call) {
 
 /* ---- shapes ---- */
 
-/* Strides of the dimensions of y before the last two, 0 where x repeats. */
-static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
-                          int64_t strides[2]) {
-    for (uint32_t i = 0; i < 2; i++) {
-        const int64_t dim = (int64_t)i + (int64_t)x->rank - HEED_MAX_RANK;
-        strides[i] =
-            dim >= 0 && i + y->rank >= HEED_MAX_RANK && x->dims[dim] != 1 ? x->strides[dim] : 0;
-    }
-}
-
 /* Sizes and strides. */
 static void read_shapes(const struct cpu_node *node, struct plan *plan) {
-    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
-    const struct heed_tensor_desc *a = &node->in[MATMUL_A].desc, *b = &node->in[MATMUL_B].desc;
-    const struct heed_tensor_desc *y = &node->out[0].desc;
-    const uint32_t a_last = a->rank - 1, b_last = b->rank - 1;
-    *plan = (struct plan){
-        .m = y->dims[y->rank - 2],
-        .n = y->dims[y->rank - 1],
-        .k = a->dims[attrs->transpose_a ? a_last - 1 : a_last],
-        .a_row = a->strides[attrs->transpose_a ? a_last : a_last - 1],
-        .a_k = a->strides[attrs->transpose_a ? a_last - 1 : a_last],
-        .b_k = b->strides[attrs->transpose_b ? b_last : b_last - 1],
-        .b_n = b->strides[attrs->transpose_b ? b_last - 1 : b_last],
-        .batch_dims = {y->rank > 3 ? y->dims[0] : 1, y->rank > 2 ? y->dims[y->rank - 3] : 1},
-    };
-    batch_strides(y, a, plan->a_batch);
-    batch_strides(y, b, plan->b_batch);
-
-    /* Batches that share b and go on where the one before ended in a are more rows of it. */
-    for (int i = 1; i >= 0; i--) {
-        if (plan->b_batch[i] != 0 ||
-            (plan->batch_dims[i] != 1 && plan->a_batch[i] != plan->m * plan->a_row))
-            break;
-        plan->m *= plan->batch_dims[i];
-        plan->batch_dims[i] = 1;
-    }
-    plan->batches = plan->batch_dims[0] * plan->batch_dims[1];
-    plan->b_shared = (plan->b_batch[0] == 0 || plan->batch_dims[0] == 1) &&
-                     (plan->b_batch[1] == 0 || plan->batch_dims[1] == 1);
-    plan->a_direct = node->in[MATMUL_A].desc.dtype == HEED_F32 && (plan->a_k == 1 || plan->k <= 1);
-    plan->panels = (plan->n + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    plan->strips = (plan->m + TILE_ROWS - 1) / TILE_ROWS;
+    plan->shape = heedi_cpu_matmul_shape(node);
+    plan->b_shared = (plan->shape.b_batch[0] == 0 || plan->shape.batch_dims[0] == 1) &&
+                     (plan->shape.b_batch[1] == 0 || plan->shape.batch_dims[1] == 1);
+    plan->a_direct =
+        node->in[MATMUL_A].desc.dtype == HEED_F32 && (plan->shape.a_k == 1 || plan->shape.k <= 1);
+    plan->panels = (plan->shape.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    plan->strips = (plan->shape.m + TILE_ROWS - 1) / TILE_ROWS;
 }
 
 static int64_t pieces_of(int64_t count, int64_t piece) {
@@ -387,7 +354,7 @@ static int64_t pieces_of(int64_t count, int64_t piece) {
 static void cut_pieces(struct plan *plan) {
     plan->piece_rows = BLOCK_ROWS;
     plan->piece_panels = BLOCK_PANELS;
-    while (plan->batches * pieces_of(plan->m, plan->piece_rows) *
+    while (plan->shape.batches * pieces_of(plan->shape.m, plan->piece_rows) *
                pieces_of(plan->panels, plan->piece_panels) <
            LEAST_PIECES) {
         if (plan->piece_panels > 4)
@@ -398,23 +365,24 @@ static void cut_pieces(struct plan *plan) {
             break;
     }
     /* 145 rows as 78 and 67, not as 144 and 1; strips need multiples of 6. */
-    const int64_t rows = pieces_of(plan->m, pieces_of(plan->m, plan->piece_rows));
+    const int64_t rows = pieces_of(plan->shape.m, pieces_of(plan->shape.m, plan->piece_rows));
     plan->piece_rows = pieces_of(rows, TILE_ROWS) * TILE_ROWS;
 }
 
 /* How the work is cut. */
 static void cut(struct plan *plan) {
-    plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->m) : 1;
-    if (plan->m <= SKINNY_ROWS) { /* a weight is read once, the longer its stretches the better */
-        plan->block_k = plan->k > 0 ? plan->k : 1;
-        plan->piece_rows = plan->m > 0 ? plan->m : 1;
+    plan->tile_panels = plan->a_direct ? matmul_wide_panels(plan->shape.m) : 1;
+    if (plan->shape.m <=
+        SKINNY_ROWS) { /* a weight is read once, the longer its stretches the better */
+        plan->block_k = plan->shape.k > 0 ? plan->shape.k : 1;
+        plan->piece_rows = plan->shape.m > 0 ? plan->shape.m : 1;
         plan->piece_panels = plan->tile_panels < 3 ? 4 : 2 * plan->tile_panels;
     } else {
-        const int64_t blocks = pieces_of(plan->k, BLOCK_K);
-        plan->block_k = blocks > 1 ? pieces_of(plan->k, blocks) : BLOCK_K;
+        const int64_t blocks = pieces_of(plan->shape.k, BLOCK_K);
+        plan->block_k = blocks > 1 ? pieces_of(plan->shape.k, blocks) : BLOCK_K;
         cut_pieces(plan);
     }
-    plan->row_pieces = pieces_of(plan->m, plan->piece_rows);
+    plan->row_pieces = pieces_of(plan->shape.m, plan->piece_rows);
     plan->panel_pieces = pieces_of(plan->panels, plan->piece_panels);
 }
 
@@ -432,8 +400,9 @@ static bool reserve(size_t *bytes, size_t *start, int64_t rows, int64_t columns,
 
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct cpu_node *node, struct heed_error *error) {
+    (void)subgraph;
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
-        return heedi_avx2_prepare_i8(plugin, subgraph, node, error);
+        return heedi_avx2_prepare_i8(plugin, node, error);
     const struct avx2_panels *panels = NULL;
     struct plan *plan = heedi_common_calloc(plugin->host, 1, sizeof *plan);
     if (plan == NULL)
@@ -443,22 +412,23 @@ static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_su
     read_shapes(node, plan);
     cut(plan);
     const enum heed_status status =
-        heedi_avx2_acquire_panels(plugin, subgraph, node, &node->prepared, &panels, error);
+        heedi_avx2_acquire_panels(plugin, node, &node->prepared, &panels, error);
     if (status != HEED_OK)
         return status;
     node->packed = panels;
     bool fits = true;
     size_t *bytes = &node->scratch_bytes;
     if (!plan->a_direct)
-        fits = fits &&
-               reserve(bytes, &plan->a_start, plan->batches, plan->strips * TILE_ROWS, plan->k);
+        fits = fits && reserve(bytes, &plan->a_start, plan->shape.batches, plan->strips * TILE_ROWS,
+                               plan->shape.k);
     if (panels == NULL)
-        fits = fits && reserve(bytes, &plan->b_start, plan->b_shared ? 1 : plan->batches,
-                               plan->panels * TILE_COLUMNS, plan->k);
-    if (node->out[0].desc.dtype != HEED_F32 && plan->block_k < plan->k)
-        fits = fits && reserve(bytes, &plan->sums_start, plan->batches, plan->m, plan->n);
+        fits = fits && reserve(bytes, &plan->b_start, plan->b_shared ? 1 : plan->shape.batches,
+                               plan->panels * TILE_COLUMNS, plan->shape.k);
+    if (node->out[0].desc.dtype != HEED_F32 && plan->block_k < plan->shape.k)
+        fits = fits &&
+               reserve(bytes, &plan->sums_start, plan->shape.batches, plan->shape.m, plan->shape.n);
     if (heedi_cpu_present(&node->in[MATMUL_BIAS]))
-        fits = fits && reserve(bytes, &plan->bias_start, 1, plan->n, 1);
+        fits = fits && reserve(bytes, &plan->bias_start, 1, plan->shape.n, 1);
     if (!fits)
         return heedi_common_fail(error, HEED_ERROR_LIMIT, "%s: the packed operands are too large",
                                  node->name);

@@ -4,9 +4,8 @@
 #define HEEDI_AVX2_MATMUL_H
 
 #include "avx2.h"
+#include "backends/cpu/matmul.h"
 #include "tile.h"
-
-enum { MATMUL_A = 0, MATMUL_B = 1, MATMUL_BIAS = 2, MATMUL_B_SCALE = 3 };
 
 /* A packed weight: panels of 16 columns, [ceil(n / 16)][k][16], zeros beyond n, in the type of the
  * weight. Owned by the host, shared by programs. */
@@ -17,17 +16,12 @@ struct avx2_panels {
     void *data;
 };
 
-/* Whether b is a whole constant of two dimensions; then how it lies in memory (transposed: the
- * weight is [n, k]). */
-bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct cpu_node *node,
-                               bool *transposed, uint64_t *weight_id);
-
 /* Panels of a constant b as the host makes them on demand. NULL and HEED_OK where b is not a whole
  * constant of two dimensions. */
-enum heed_status
-heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          const struct cpu_node *node, struct heed_prepared **prepared,
-                          const struct avx2_panels **panels, struct heed_error *error);
+enum heed_status heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct cpu_node *node,
+                                           struct heed_prepared **prepared,
+                                           const struct avx2_panels **panels,
+                                           struct heed_error *error);
 
 /* Panel `panel` of a [k, n] matrix with any strides to `target` [k][16] as f32. */
 void heedi_avx2_pack_panel(const struct cpu_operand *b, int64_t offset, int64_t k_stride,

@@ -306,13 +306,12 @@ static bool add_bytes(size_t *bytes, int64_t rows, int64_t columns, size_t size)
     return true;
 }
 
-enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
-                                       const struct heed_subgraph *subgraph, struct cpu_node *node,
+enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin, struct cpu_node *node,
                                        struct heed_error *error) {
     const struct avx2_i8 *form = plugin->own;
     const struct avx2_i8_panels *panels = NULL;
     const enum heed_status status =
-        heedi_avx2_acquire_i8_panels(plugin, subgraph, node, form, &panels, error);
+        heedi_avx2_acquire_i8_panels(plugin, node, form, &panels, error);
     if (status != HEED_OK)
         return status;
     node->packed = panels;

@@ -65,17 +65,15 @@ extern const struct avx2_i8 heedi_avx2_i8_pairs, heedi_avx2_i8_vnni;
 /* ---- matmul_i8.c ---- */
 /* The form is that of the plugin. */
 const char *heedi_avx2_accept_i8(struct cpu_node *node);
-enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin,
-                                       const struct heed_subgraph *subgraph, struct cpu_node *node,
+enum heed_status heedi_avx2_prepare_i8(struct heed_plugin *plugin, struct cpu_node *node,
                                        struct heed_error *error);
 /* One or several products of one a, or one and the choice from it. */
 void heedi_avx2_run_i8(const struct cpu_call *call, const struct avx2_i8 *form);
 
 /* ---- matmul_i8_pack.c ---- */
 /* Panels of a constant b, in node->prepared; NULL and HEED_OK where b is no whole constant. */
-enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin,
-                                              const struct heed_subgraph *subgraph,
-                                              struct cpu_node *node, const struct avx2_i8 *form,
+enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin, struct cpu_node *node,
+                                              const struct avx2_i8 *form,
                                               const struct avx2_i8_panels **panels,
                                               struct heed_error *error);
 /* Bytes that the panels of b take; 0 if they are too many. */

@@ -181,20 +181,19 @@ fail:
                              "out of memory for a packed weight of %zu bytes", sizes.values);
 }
 
-enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin,
-                                              const struct heed_subgraph *subgraph,
-                                              struct cpu_node *node, const struct avx2_i8 *form,
+enum heed_status heedi_avx2_acquire_i8_panels(struct heed_plugin *plugin, struct cpu_node *node,
+                                              const struct avx2_i8 *form,
                                               const struct avx2_i8_panels **panels,
                                               struct heed_error *error) {
     struct packing packing = {.host = plugin->host, .unit = form->unit};
-    uint64_t weight_id = 0;
     void *object = NULL;
     *panels = NULL;
-    if (!heedi_avx2_whole_constant(subgraph, node, &packing.transposed, &weight_id))
+    if (!heedi_cpu_matmul_constant(node, &packing.transposed))
         return HEED_OK;
     const enum heed_status status = plugin->host->prepared_acquire(
-        plugin->host->handle, weight_id, packing.transposed ? form->layout_nk : form->layout_kn,
-        pack, panels_destroy, &packing, 0, &node->prepared, &object, error);
+        plugin->host->handle, node->in[MATMUL_B].weight_id,
+        packing.transposed ? form->layout_nk : form->layout_kn, pack, panels_destroy, &packing, 0,
+        &node->prepared, &object, error);
     if (status == HEED_OK)
         *panels = object;
     return status;

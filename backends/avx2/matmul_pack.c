@@ -152,42 +152,19 @@ fail:
                              "out of memory for a packed weight of %zu elements", elems);
 }
 
-bool heedi_avx2_whole_constant(const struct heed_subgraph *subgraph, const struct cpu_node *node,
-                               bool *transposed, uint64_t *weight_id) {
-    const struct cpu_tensor *b = &node->in[MATMUL_B];
-    const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
-    const struct heed_tensor_desc *whole = &storage->desc;
-    if (storage->role != HEED_ROLE_CONSTANT || storage->weight_id == 0 || b->desc.rank != 2 ||
-        whole->rank != 2 || b->offset_bytes != 0 || !heed_desc_contiguous(whole) ||
-        heed_desc_elems(whole) == 0)
-        return false;
-    *weight_id = storage->weight_id;
-    const bool flag = node->attrs.matmul.transpose_b != 0;
-    for (int turned = 0; turned < 2; turned++) { /* as stored, or seen through a transpose */
-        const int row = turned, column = 1 - turned;
-        if (b->desc.dims[row] == whole->dims[0] && b->desc.dims[column] == whole->dims[1] &&
-            (b->desc.dims[row] == 1 || b->desc.strides[row] == whole->dims[1]) &&
-            (b->desc.dims[column] == 1 || b->desc.strides[column] == 1)) {
-            *transposed = flag != (turned != 0);
-            return true;
-        }
-    }
-    return false;
-}
-
-enum heed_status
-heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          const struct cpu_node *node, struct heed_prepared **prepared,
-                          const struct avx2_panels **panels, struct heed_error *error) {
+enum heed_status heedi_avx2_acquire_panels(struct heed_plugin *plugin, const struct cpu_node *node,
+                                           struct heed_prepared **prepared,
+                                           const struct avx2_panels **panels,
+                                           struct heed_error *error) {
     struct packing work = {.host = plugin->host};
-    uint64_t weight_id = 0;
     void *object = NULL;
     *panels = NULL;
-    if (!heedi_avx2_whole_constant(subgraph, node, &work.transposed, &weight_id))
+    if (!heedi_cpu_matmul_constant(node, &work.transposed))
         return HEED_OK;
-    const enum heed_status status = plugin->host->prepared_acquire(
-        plugin->host->handle, weight_id, work.transposed ? "panel16_nk" : "panel16_kn", pack,
-        panels_destroy, &work, 0, prepared, &object, error);
+    const enum heed_status status =
+        plugin->host->prepared_acquire(plugin->host->handle, node->in[MATMUL_B].weight_id,
+                                       work.transposed ? "panel16_nk" : "panel16_kn", pack,
+                                       panels_destroy, &work, 0, prepared, &object, error);
     if (status == HEED_OK)
         *panels = object;
     return status;

@@ -90,35 +90,13 @@ void heed_f32_positions__avx2(const struct cpu_call *call) {
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct cpu_node *node, struct heed_error *error) {
     (void)subgraph;
-    const struct heed_positions_attrs *attrs = &node->attrs.positions;
-    const uint32_t half = attrs->width / 2;
     /* Whole vectors of angles; those beyond the last are not used. */
-    const uint32_t padded = (half + ANGLES - 1) / ANGLES * ANGLES;
-    double *wavelengths = heedi_common_calloc(plugin->host, padded, sizeof *wavelengths);
-    if (wavelengths == NULL)
-        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                                 "scalar: out of memory for the wavelengths of %s", node->name);
-    for (uint32_t i = 0; i < padded; i++) {
-        const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T
-                                    ? (double)i / (half - 1.0)
-                                    : 2.0 * i / (double)attrs->width;
-        wavelengths[i] = pow(10000.0, exponent);
-    }
-    node->table = wavelengths;
-    return HEED_OK;
+    return heedi_cpu_prepare_positions(plugin->host, node, ANGLES, error);
 }
 
 static const char *accept(struct cpu_node *node) {
-    const struct heed_positions_attrs *attrs = &node->attrs.positions;
-    if (attrs->form > HEED_POSITIONS_INTERLEAVED)
-        return "unknown form of positions";
-    if (attrs->width < 2 || attrs->width % 2 != 0 ||
-        (attrs->form == HEED_POSITIONS_HALVES_T2T && attrs->width < 4))
-        return "the width must be even and hold a sine and a cosine";
-    if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
-        return "positions are i32 and their vectors f32";
     node->kernel = &heedi_avx2_kernels[AVX2_POSITIONS];
-    return NULL;
+    return heedi_cpu_accept_positions(node);
 }
 
 const struct cpu_operator heedi_avx2_positions = {

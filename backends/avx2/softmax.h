@@ -90,12 +90,10 @@ static inline float softmax_sum(const struct softmax *work, int64_t row, float m
 }
 
 static inline const char *softmax_accept(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the input and the result must be of a float type";
-    if (node->in[0].desc.rank < 1)
-        return "the input must have a dimension";
-    heedi_cpu_want_lines(node, 0);
-    return NULL;
+    const char *reason = heedi_cpu_accept_rows(node);
+    if (reason == NULL)
+        heedi_cpu_want_lines(node, 0);
+    return reason;
 }
 
 #endif

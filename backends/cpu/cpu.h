@@ -263,6 +263,31 @@ struct cpu_unit heedi_cpu_unit_at(const struct cpu_loop *loop, int64_t unit);
 void heedi_cpu_parallel(const struct cpu_call *call, int64_t count, int64_t cost, heed_range_fn fn,
                         void *arg);
 
+/* ---- accept.c: NULL, or what an operator's operands lack ---- */
+/* A function of one value. */
+const char *heedi_cpu_accept_float(const struct cpu_node *node);
+/* The same for one of the elements of a row. */
+const char *heedi_cpu_accept_rows(const struct cpu_node *node);
+const char *heedi_cpu_accept_layer_norm(const struct cpu_node *node);
+
+/* ---- activation.c ---- */
+/* y[i] = f(x[i]) in plain C; y and x may be the same. */
+void heedi_cpu_activate(enum heed_activation activation, float *y, const float *x, int64_t count);
+
+/* ---- positions.c ---- */
+/* A node's table becomes the wavelengths [width / 2] f64, rounded up to a multiple of `unit`. */
+enum heed_status heedi_cpu_prepare_positions(const struct heed_host *host, struct cpu_node *node,
+                                             uint32_t unit, struct heed_error *error);
+const char *heedi_cpu_accept_positions(const struct cpu_node *node);
+
+/* ---- cache_append.c ---- */
+/* Copies n elements of x from one offset to another of the state. */
+typedef void (*cpu_append_fn)(const struct cpu_call *call, int64_t from, int64_t to);
+/* Calls `append` for the rows [begin, end) of x that fall inside the state. */
+void heedi_cpu_append(const struct cpu_call *call, int64_t begin, int64_t end,
+                      cpu_append_fn append);
+const char *heedi_cpu_accept_cache_append(const struct cpu_node *node);
+
 /* ---- move.c ---- */
 int32_t heedi_cpu_load_i32(const struct cpu_operand *x, int64_t offset);
 /* Where to compute elements [offset, offset + count) of a contiguous result: in place if it is f32,

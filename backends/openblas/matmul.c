@@ -14,9 +14,6 @@
 
 #include "openblas.h"
 
-#define SQRT_HALF 0.70710678118654752440f
-#define SQRT_TWO_OVER_PI 0.79788456080286535588f
-
 /* ---- pieces ---- */
 
 static int64_t pieces(int64_t count, int64_t size) {
@@ -39,50 +36,6 @@ void heedi_openblas_cut(struct openblas_product *product) {
 }
 
 /* ---- what follows a product ---- */
-
-/* factor / (1 + exp(-x)), where no exponential overflows; far out, where the exponential alone
- * would be subnormal, by its square root, so that silu keeps what the factor can save. */
-static float logistic(float x, float factor) {
-    if (x < -80.0f) {
-        const float root = expf(0.5f * x);
-        return factor * root * root;
-    }
-    const float e = expf(-fabsf(x));
-    return x < 0.0f ? factor * e / (1.0f + e) : factor / (1.0f + e);
-}
-
-static void activate(enum heed_activation activation, float *y, int64_t count) {
-    switch (activation) {
-    case HEED_ACTIVATION_NONE:
-        break;
-    case HEED_ACTIVATION_RELU:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = y[i] < 0.0f ? 0.0f : y[i];
-        break;
-    case HEED_ACTIVATION_GELU_ERF: /* Hendrycks and Gimpel 2016 */
-        for (int64_t i = 0; i < count; i++)
-            y[i] = 0.5f * y[i] * (1.0f + erff(y[i] * SQRT_HALF));
-        break;
-    case HEED_ACTIVATION_GELU_TANH:
-        for (int64_t i = 0; i < count; i++) {
-            const float cubic = y[i] + 0.044715f * y[i] * y[i] * y[i];
-            y[i] = 0.5f * y[i] * (1.0f + tanhf(SQRT_TWO_OVER_PI * cubic));
-        }
-        break;
-    case HEED_ACTIVATION_SILU: /* Elfwing et al. 2018 */
-        for (int64_t i = 0; i < count; i++)
-            y[i] = logistic(y[i], y[i]);
-        break;
-    case HEED_ACTIVATION_TANH:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = tanhf(y[i]);
-        break;
-    case HEED_ACTIVATION_SIGMOID:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = logistic(y[i], 1.0f);
-        break;
-    }
-}
 
 /* Elements [0, count) of `source`, `stride` apart, as f32. */
 static void convert(enum heed_dtype dtype, const void *source, int64_t stride, int64_t count,
@@ -126,7 +79,7 @@ static void finish(const struct cpu_call *call, float *y, int64_t first_column, 
         if (given->data != NULL)
             for (int64_t j = 0; j < columns; j++)
                 y[j] += bias[j];
-        activate(activation, y, columns);
+        heedi_cpu_activate(activation, y, y, columns);
     }
 }
 

@@ -1,62 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* add, mul, scale and the activations. Arithmetic in f32; add and mul of i32 wrap modulo 2^32. */
-#include <math.h>
-#include <string.h>
-
 #include "scalar.h"
 
-#define SQRT_HALF 0.70710678118654752440f
-#define SQRT_TWO_OVER_PI 0.79788456080286535588f
-
 /* ---- functions of one value ---- */
-
-/* factor / (1 + exp(-x)), where no exponential overflows; far out, where the exponential alone
- * would be subnormal, by its square root, so that silu keeps what the factor can save. */
-static float logistic(float x, float factor) {
-    if (x < -80.0f) {
-        const float root = expf(0.5f * x);
-        return factor * root * root;
-    }
-    const float e = expf(-fabsf(x));
-    return x < 0.0f ? factor * e / (1.0f + e) : factor / (1.0f + e);
-}
-
-/* y and x may be the same. */
-void heedi_scalar_activate(enum heed_activation activation, float *y, const float *x,
-                           int64_t count) {
-    switch (activation) {
-    case HEED_ACTIVATION_NONE:
-        if (count > 0 && y != x)
-            memcpy(y, x, (size_t)count * sizeof *y);
-        break;
-    case HEED_ACTIVATION_RELU:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = x[i] < 0.0f ? 0.0f : x[i];
-        break;
-    case HEED_ACTIVATION_GELU_ERF: /* Hendrycks and Gimpel 2016 */
-        for (int64_t i = 0; i < count; i++)
-            y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * SQRT_HALF));
-        break;
-    case HEED_ACTIVATION_GELU_TANH:
-        for (int64_t i = 0; i < count; i++) {
-            const float cubic = x[i] + 0.044715f * x[i] * x[i] * x[i];
-            y[i] = 0.5f * x[i] * (1.0f + tanhf(SQRT_TWO_OVER_PI * cubic));
-        }
-        break;
-    case HEED_ACTIVATION_SILU: /* Elfwing et al. 2018 */
-        for (int64_t i = 0; i < count; i++)
-            y[i] = logistic(x[i], x[i]);
-        break;
-    case HEED_ACTIVATION_TANH:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = tanhf(x[i]);
-        break;
-    case HEED_ACTIVATION_SIGMOID:
-        for (int64_t i = 0; i < count; i++)
-            y[i] = logistic(x[i], 1.0f);
-        break;
-    }
-}
 
 static enum heed_activation node_activation(const struct cpu_node *node) {
     switch (node->op) {
@@ -97,7 +43,7 @@ static void activation_range(void *arg, int64_t begin, int64_t end) {
         const float *x =
             heedi_scalar_load(&call->in[0], at.x[0], work->loop.strides[0][3], at.count, x_buffer);
         float *y = heedi_cpu_target(&call->out[0], at.y, y_buffer);
-        heedi_scalar_activate(activation, y, x, at.count);
+        heedi_cpu_activate(activation, y, x, at.count);
         heedi_scalar_store(&call->out[0], at.y, at.count, y);
     }
 }
@@ -128,25 +74,17 @@ void heed_f32_scale__scalar(const struct cpu_call *call) {
     start(&work, call, 1, scale_range);
 }
 
-static const char *accept_float(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the input and the result must be of a float type";
+static const char *accept_unary(struct cpu_node *node) {
     node->kernel = node->op == HEED_OP_SCALE ? &heedi_scalar_kernels[SCALAR_SCALE]
                                              : &heedi_scalar_kernels[SCALAR_UNARY];
-    return NULL;
+    return heedi_cpu_accept_float(node);
 }
 
-static const char *accept_gelu(struct cpu_node *node) {
-    if (node->attrs.gelu.tanh_form > 1)
-        return "unknown form of gelu";
-    return accept_float(node);
-}
-
-const struct cpu_operator heedi_scalar_unary = {.accept = accept_float};
+const struct cpu_operator heedi_scalar_unary = {.accept = accept_unary};
 const struct cpu_operator heedi_scalar_scale = {.attrs_size = sizeof(struct heed_scale_attrs),
-                                                .accept = accept_float};
+                                                .accept = accept_unary};
 const struct cpu_operator heedi_scalar_gelu = {.attrs_size = sizeof(struct heed_gelu_attrs),
-                                               .accept = accept_gelu};
+                                               .accept = accept_unary};
 
 /* ---- functions of two values ---- */
 

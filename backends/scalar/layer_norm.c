@@ -67,13 +67,8 @@ void heed_f32_layer_norm__scalar(const struct cpu_call *call) {
 }
 
 static const char *accept(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->in[1]) ||
-        !heedi_cpu_is_float(&node->in[2]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the inputs and the result must be of a float type";
-    if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
-        return "gamma and beta must have one dimension and the input at least one";
     node->kernel = &heedi_scalar_kernels[SCALAR_LAYER_NORM];
-    return NULL;
+    return heedi_cpu_accept_layer_norm(node);
 }
 
 const struct cpu_operator heedi_scalar_layer_norm = {

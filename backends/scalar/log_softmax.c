@@ -57,12 +57,8 @@ void heed_f32_log_softmax__scalar(const struct cpu_call *call) {
 }
 
 static const char *accept(struct cpu_node *node) {
-    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
-        return "the input and the result must be of a float type";
-    if (node->in[0].desc.rank < 1)
-        return "the input must have a dimension";
     node->kernel = &heedi_scalar_kernels[SCALAR_LOG_SOFTMAX];
-    return NULL;
+    return heedi_cpu_accept_rows(node);
 }
 
 const struct cpu_operator heedi_scalar_log_softmax = {.accept = accept};

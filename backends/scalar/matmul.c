@@ -20,10 +20,10 @@
 #include "matmul.h"
 
 enum {
-    A = SCALAR_MATMUL_A,
-    B = SCALAR_MATMUL_B,
-    BIAS = SCALAR_MATMUL_BIAS,
-    B_SCALE = SCALAR_MATMUL_B_SCALE,
+    A = MATMUL_A,
+    B = MATMUL_B,
+    BIAS = MATMUL_BIAS,
+    B_SCALE = MATMUL_B_SCALE,
     COLUMNS = SCALAR_MATMUL_COLUMNS,
     TILE = SCALAR_MATMUL_TILE,
     ROWS = SCALAR_MATMUL_ROWS,
@@ -77,7 +77,7 @@ static void tile_1x16(float tile[COLUMNS], const float *row, const float *panel,
 struct scalar_finish heedi_scalar_matmul_finish(const struct scalar_matmul *work, int64_t panel) {
     const struct cpu_operand *bias = &work->call->in[BIAS];
     const struct cpu_operand *scale = &work->call->in[B_SCALE];
-    const int64_t first = panel * COLUMNS, left = work->n - first;
+    const int64_t first = panel * COLUMNS, left = work->shape.n - first;
     struct scalar_finish finish = {.first = first,
                                    .columns = left < COLUMNS ? left : COLUMNS,
                                    .scaled = scale->desc != NULL,
@@ -97,9 +97,10 @@ void heedi_scalar_matmul_store(const struct scalar_matmul *work, const struct sc
     if (finish->biased)
         for (int64_t j = 0; j < finish->columns; j++)
             sums[j] += finish->bias[j];
-    heedi_scalar_activate((enum heed_activation)node->attrs.matmul.activation, sums, sums,
-                          finish->columns);
-    heedi_scalar_store(&work->call->out[0], row * work->n + finish->first, finish->columns, sums);
+    heedi_cpu_activate((enum heed_activation)node->attrs.matmul.activation, sums, sums,
+                       finish->columns);
+    heedi_scalar_store(&work->call->out[0], row * work->shape.n + finish->first, finish->columns,
+                       sums);
 }
 
 static void store_row(const struct scalar_matmul *work, const struct scalar_finish *finish,
@@ -118,18 +119,18 @@ static void pack_on_the_way(const struct scalar_matmul *work, int64_t b_offset,
     float line_buffer[BLOCK_K];
     if (finish->columns < COLUMNS)
         memset(buffer, 0, (size_t)(count * COLUMNS) * sizeof *buffer);
-    b_offset += p * work->b_k + finish->first * work->b_n;
-    if (work->b_n == 1) { /* lines of the panel are neighbours */
+    b_offset += p * work->shape.b_k + finish->first * work->shape.b_n;
+    if (work->shape.b_n == 1) { /* lines of the panel are neighbours */
         for (int64_t i = 0; i < count; i++) {
-            const float *line =
-                heedi_scalar_load(b, b_offset + i * work->b_k, 1, finish->columns, line_buffer);
+            const float *line = heedi_scalar_load(b, b_offset + i * work->shape.b_k, 1,
+                                                  finish->columns, line_buffer);
             memcpy(buffer + i * COLUMNS, line, (size_t)finish->columns * sizeof *buffer);
         }
         return;
     }
     for (int64_t j = 0; j < finish->columns; j++) {
-        const float *line =
-            heedi_scalar_load(b, b_offset + j * work->b_n, work->b_k, count, line_buffer);
+        const float *line = heedi_scalar_load(b, b_offset + j * work->shape.b_n, work->shape.b_k,
+                                              count, line_buffer);
         for (int64_t i = 0; i < count; i++)
             buffer[i * COLUMNS + j] = line[i];
     }
@@ -149,13 +150,14 @@ struct piece {
 static void compute_tile(const struct scalar_matmul *work, struct piece *piece, int64_t row,
                          int rows) {
     float sums[TILE][COLUMNS] = {{0}}, tile[TILE][COLUMNS], row_buffers[TILE][BLOCK_K];
-    for (int64_t p = 0; p < work->k; p += BLOCK_K) {
-        const int64_t count = work->k - p < BLOCK_K ? work->k - p : BLOCK_K;
+    for (int64_t p = 0; p < work->shape.k; p += BLOCK_K) {
+        const int64_t count = work->shape.k - p < BLOCK_K ? work->shape.k - p : BLOCK_K;
         const float *lines[TILE];
         for (int r = 0; r < rows; r++)
             lines[r] = heedi_scalar_load(&work->call->in[A],
-                                         piece->a_offset + (row + r) * work->a_row + p * work->a_k,
-                                         work->a_k, count, row_buffers[r]);
+                                         piece->a_offset + (row + r) * work->shape.a_row +
+                                             p * work->shape.a_k,
+                                         work->shape.a_k, count, row_buffers[r]);
         const float *panel = piece->buffer;
         if (piece->packed != NULL)
             panel = piece->packed + p * COLUMNS;
@@ -170,9 +172,9 @@ static void compute_tile(const struct scalar_matmul *work, struct piece *piece, 
             for (int j = 0; j < COLUMNS; j++)
                 sums[r][j] += tile[r][j];
     }
-    piece->buffered = work->k <= BLOCK_K;
+    piece->buffered = work->shape.k <= BLOCK_K;
     for (int r = 0; r < rows; r++)
-        store_row(work, &piece->finish, piece->batch * work->m + row + r, sums[r]);
+        store_row(work, &piece->finish, piece->batch * work->shape.m + row + r, sums[r]);
 }
 
 static void matmul_range(void *arg, int64_t begin, int64_t end) {
@@ -182,17 +184,18 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
         const int64_t panel = item % work->column_panels;
         const int64_t chunk = item / work->column_panels % work->row_chunks;
         const int64_t batch = item / work->column_panels / work->row_chunks;
-        const int64_t outer = batch / work->batch_dims[1], inner = batch % work->batch_dims[1];
+        const int64_t outer = batch / work->shape.batch_dims[1],
+                      inner = batch % work->shape.batch_dims[1];
         struct piece piece = {
             .finish = heedi_scalar_matmul_finish(work, panel),
             .batch = batch,
-            .a_offset = outer * work->a_batch[0] + inner * work->a_batch[1],
-            .b_offset = outer * work->b_batch[0] + inner * work->b_batch[1],
-            .packed = work->packed != NULL ? work->packed + panel * work->k * COLUMNS : NULL,
+            .a_offset = outer * work->shape.a_batch[0] + inner * work->shape.a_batch[1],
+            .b_offset = outer * work->shape.b_batch[0] + inner * work->shape.b_batch[1],
+            .packed = work->packed != NULL ? work->packed + panel * work->shape.k * COLUMNS : NULL,
             .buffer = buffer,
         };
         const int64_t first = chunk * ROWS;
-        const int64_t last = first + ROWS < work->m ? first + ROWS : work->m;
+        const int64_t last = first + ROWS < work->shape.m ? first + ROWS : work->shape.m;
         for (int64_t row = first; row < last; row += TILE)
             compute_tile(work, &piece, row, last - row < TILE ? (int)(last - row) : TILE);
     }
@@ -200,55 +203,19 @@ static void matmul_range(void *arg, int64_t begin, int64_t end) {
 
 /* ---- shapes ---- */
 
-/* Strides of the dimensions of y before the last two, 0 where x repeats. */
-static void batch_strides(const struct heed_tensor_desc *y, const struct heed_tensor_desc *x,
-                          int64_t strides[2]) {
-    for (uint32_t i = 0; i < 2; i++) {
-        const int64_t dim = (int64_t)i + (int64_t)x->rank - HEED_MAX_RANK;
-        strides[i] =
-            dim >= 0 && i + y->rank >= HEED_MAX_RANK && x->dims[dim] != 1 ? x->strides[dim] : 0;
-    }
-}
-
 struct scalar_matmul heedi_scalar_matmul_work(const struct cpu_call *call) {
-    const struct heed_matmul_attrs *attrs = &call->node->attrs.matmul;
-    const struct heed_tensor_desc *a = call->in[A].desc, *b = call->in[B].desc;
-    const struct heed_tensor_desc *y = call->out[0].desc;
-    const uint32_t a_last = a->rank - 1, b_last = b->rank - 1;
-    struct scalar_matmul work = {
-        .call = call,
-        .m = y->dims[y->rank - 2],
-        .n = y->dims[y->rank - 1],
-        .k = a->dims[attrs->transpose_a ? a_last - 1 : a_last],
-        .a_row = a->strides[attrs->transpose_a ? a_last : a_last - 1],
-        .a_k = a->strides[attrs->transpose_a ? a_last - 1 : a_last],
-        .b_k = b->strides[attrs->transpose_b ? b_last : b_last - 1],
-        .b_n = b->strides[attrs->transpose_b ? b_last - 1 : b_last],
-        .batch_dims = {y->rank > 3 ? y->dims[0] : 1, y->rank > 2 ? y->dims[y->rank - 3] : 1},
-    };
-    batch_strides(y, a, work.a_batch);
-    batch_strides(y, b, work.b_batch);
-
-    /* Batches that share b and go on where the one before ended in a are more rows of it. */
-    for (int i = 1; i >= 0; i--) {
-        if (work.b_batch[i] != 0 ||
-            (work.batch_dims[i] != 1 && work.a_batch[i] != work.m * work.a_row))
-            break;
-        work.m *= work.batch_dims[i];
-        work.batch_dims[i] = 1;
-    }
-    work.batches = work.batch_dims[0] * work.batch_dims[1];
-    work.row_chunks = (work.m + ROWS - 1) / ROWS;
-    work.column_panels = (work.n + COLUMNS - 1) / COLUMNS;
+    struct scalar_matmul work = {.call = call, .shape = heedi_cpu_matmul_shape(call->node)};
+    work.row_chunks = (work.shape.m + ROWS - 1) / ROWS;
+    work.column_panels = (work.shape.n + COLUMNS - 1) / COLUMNS;
     return work;
 }
 
 static void run(const struct cpu_call *call, const float *packed) {
     struct scalar_matmul work = heedi_scalar_matmul_work(call);
     work.packed = packed;
-    const int64_t rows = work.m < ROWS ? work.m : ROWS;
-    heedi_cpu_parallel(call, work.batches * work.row_chunks * work.column_panels,
-                       rows * COLUMNS * work.k, matmul_range, &work);
+    const int64_t rows = work.shape.m < ROWS ? work.shape.m : ROWS;
+    heedi_cpu_parallel(call, work.shape.batches * work.row_chunks * work.column_panels,
+                       rows * COLUMNS * work.shape.k, matmul_range, &work);
 }
 
 void heed_f32_matmul_4x16__scalar(const struct cpu_call *call) {
@@ -313,42 +280,19 @@ fail:
                              "out of memory for a packed weight of %zu elements", elems);
 }
 
-/* Whether b is a whole constant of two dimensions; then how it lies in memory. */
-static bool packable(const struct heed_subgraph *subgraph, const struct cpu_node *node,
-                     bool *transposed, uint64_t *weight_id) {
-    const struct cpu_tensor *b = &node->in[B];
-    const struct heed_subgraph_tensor *storage = heed_subgraph_tensor_at(subgraph, b->storage);
-    const struct heed_tensor_desc *whole = &storage->desc;
-    if (storage->role != HEED_ROLE_CONSTANT || storage->weight_id == 0 || b->desc.rank != 2 ||
-        whole->rank != 2 || b->offset_bytes != 0 || !heed_desc_contiguous(whole) ||
-        heed_desc_elems(whole) == 0)
-        return false;
-    *weight_id = storage->weight_id;
-    const bool flag = node->attrs.matmul.transpose_b != 0;
-    for (int turned = 0; turned < 2; turned++) { /* as stored, or seen through a transpose */
-        const int row = turned, column = 1 - turned;
-        if (b->desc.dims[row] == whole->dims[0] && b->desc.dims[column] == whole->dims[1] &&
-            (b->desc.dims[row] == 1 || b->desc.strides[row] == whole->dims[1]) &&
-            (b->desc.dims[column] == 1 || b->desc.strides[column] == 1)) {
-            *transposed = flag != (turned != 0);
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct cpu_node *node, struct heed_error *error) {
+    (void)subgraph;
     struct pack_request request = {.host = plugin->host};
-    uint64_t weight_id = 0;
     void *object = NULL;
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
         return heedi_scalar_matmul_quantized_prepare(node, error);
-    if (!packable(subgraph, node, &request.transposed, &weight_id))
+    if (!heedi_cpu_matmul_constant(node, &request.transposed))
         return HEED_OK;
     const enum heed_status status = plugin->host->prepared_acquire(
-        plugin->host->handle, weight_id, request.transposed ? "f32_panel16_nk" : "f32_panel16_kn",
-        pack, panels_destroy, &request, 0, &node->prepared, &object, error);
+        plugin->host->handle, node->in[MATMUL_B].weight_id,
+        request.transposed ? "f32_panel16_nk" : "f32_panel16_kn", pack, panels_destroy, &request, 0,
+        &node->prepared, &object, error);
     if (status != HEED_OK)
         return status;
     node->packed = object;

@@ -3,13 +3,10 @@
 #ifndef HEEDI_SCALAR_MATMUL_H
 #define HEEDI_SCALAR_MATMUL_H
 
+#include "backends/cpu/matmul.h"
 #include "scalar.h"
 
 enum {
-    SCALAR_MATMUL_A = 0,
-    SCALAR_MATMUL_B = 1,
-    SCALAR_MATMUL_BIAS = 2,
-    SCALAR_MATMUL_B_SCALE = 3,
     SCALAR_MATMUL_COLUMNS = 16, /* of a panel */
     SCALAR_MATMUL_TILE = 4,     /* rows of a micro-kernel */
     SCALAR_MATMUL_ROWS = 64     /* rows of a piece of work */
@@ -17,11 +14,7 @@ enum {
 
 struct scalar_matmul {
     const struct cpu_call *call;
-    int64_t m, n, k, batches;
-    int64_t a_row, a_k; /* strides */
-    int64_t b_k, b_n;   /* strides */
-    int64_t batch_dims[2];
-    int64_t a_batch[2], b_batch[2]; /* strides, 0 where broadcast */
+    struct cpu_matmul_shape shape;
     int64_t row_chunks, column_panels;
     const float *packed; /* NULL: pack on the way */
 };

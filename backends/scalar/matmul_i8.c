@@ -13,8 +13,8 @@
 #include "matmul.h"
 
 enum {
-    A = SCALAR_MATMUL_A,
-    B = SCALAR_MATMUL_B,
+    A = MATMUL_A,
+    B = MATMUL_B,
     COLUMNS = SCALAR_MATMUL_COLUMNS,
     TILE = SCALAR_MATMUL_TILE,
     ROWS = SCALAR_MATMUL_ROWS
@@ -31,19 +31,21 @@ struct quantized {
 static void quantize_row(const struct quantized *quantized, int64_t number, int64_t offset) {
     const struct scalar_matmul *work = &quantized->work;
     const struct cpu_operand *a = &work->call->in[A];
-    int16_t *row = quantized->rows + number * work->k;
+    int16_t *row = quantized->rows + number * work->shape.k;
     float buffer[CPU_BLOCK], greatest = 0.0f, factor;
-    for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
-        const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
-        const float *x = heedi_scalar_load(a, offset + p * work->a_k, work->a_k, count, buffer);
+    for (int64_t p = 0; p < work->shape.k; p += CPU_BLOCK) {
+        const int64_t count = work->shape.k - p < CPU_BLOCK ? work->shape.k - p : CPU_BLOCK;
+        const float *x =
+            heedi_scalar_load(a, offset + p * work->shape.a_k, work->shape.a_k, count, buffer);
         for (int64_t i = 0; i < count; i++)
             if (!(fabsf(x[i]) <= greatest)) /* once a NaN, always a NaN */
                 greatest = fabsf(x[i]) + 0.0f * greatest;
     }
     quantized->scales[number] = heed_quantize_scale(greatest, &factor);
-    for (int64_t p = 0; p < work->k; p += CPU_BLOCK) {
-        const int64_t count = work->k - p < CPU_BLOCK ? work->k - p : CPU_BLOCK;
-        const float *x = heedi_scalar_load(a, offset + p * work->a_k, work->a_k, count, buffer);
+    for (int64_t p = 0; p < work->shape.k; p += CPU_BLOCK) {
+        const int64_t count = work->shape.k - p < CPU_BLOCK ? work->shape.k - p : CPU_BLOCK;
+        const float *x =
+            heedi_scalar_load(a, offset + p * work->shape.a_k, work->shape.a_k, count, buffer);
         for (int64_t i = 0; i < count; i++)
             row[p + i] = (int16_t)heed_quantize(x[i], factor);
     }
@@ -53,10 +55,11 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
     const struct quantized *quantized = arg;
     const struct scalar_matmul *work = &quantized->work;
     for (int64_t number = begin; number < end; number++) {
-        const int64_t batch = number / work->m, row = number % work->m;
+        const int64_t batch = number / work->shape.m, row = number % work->shape.m;
         quantize_row(quantized, number,
-                     batch / work->batch_dims[1] * work->a_batch[0] +
-                         batch % work->batch_dims[1] * work->a_batch[1] + row * work->a_row);
+                     batch / work->shape.batch_dims[1] * work->shape.a_batch[0] +
+                         batch % work->shape.batch_dims[1] * work->shape.a_batch[1] +
+                         row * work->shape.a_row);
     }
 }
 
@@ -102,11 +105,11 @@ static const int8_t *column_of(const struct piece *piece, int64_t column, int64_
                                int8_t *buffer) {
     const struct scalar_matmul *work = &piece->quantized->work;
     const int8_t *b = (const int8_t *)work->call->in[B].data + piece->b_offset +
-                      column * work->b_n + p * work->b_k;
-    if (work->b_k == 1)
+                      column * work->shape.b_n + p * work->shape.b_k;
+    if (work->shape.b_k == 1)
         return b;
     for (int64_t i = 0; i < count; i++)
-        buffer[i] = b[i * work->b_k];
+        buffer[i] = b[i * work->shape.b_k];
     return buffer;
 }
 
@@ -117,17 +120,17 @@ static void compute_i8(const struct piece *piece) {
     int32_t sums[COLUMNS][ROWS];
     int8_t buffer[CPU_BLOCK];
     memset(sums, 0, sizeof sums);
-    const int64_t stretch = work->b_k == 1 ? work->k : CPU_BLOCK;
-    for (int64_t p = 0; p < work->k; p += stretch) {
-        const int64_t count = work->k - p < stretch ? work->k - p : stretch;
-        const int16_t *rows = quantized->rows + piece->first * work->k + p;
+    const int64_t stretch = work->shape.b_k == 1 ? work->shape.k : CPU_BLOCK;
+    for (int64_t p = 0; p < work->shape.k; p += stretch) {
+        const int64_t count = work->shape.k - p < stretch ? work->shape.k - p : stretch;
+        const int16_t *rows = quantized->rows + piece->first * work->shape.k + p;
         for (int64_t j = 0; j < finish->columns; j++) {
             const int8_t *b = column_of(piece, j, p, count, buffer);
             int64_t row = 0;
             for (; row + TILE <= piece->rows; row += TILE)
-                dot_4x1(&sums[j][row], rows + row * work->k, work->k, b, count);
+                dot_4x1(&sums[j][row], rows + row * work->shape.k, work->shape.k, b, count);
             for (; row < piece->rows; row++)
-                dot_1x1(&sums[j][row], rows + row * work->k, b, count);
+                dot_1x1(&sums[j][row], rows + row * work->shape.k, b, count);
         }
     }
     for (int64_t row = 0; row < piece->rows; row++) {
@@ -145,13 +148,13 @@ static void compute_q8_0(const struct piece *piece) {
     const struct scalar_finish *finish = &piece->finish;
     const struct heed_q8_0 *b = (const struct heed_q8_0 *)work->call->in[B].data + piece->b_offset;
     for (int64_t row = 0; row < piece->rows; row++) {
-        const int16_t *a = quantized->rows + (piece->first + row) * work->k;
+        const int16_t *a = quantized->rows + (piece->first + row) * work->shape.k;
         const float scale = quantized->scales[piece->first + row];
         float line[COLUMNS];
         for (int64_t j = 0; j < finish->columns; j++) {
-            const struct heed_q8_0 *blocks = b + j * work->b_n;
+            const struct heed_q8_0 *blocks = b + j * work->shape.b_n;
             float total = 0.0f;
-            for (int64_t p = 0; p < work->k; p += HEED_Q8_0_VALUES, blocks++) {
+            for (int64_t p = 0; p < work->shape.k; p += HEED_Q8_0_VALUES, blocks++) {
                 int32_t sum = 0;
                 for (int i = 0; i < HEED_Q8_0_VALUES; i++)
                     sum += a[p + i] * (int16_t)blocks->values[i];
@@ -171,15 +174,15 @@ static void quantized_range(void *arg, int64_t begin, int64_t end) {
         const int64_t panel = item % work->column_panels;
         const int64_t chunk = item / work->column_panels % work->row_chunks;
         const int64_t batch = item / work->column_panels / work->row_chunks;
-        const int64_t left = work->m - chunk * ROWS;
+        const int64_t left = work->shape.m - chunk * ROWS;
         const struct piece piece = {
             .quantized = quantized,
             .finish = heedi_scalar_matmul_finish(work, panel),
-            .first = batch * work->m + chunk * ROWS,
+            .first = batch * work->shape.m + chunk * ROWS,
             .rows = left < ROWS ? left : ROWS,
-            .b_offset = batch / work->batch_dims[1] * work->b_batch[0] +
-                        batch % work->batch_dims[1] * work->b_batch[1] +
-                        panel * COLUMNS * work->b_n,
+            .b_offset = batch / work->shape.batch_dims[1] * work->shape.b_batch[0] +
+                        batch % work->shape.batch_dims[1] * work->shape.b_batch[1] +
+                        panel * COLUMNS * work->shape.b_n,
         };
         if (blocks)
             compute_q8_0(&piece);
@@ -191,15 +194,15 @@ static void quantized_range(void *arg, int64_t begin, int64_t end) {
 static void run(const struct cpu_call *call) {
     struct quantized quantized = {.work = heedi_scalar_matmul_work(call)};
     const struct scalar_matmul *work = &quantized.work;
-    const int64_t rows = work->batches * work->m;
+    const int64_t rows = work->shape.batches * work->shape.m;
     quantized.scales = call->scratch;
     quantized.rows = (int16_t *)(void *)(quantized.scales + rows);
-    if (rows == 0 || work->n == 0)
+    if (rows == 0 || work->shape.n == 0)
         return;
-    heedi_cpu_parallel(call, rows, 4 * work->k, quantize_range, &quantized);
-    heedi_cpu_parallel(call, work->batches * work->row_chunks * work->column_panels,
-                       (work->m < ROWS ? work->m : ROWS) * COLUMNS * work->k, quantized_range,
-                       &quantized);
+    heedi_cpu_parallel(call, rows, 4 * work->shape.k, quantize_range, &quantized);
+    heedi_cpu_parallel(call, work->shape.batches * work->row_chunks * work->column_panels,
+                       (work->shape.m < ROWS ? work->shape.m : ROWS) * COLUMNS * work->shape.k,
+                       quantized_range, &quantized);
 }
 
 void heed_i8_matmul_4x1__scalar(const struct cpu_call *call) {

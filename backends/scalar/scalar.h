@@ -43,8 +43,4 @@ void heedi_scalar_sum(float lanes[SCALAR_LANES], const float *x, int64_t count);
 void heedi_scalar_dot(float lanes[SCALAR_LANES], const float *x, const float *y, int64_t count);
 float heedi_scalar_fold(const float lanes[SCALAR_LANES]);
 
-/* ---- elementwise.c ---- */
-void heedi_scalar_activate(enum heed_activation activation, float *y, const float *x,
-                           int64_t count);
-
 #endif

@@ -70,7 +70,7 @@ check_includes() {
             if (backend == "avx512" && index(name, "backends/avx2/") == 1) return 1
             return name == "heed/backend.h" || name == "shaders/params.h" ||
                 name == "backends/common/common.h" ||
-                (backend != "common" && name == "backends/cpu/cpu.h") ||
+                (backend !~ /^(common|vulkan)$/ && index(name, "backends/cpu/") == 1) ||
                 index(name, "backends/" backend "/") == 1 || name !~ /\//
         }
         {

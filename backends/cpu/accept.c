@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What operators ask of their operands, whatever kernels a plugin has: types, attributes, ranks. */
+#include "cpu.h"
+
+const char *heedi_cpu_accept_float(const struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->out[0]))
+        return "the input and the result must be of a float type";
+    if (node->op == HEED_OP_GELU && node->attrs.gelu.tanh_form > 1)
+        return "unknown form of gelu";
+    return NULL;
+}
+
+const char *heedi_cpu_accept_rows(const struct cpu_node *node) {
+    if (node->in[0].desc.rank < 1)
+        return "the input must have a dimension";
+    return heedi_cpu_accept_float(node);
+}
+
+const char *heedi_cpu_accept_layer_norm(const struct cpu_node *node) {
+    if (!heedi_cpu_is_float(&node->in[0]) || !heedi_cpu_is_float(&node->in[1]) ||
+        !heedi_cpu_is_float(&node->in[2]) || !heedi_cpu_is_float(&node->out[0]))
+        return "the inputs and the result must be of a float type";
+    if (node->in[0].desc.rank < 1 || node->in[1].desc.rank != 1 || node->in[2].desc.rank != 1)
+        return "gamma and beta must have one dimension and the input at least one";
+    return NULL;
+}
