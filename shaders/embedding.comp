@@ -46,5 +46,8 @@ void main() {
     if (i >= it.count)
         return;
     const uint id = ids[it.ids_offset + offset_of(i / it.n, it.dims, it.ids_strides)];
-    y[it.y_offset + i] = id < it.rows ? value_of(id, i % it.n) : 0;
+    if (id - it.first < it.shown)
+        y[it.y_offset + i] = value_of(id, i % it.n);
+    else if (id >= it.rows && it.first == 0)
+        y[it.y_offset + i] = 0;
 }

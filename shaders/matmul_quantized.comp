@@ -8,8 +8,8 @@
  * Workgroup: a tile of TY * TM rows and TX * TN columns; invocation (x, y) has rows y * TM + 0,
  *            1, ... and columns x, x + TX, ...; pieces of a and b, 32 of k at a time, lie in
  *            shared memory
- * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(n / (TX * TN)); columns count first, so that
- *            neighbouring workgroups share a
+ * Dispatch:  batches * ceil(m / (TY * TM)) * ceil(columns / (TX * TN)); columns count first, so
+ *            that neighbouring workgroups share a
  * Shared:    32 * (TY * TM + TX * TN + 2) + 4 * TX * TN
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     none before the activation: the bits are fixed */

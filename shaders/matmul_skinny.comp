@@ -6,7 +6,7 @@
  *            3 y f32 (write, contiguous)
  * Workgroup: HEED_MATMUL_COLUMNS columns of all rows, at most ROWS <= 16; HEED_MATMUL_LANES
  *            invocations share a column, each with one segment of p at a time
- * Dispatch:  batches * ceil(n / HEED_MATMUL_COLUMNS)
+ * Dispatch:  batches * ceil(columns / HEED_MATMUL_COLUMNS)
  * Shared:    4 * ROWS * HEED_MATMUL_COLUMNS * (HEED_MATMUL_LANES + 1)
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     that of matmul.comp, and the same bits */
@@ -78,14 +78,15 @@ void sum_segment(uint a_at, uint b_at, uint from, uint to, uint slot) {
 }
 
 void main() {
-    const uint groups = (it.n + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
+    const uint groups = (it.columns + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
     if (batch >= it.batches) /* of the whole workgroup */
         return;
-    const uint t = gl_LocalInvocationID.x, first = WORKGROUP % groups * COLUMNS;
+    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * COLUMNS;
+    const uint end = it.column + it.columns;
     const uint outer = batch / it.inner, inner = batch % it.inner;
     const uint a_at = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
     const uint b_at = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1] +
-                      min(first + t / LANES, it.n - 1) * it.b_n;
+                      min(first + t / LANES, end - 1) * it.b_n;
     precise float total = 0.0; /* of row t / COLUMNS, column t % COLUMNS */
     for (uint base = 0; base < it.k; base += LANES * HEED_MATMUL_SEGMENT) {
         const uint from = min(base + t % LANES * HEED_MATMUL_SEGMENT, it.k);
@@ -99,7 +100,7 @@ void main() {
     }
 
     const uint row = t / COLUMNS, column = first + t % COLUMNS;
-    if (row >= it.m || column >= it.n)
+    if (row >= it.m || column >= end)
         return;
     if (BIAS_TYPE != 0) {
         const uint at = it.bias_offset + column * it.bias_stride;

@@ -60,13 +60,15 @@
 #define HEED_MATMUL_COLUMNS 8 /* along columns, */
 #define HEED_MATMUL_STEP 8    /* and how many elements one reads at a time */
 
-/* y[batch, i, j]: contiguous; a batch has two indices, the second below `inner`. */
+/* y[batch, i, j]: contiguous; a batch has two indices, the second below `inner`. What b shows may
+ * begin with a later column: then b_offset is less than 0, modulo 2^32. */
 struct heed_matmul_params {
     uint32_t m, n, k, batches, inner;
     uint32_t a_row, a_k, b_k, b_n, bias_stride;
     uint32_t a_batch[2], b_batch[2];
     uint32_t a_offset, b_offset, bias_offset, y_offset;
     uint32_t scale_offset, scale_stride; /* of columns, with an i8 b */
+    uint32_t column, columns;            /* the first of n that are computed, and how many */
 };
 
 /* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */
@@ -137,11 +139,13 @@ struct heed_binary_params {
     uint32_t a_offset, b_offset, y_offset;
 };
 
-/* Row r of y is that row of the table which id r names; ids have any strides. */
+/* Row r of y is that row of the table which id r names; ids have any strides. Rows of y whose ids
+ * are not among those shown are left to other dispatches. */
 struct heed_embedding_params {
     uint32_t count, n; /* elements of y and of a row of it */
     uint32_t dims[4], ids_strides[4];
     uint32_t rows, row_stride, column_stride; /* of the table; of q8_0 in blocks */
+    uint32_t first, shown;                    /* rows of it that the binding shows */
     uint32_t table_offset, ids_offset, scale_offset, scale_stride, y_offset;
 };
 

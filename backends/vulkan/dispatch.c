@@ -102,8 +102,10 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
     for (uint32_t i = 0; i < HEED_MAX_BINDINGS; i++) {
         if (i >= bindings)
             dispatch.bindings[i].storage = VK_STORAGE_NONE;
-        else if (dispatch.bindings[i].storage == VK_STORAGE_NONE) /* something must be bound */
-            dispatch.bindings[i].storage = dispatch.bindings[0].storage;
+        else if (dispatch.bindings[i].storage == VK_STORAGE_NONE) { /* something must be bound */
+            dispatch.bindings[i] = dispatch.bindings[0];
+            dispatch.bindings[i].writes = false;
+        }
     }
     enum heed_status status =
         heedi_vk_pipeline(plugin, request->shader, request->constants, &dispatch.pipeline, error);

@@ -113,6 +113,8 @@ enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t fi
     for (uint32_t i = 0; *count == 0 && fusions[i] != NULL; i++) {
         fusion = fusions[i];
         *count = fusion->match(program, first);
+        if (!heedi_vk_constants_fit(program, first, *count))
+            *count = 0;
     }
     program->group_first = first;
     if (*count == 0) {

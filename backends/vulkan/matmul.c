@@ -6,7 +6,7 @@
  * one. */
 #include "vulkan.h"
 
-_Static_assert(sizeof(struct heed_matmul_params) == 80, "as GLSL lays it out");
+_Static_assert(sizeof(struct heed_matmul_params) == 88, "as GLSL lays it out");
 
 enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };
 
@@ -29,38 +29,6 @@ static bool is_i8(const struct vk_node *node) {
 /* Whether it lies in the memory of an instance. */
 static bool is_owned(const struct vk_tensor *tensor) {
     return tensor->role != HEED_ROLE_CONSTANT && tensor->role != HEED_ROLE_STATE;
-}
-
-static const char *accept(struct vk_node *node) {
-    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
-    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *y = &node->out[0];
-    const struct vk_tensor *scale = &node->in[B_SCALE];
-    if (attrs->activation > HEED_ACTIVATION_SIGMOID)
-        return "unknown activation";
-    if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
-        return "unknown way to transpose";
-    if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
-        return "unknown way to quantise a";
-    const bool quantized = attrs->a_quantization == HEED_QUANTIZE_ROWS;
-    if (!is_float(a) ||
-        (!is_float(b) && b->desc.dtype != HEED_I8 && (b->desc.dtype != HEED_Q8_0 || !quantized)))
-        return "a must be f32, f16 or bf16, b one of these or i8, or q8_0 with quantised rows of a";
-    if (is_i8(node) ? scale->desc.dtype != HEED_F32 : heedi_vk_present(scale))
-        return "b_scale must be f32 for an i8 b, and absent for any other";
-    if (!quantized && is_i8(node) && (!is_owned(a) || !is_owned(y)))
-        return "with an i8 b, a and the result must be neither constants nor states";
-    if (heedi_vk_present(&node->in[BIAS]) && !is_float(&node->in[BIAS]))
-        return "the bias must be f32, f16 or bf16";
-    if (y->desc.dtype != HEED_F32)
-        return "the result must be f32";
-    if (a->desc.rank < 2 || b->desc.rank < 2 || y->desc.rank < 2)
-        return "a, b and the result must have at least two dimensions";
-    if (quantized)
-        return heedi_vk_matmul_quantized_accept(node);
-    if (node->plugin->device.software &&
-        a->desc.dims[a->desc.rank - (attrs->transpose_a != 0 ? 2 : 1)] > SOFTWARE_MAX_K)
-        return "the inner dimension is too large for a device in software";
-    return NULL;
 }
 
 /* ---- shapes ---- */
@@ -106,6 +74,72 @@ static struct heed_matmul_params shape_of(const struct vk_node *node) {
     return it;
 }
 
+/* The columns of b, for where it is larger than a storage buffer shows. */
+static struct vk_lines columns_of(const struct vk_node *node, const struct heed_matmul_params *it) {
+    const struct vk_tensor *b = &node->in[B];
+    const uint32_t k = it->k / (uint32_t)heed_dtype_values(b->desc.dtype);
+    return (struct vk_lines){
+        .total_bytes = b->owner_bytes,
+        .elem_bytes = heed_dtype_bytes(b->desc.dtype),
+        .offset = (uint64_t)b->offset_elems,
+        .stride = it->b_n,
+        .elems = k > 0 ? (uint64_t)(k - 1) * it->b_k + 1 : 0,
+        .count = it->n,
+    };
+}
+
+bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params *params,
+                          struct vk_binding *b) {
+    const struct vk_lines columns = columns_of(node, params);
+    const uint64_t shown = heedi_vk_lines_shown(node->plugin, &columns);
+    params->column += params->columns;
+    if (params->column >= params->n)
+        return false;
+    const uint32_t left = params->n - params->column;
+    params->columns = left < shown ? left : (uint32_t)shown;
+    *b = heedi_vk_reads(&node->in[B]);
+    params->b_offset =
+        heedi_vk_show_lines(node->plugin, &columns, params->column, params->columns, b);
+    return true;
+}
+
+static const char *accept(struct vk_node *node) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *y = &node->out[0];
+    const struct vk_tensor *scale = &node->in[B_SCALE];
+    if (attrs->activation > HEED_ACTIVATION_SIGMOID)
+        return "unknown activation";
+    if (attrs->transpose_a > 1 || attrs->transpose_b > 1)
+        return "unknown way to transpose";
+    if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
+        return "unknown way to quantise a";
+    const bool quantized = attrs->a_quantization == HEED_QUANTIZE_ROWS;
+    if (!is_float(a) ||
+        (!is_float(b) && b->desc.dtype != HEED_I8 && (b->desc.dtype != HEED_Q8_0 || !quantized)))
+        return "a must be f32, f16 or bf16, b one of these or i8, or q8_0 with quantised rows of a";
+    if (is_i8(node) ? scale->desc.dtype != HEED_F32 : heedi_vk_present(scale))
+        return "b_scale must be f32 for an i8 b, and absent for any other";
+    if (!quantized && is_i8(node) && (!is_owned(a) || !is_owned(y)))
+        return "with an i8 b, a and the result must be neither constants nor states";
+    if (heedi_vk_present(&node->in[BIAS]) && !is_float(&node->in[BIAS]))
+        return "the bias must be f32, f16 or bf16";
+    if (y->desc.dtype != HEED_F32)
+        return "the result must be f32";
+    if (a->desc.rank < 2 || b->desc.rank < 2 || y->desc.rank < 2)
+        return "a, b and the result must have at least two dimensions";
+    const struct heed_matmul_params it = shape_of(node);
+    const struct vk_lines columns = columns_of(node, &it);
+    if (columns.total_bytes > node->plugin->device.limits.range_bytes && it.n > 0 &&
+        (heedi_vk_lines_shown(node->plugin, &columns) == 0 || it.b_batch[0] + it.b_batch[1] != 0))
+        return "no column of b fits in a storage buffer of this device";
+    if (quantized)
+        return heedi_vk_matmul_quantized_accept(node);
+    if (node->plugin->device.software &&
+        a->desc.dims[a->desc.rank - (attrs->transpose_a != 0 ? 2 : 1)] > SOFTWARE_MAX_K)
+        return "the inner dimension is too large for a device in software";
+    return NULL;
+}
+
 /* ---- tiles ---- */
 
 /* A workgroup of tx by ty invocations, each with tm rows and tn columns. */
@@ -115,7 +149,7 @@ struct tile {
 
 static uint64_t tile_count(const struct heed_matmul_params *it, const struct tile *tile) {
     const uint64_t rows = tile->ty * tile->tm, columns = tile->tx * tile->tn;
-    return it->batches * ((it->m + rows - 1) / rows) * ((it->n + columns - 1) / columns);
+    return it->batches * ((it->m + rows - 1) / rows) * ((it->columns + columns - 1) / columns);
 }
 
 /* Whether to choose as suits a device in software. One that is forced to content itself with the
@@ -183,8 +217,8 @@ void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_
     uint32_t rows = 1;
     while (rows < params->m)
         rows *= 2;
-    request->groups =
-        (uint64_t)params->batches * ((params->n + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS);
+    request->groups = (uint64_t)params->batches *
+                      ((params->columns + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS);
     request->constants[HEED_CONSTANT_WIDTH] = HEED_MATMUL_LANES * HEED_MATMUL_COLUMNS;
     request->constants[HEED_MATMUL_ROWS] = rows;
 }
@@ -220,24 +254,14 @@ static void bind(const struct heed_plugin_program *program, const struct vk_node
     request->push_bytes = sizeof *params;
 }
 
-static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
-                              struct heed_error *error) {
+/* Adds the dispatch for some columns. */
+static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
+                            struct heed_matmul_params params, const struct vk_binding *b,
+                            struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
     const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
-    struct heed_matmul_params params = shape_of(node);
-    const uint64_t range = program->plugin->device.limits.range_bytes;
     const struct vk_tensor *bias = &node->in[BIAS];
     const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
-    if (heed_desc_elems(&node->out[0].desc) == 0)
-        return HEED_OK;
-    if (attrs->a_quantization == HEED_QUANTIZE_ROWS)
-        return heedi_vk_matmul_quantized(program, index, &params, error);
-    if (is_i8(node) && program->instance_bytes > range)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
-                             "node %s: an instance takes %llu bytes, a storage buffer of this "
-                             "device shows %llu",
-                             node->name, (unsigned long long)program->instance_bytes,
-                             (unsigned long long)range);
     struct vk_request request = {.shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL};
     if (is_skinny(node, &params)) {
         request.shader = VK_SHADER_MATMUL_SKINNY;
@@ -250,8 +274,26 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
     request.constants[HEED_MATMUL_ACTIVATION] = attrs->activation;
     bind(program, node, &params, &request);
+    request.bindings[1] = *b;
     return heedi_vk_dispatch(program, index, &request, error);
 }
 
-const struct vk_operator heedi_vk_matmul = {
-    .attrs_size = sizeof(struct heed_matmul_attrs), .accept = accept, .build = build};
+static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
+                              struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    struct heed_matmul_params params = shape_of(node);
+    struct vk_binding b;
+    enum heed_status status = HEED_OK;
+    if (heed_desc_elems(&node->out[0].desc) == 0)
+        return HEED_OK;
+    if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
+        return heedi_vk_matmul_quantized(program, index, &params, error);
+    while (status == HEED_OK && heedi_vk_matmul_next(node, &params, &b))
+        status = add(program, index, params, &b, error);
+    return status;
+}
+
+const struct vk_operator heedi_vk_matmul = {.attrs_size = sizeof(struct heed_matmul_attrs),
+                                            .cuts = 1u << B,
+                                            .accept = accept,
+                                            .build = build};

@@ -90,12 +90,41 @@ static uint32_t along(const struct vk_node *node, const struct heed_matmul_param
     return all % 16 == 0 && params->k % HEED_MATMUL_SEGMENT == 0 ? 2 : 1;
 }
 
+/* Adds the dispatch for some columns. */
+static enum heed_status multiply(struct heed_plugin_program *program, uint32_t index,
+                                 const struct heed_matmul_params *params, int32_t scratch,
+                                 const struct vk_binding *b, struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    const struct vk_tensor *bias = &node->in[BIAS];
+    const bool dot = program->plugin->device.features.dot_accelerated;
+    struct vk_request request = {
+        .bindings = {{.storage = scratch},
+                     *b,
+                     heedi_vk_reads(bias),
+                     heedi_vk_writes(&node->out[0])},
+        .push = params,
+        .push_bytes = sizeof *params,
+    };
+    if (params->m <= SKINNY_ROWS) {
+        request.shader =
+            dot ? VK_SHADER_MATMUL_QUANTIZED_SKINNY_DOT : VK_SHADER_MATMUL_QUANTIZED_SKINNY;
+        heedi_vk_matmul_columns(params, &request);
+    } else {
+        request.shader = dot ? VK_SHADER_MATMUL_QUANTIZED_DOT : VK_SHADER_MATMUL_QUANTIZED;
+        heedi_vk_matmul_tiles(node, params, &request);
+    }
+    request.constants[HEED_MATMUL_TYPES] =
+        16 * (uint32_t)node->in[B].desc.dtype +
+        256 * (heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0);
+    request.constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
+    request.constants[HEED_MATMUL_ALONG] = along(node, params);
+    return heedi_vk_dispatch(program, index, &request, error);
+}
+
 enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, uint32_t index,
                                            const struct heed_matmul_params *params,
                                            struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
-    const struct vk_tensor *bias = &node->in[BIAS];
-    const bool dot = program->plugin->device.features.dot_accelerated;
     const uint32_t pitch = pitch_of(params->k);
     struct heed_matmul_params push = *params;
     int32_t scratch;
@@ -106,26 +135,8 @@ enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, 
     if (status != HEED_OK)
         return status;
     push.a_row = pitch;
-    struct vk_request request = {
-        .bindings = {{.storage = scratch},
-                     heedi_vk_reads(&node->in[B]),
-                     heedi_vk_reads(bias),
-                     heedi_vk_writes(&node->out[0])},
-        .push = &push,
-        .push_bytes = sizeof push,
-    };
-    if (push.m <= SKINNY_ROWS) {
-        request.shader =
-            dot ? VK_SHADER_MATMUL_QUANTIZED_SKINNY_DOT : VK_SHADER_MATMUL_QUANTIZED_SKINNY;
-        heedi_vk_matmul_columns(&push, &request);
-    } else {
-        request.shader = dot ? VK_SHADER_MATMUL_QUANTIZED_DOT : VK_SHADER_MATMUL_QUANTIZED;
-        heedi_vk_matmul_tiles(node, &push, &request);
-    }
-    request.constants[HEED_MATMUL_TYPES] =
-        16 * (uint32_t)node->in[B].desc.dtype +
-        256 * (heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0);
-    request.constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
-    request.constants[HEED_MATMUL_ALONG] = along(node, &push);
-    return heedi_vk_dispatch(program, index, &request, error);
+    struct vk_binding b;
+    while (status == HEED_OK && heedi_vk_matmul_next(node, &push, &b))
+        status = multiply(program, index, &push, scratch, &b, error);
+    return status;
 }

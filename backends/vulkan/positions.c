@@ -18,7 +18,7 @@ static const char *accept(struct vk_node *node) {
     if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
         return "positions are i32 and their vectors f32";
     if ((uint64_t)attrs->width * attrs->max_len > MOST_ELEMS ||
-        (uint64_t)attrs->width * attrs->max_len * 4 > node->plugin->device.limits.range_bytes)
+        (uint64_t)attrs->width * 8 > node->plugin->device.limits.range_bytes)
         return "there are too many positions for a table";
     return NULL;
 }

@@ -30,7 +30,7 @@ static uint64_t bytes_of(const struct heed_tensor_desc *desc) {
 
 static const char *accept_tensors(const struct heed_plugin *plugin,
                                   const struct heed_subgraph *subgraph, const int32_t *indices,
-                                  uint32_t count, struct vk_tensor *tensors) {
+                                  uint32_t count, uint32_t cuts, struct vk_tensor *tensors) {
     for (uint32_t i = 0; i < count; i++) {
         struct heed_subgraph_tensor tensor, owner;
         if (indices[i] < 0)
@@ -43,11 +43,15 @@ static const char *accept_tensors(const struct heed_plugin *plugin,
         /* shaders count elements in 32 bits */
         if (bytes_of(&owner.desc) > INT32_MAX || heed_desc_elems(&tensor.desc) > INT32_MAX)
             return "a tensor has too many elements for 32 bits";
-        if (bytes_of(&owner.desc) > plugin->device.limits.range_bytes)
+        if (bytes_of(&owner.desc) > plugin->device.limits.allocation_bytes)
+            return "a tensor is larger than what this device allocates";
+        const bool cut = (cuts >> i & 1u) != 0 && tensor.role == HEED_ROLE_CONSTANT;
+        if (bytes_of(&owner.desc) > plugin->device.limits.range_bytes && !cut)
             return "a tensor is larger than a storage buffer of this device";
         tensors[i] = (struct vk_tensor){.desc = tensor.desc,
                                         .role = tensor.role,
                                         .storage = tensor.storage,
+                                        .owner_bytes = bytes_of(&owner.desc),
                                         .offset_elems = tensor.offset_elems,
                                         .bound = tensor.bound};
     }
@@ -85,10 +89,10 @@ static const char *accept(const struct heed_plugin *plugin, const struct heed_su
         node->in[i].storage = -1;
     for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
         node->out[i].storage = -1;
-    const char *reason =
-        accept_tensors(plugin, subgraph, given.inputs, given.input_count, node->in);
+    const char *reason = accept_tensors(plugin, subgraph, given.inputs, given.input_count,
+                                        operator_->cuts, node->in);
     if (reason == NULL)
-        reason = accept_tensors(plugin, subgraph, given.outputs, given.output_count, node->out);
+        reason = accept_tensors(plugin, subgraph, given.outputs, given.output_count, 0, node->out);
     if (reason != NULL)
         return reason;
     if (!heedi_vk_present(&node->out[0]) || !heedi_vk_present(&node->in[0]))
@@ -265,6 +269,8 @@ static enum heed_status fill(struct heed_plugin_program *program,
         status = status == HEED_OK ? built : status;
     }
     place_scratch(program);
+    if (status == HEED_OK)
+        status = heedi_vk_check_ranges(program, error);
     heedi_vk_cut(program);
     return status;
 }

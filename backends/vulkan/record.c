@@ -27,6 +27,9 @@ static struct span span_of(const struct heed_plugin_instance *instance,
         region = &instance->states[storage->binding]->region;
     else
         offset = (uint64_t)storage->offset_bytes;
+    if (binding->bytes > 0)
+        return (struct span){region->buffer, region->offset + offset + binding->offset_bytes,
+                             binding->bytes};
     /* at least one element, and whole words, as shaders read these */
     const uint64_t bytes = (storage->bytes + 3) / 4 * 4 + binding->tail_bytes;
     return (struct span){region->buffer, region->offset + offset, bytes > 0 ? bytes : 4};

@@ -18,69 +18,9 @@
 #include <stdbool.h>
 #include <volk.h>
 
+#include "backends/vulkan/device.h"
 #include "heed/backend.h"
 #include "shaders/params.h"
-
-/* ---- devices ---- */
-
-/* What a device has, or is forced to be content with (HEED_VULKAN_LIMITS). */
-struct vk_limits {
-    uint32_t workgroup;        /* most invocations of a workgroup */
-    uint32_t groups;           /* most workgroups along an axis */
-    uint32_t shared_bytes;     /* of a workgroup */
-    uint32_t subgroup;         /* size, 0: no subgroup arithmetic */
-    uint32_t subgroup_min;     /* sizes that a pipeline may ask for; one, */
-    uint32_t subgroup_max;     /* unless features.subgroup_control */
-    uint32_t descriptors;      /* storage buffers of a shader */
-    uint32_t align_bytes;      /* of the offset of a storage buffer */
-    uint64_t range_bytes;      /* most that a storage buffer shows */
-    uint64_t allocation_bytes; /* most that one allocation may ask for */
-    uint64_t work; /* operations of a submission: drivers end what takes longer than two seconds */
-};
-
-/* What a device has beyond Vulkan 1.1 and may use. Shaders that need one of these are another form
- * of one that needs none. What they use is switched on (features.c). */
-struct vk_features {
-    bool subgroup_arithmetic; /* limits.subgroup > 0 */
-    bool subgroup_control;    /* pipelines may ask for a size, and for full subgroups */
-    bool storage16, storage8;
-    bool float16, int8;
-    bool dot;             /* sums of four products of bytes */
-    bool dot_accelerated; /* those are quicker than one by one, and switched on */
-    bool memory_model;
-    bool coop_khr, coop_nv; /* cooperative matrices, of 16-bit numbers; at most one of the two */
-    bool timeline;
-    bool statistics; /* what compilers made of shaders */
-};
-
-/* Extensions that features come from. */
-enum vk_extension {
-    VK_EXTENSION_DRIVER,
-    VK_EXTENSION_SUBGROUP_CONTROL,
-    VK_EXTENSION_STORAGE8,
-    VK_EXTENSION_FLOAT16_INT8,
-    VK_EXTENSION_DOT,
-    VK_EXTENSION_MEMORY_MODEL,
-    VK_EXTENSION_COOP_KHR,
-    VK_EXTENSION_COOP_NV,
-    VK_EXTENSION_TIMELINE,
-    VK_EXTENSION_STATISTICS,
-    VK_EXTENSION_COUNT
-};
-
-struct vk_device {
-    VkPhysicalDevice physical;
-    VkPhysicalDeviceProperties properties;
-    VkPhysicalDeviceMemoryProperties memory;
-    uint8_t uuid[VK_UUID_SIZE];
-    char driver[256]; /* name and version */
-    bool software;
-    uint32_t queue_family;
-    uint32_t timestamp_bits;
-    uint32_t extensions; /* bits 1 << enum vk_extension */
-    struct vk_limits limits;
-    struct vk_features features;
-};
 
 /* ---- memory ---- */
 
@@ -197,6 +137,7 @@ struct vk_tensor {
     struct heed_tensor_desc desc;
     uint32_t role;   /* enum heed_role */
     int32_t storage; /* tensor of the sub-graph that owns the memory, -1: absent */
+    uint64_t owner_bytes;
     int64_t offset_elems;
     int64_t bound;
 };
@@ -223,7 +164,8 @@ enum { VK_STORAGE_ALL = -1, VK_STORAGE_NONE = -2 };
 struct vk_binding {
     int32_t storage; /* tensor index, or one of the above */
     bool writes;
-    uint32_t tail_bytes; /* of its room (fuse.c), shown behind it */
+    uint32_t tail_bytes;          /* of its room (fuse.c), shown behind it */
+    uint64_t offset_bytes, bytes; /* a part of the storage; 0 bytes: all of it */
 };
 
 struct vk_dispatch {
@@ -299,6 +241,7 @@ struct heed_plugin_program {
 
 struct vk_operator {
     uint32_t attrs_size; /* 0: it has none */
+    uint32_t cuts;       /* bit i: input i may be a constant larger than a storage buffer shows */
     /* Looks at types, attributes and shapes. The host has validated shapes; NULL when the node can
      * be run, else why not. */
     const char *(*accept)(struct vk_node *node);
@@ -326,30 +269,6 @@ bool heedi_vk_read(void *target, size_t target_bytes, const void *source, size_t
 /* Zero-filled memory of the host; NULL on failure or overflow. */
 void *heedi_vk_calloc(const struct heed_host *host, size_t count, size_t bytes);
 void heedi_vk_free(const struct heed_host *host, void *memory);
-
-/* ---- device.c ---- */
-/* Loads Vulkan and makes an instance. On failure *instance is NULL and `error` says why. */
-enum heed_status heedi_vk_instance_create(VkInstance *instance, struct heed_error *error);
-/* The devices that can be used, at most `capacity`, in an order that stays; *count is how many
- * there are. None is no error: `error` says why. */
-enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices, uint32_t capacity,
-                                  uint32_t *count, struct heed_error *error);
-void heedi_vk_describe(const struct vk_device *device, struct heed_device_info *info);
-enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_error *error);
-
-/* ---- features.c ---- */
-/* Fills extensions, features and the sizes of subgroups. */
-void heedi_vk_features_read(struct vk_device *device);
-/* Takes away what cannot be used without something that is missing. */
-void heedi_vk_features_settle(struct vk_features *features);
-bool heedi_vk_has(const struct vk_device *device, enum vk_extension extension);
-/* Opens the device with what shaders use of its features; `statistics`: and with these. */
-VkResult heedi_vk_features_open(const struct vk_device *device, bool statistics,
-                                VkDeviceCreateInfo *info, VkDevice *handle);
-
-/* ---- limits.c ---- */
-/* Lowers limits and takes features away as HEED_VULKAN_LIMITS says. */
-enum heed_status heedi_vk_limits_lower(struct vk_device *device, struct heed_error *error);
 
 /* ---- memory.c ---- */
 /* A stretch of at least `bytes`, aligned for every use. Any thread. */
@@ -501,6 +420,25 @@ uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 /* The same for a workgroup that has one row of n elements. */
 uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
 
+/* ---- ranges.c ---- */
+/* Lines of a constant: `elems` elements from the first to the last of a line, strides between. */
+struct vk_lines {
+    uint64_t total_bytes; /* of all that the constant has */
+    uint64_t elem_bytes, offset, stride, elems, count;
+};
+/* How many lines one binding shows; 0: not even one. */
+uint64_t heedi_vk_lines_shown(const struct heed_plugin *plugin, const struct vk_lines *lines);
+/* Has the binding of the constant show some lines. Returns where line 0 begins, counted in elements
+ * from what is shown, modulo 2^32. */
+uint32_t heedi_vk_show_lines(const struct heed_plugin *plugin, const struct vk_lines *lines,
+                             uint64_t first, uint64_t count, struct vk_binding *binding);
+/* Whether one storage buffer would show all constants of a group of nodes. */
+bool heedi_vk_constants_fit(const struct heed_plugin_program *program, uint32_t first,
+                            uint32_t count);
+/* When all dispatches have been made: no binding is larger than a storage buffer. */
+enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program,
+                                       struct heed_error *error);
+
 /* ---- embedding.c ---- */
 /* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table
  * [rows, n] into output 0; zeros for an id outside. */
@@ -514,6 +452,10 @@ enum heed_status heedi_vk_look_up(struct heed_plugin_program *program, uint32_t 
 void heedi_vk_matmul_tiles(const struct vk_node *node, const struct heed_matmul_params *params,
                            struct vk_request *request);
 void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_request *request);
+/* Goes on to the columns that come next, as many as a storage buffer shows of b: sets what params
+ * say of them, and the binding. False: there are none. */
+bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params *params,
+                          struct vk_binding *b);
 
 /* ---- matmul_quantized.c ---- */
 /* NULL where a product with HEED_QUANTIZE_ROWS can be run, else why not. */

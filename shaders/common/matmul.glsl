@@ -48,11 +48,12 @@ void fetch_a(uint start, uint first_row, uint p) {
 }
 
 void fetch_b(uint start, uint first_column, uint p) {
+    const uint end = it.column + it.columns;
     for (uint i = gl_LocalInvocationID.x; i < COLUMNS * DEPTH; i += THREADS) {
         const bool along = it.b_k <= 1;
         const uint column = along ? i / DEPTH : i % COLUMNS, q = along ? i % DEPTH : i / COLUMNS;
         float value = 0.0;
-        if (first_column + column < it.n && p + q < it.k) {
+        if (first_column + column < end && p + q < it.k) {
             const uint at = start + (first_column + column) * it.b_n + (p + q) * it.b_k;
             value = heed_float(B_TYPE, b[heed_word(B_TYPE, at)], at);
         }
@@ -74,15 +75,16 @@ float finish(float total, uint column) {
 }
 
 void main() {
-    const uint columns = (it.n + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
+    const uint columns = (it.columns + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
     const uint batch = WORKGROUP / columns / rows;
     if (batch >= it.batches) /* of the whole workgroup */
         return;
-    const uint first_column = WORKGROUP % columns * COLUMNS;
+    const uint first_column = it.column + WORKGROUP % columns * COLUMNS;
     const uint first_row = WORKGROUP / columns % rows * ROWS;
     const uint outer = batch / it.inner, inner = batch % it.inner;
     const uint a_start = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
     const uint b_start = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint end = it.column + it.columns;
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
     precise float total[TM * TN], sum[TM * TN];
@@ -113,7 +115,7 @@ void main() {
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++) {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
-            if (row >= it.m || column >= it.n)
+            if (row >= it.m || column >= end)
                 continue;
             const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
             y[at] = finish(total[i * TN + j], column);
@@ -124,7 +126,7 @@ void main() {
     for (uint i = 0; i < TM * TN; i++) {
         const uint row = first_row + top + i / TN, column = first_column + x + i % TN * TX;
         const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
-        if (row >= it.m || column >= it.n)
+        if (row >= it.m || column >= end)
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }

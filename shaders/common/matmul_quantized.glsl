@@ -25,26 +25,28 @@ void fetch_a(uint first_row, uint batch, uint word) {
 }
 
 void fetch_b(uint start, uint first_column, uint word) {
+    const uint end = it.column + it.columns;
     for (uint i = gl_LocalInvocationID.x; i < COLUMNS * WORDS; i += THREADS) {
         const uint column = i / WORDS, q = i % WORDS;
-        const uint there = start + min(first_column + column, it.n - 1) * it.b_n;
+        const uint there = start + min(first_column + column, end - 1) * it.b_n;
         b_piece[q * B_PITCH + column] = column_word(there, word + q);
     }
     if (BLOCKS)
         for (uint i = gl_LocalInvocationID.x; i < COLUMNS; i += THREADS)
             factors[i] =
-                block_scale(start + min(first_column + i, it.n - 1) * it.b_n + word / WORDS);
+                block_scale(start + min(first_column + i, end - 1) * it.b_n + word / WORDS);
 }
 
 void main() {
-    const uint columns = (it.n + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
+    const uint columns = (it.columns + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
     const uint batch = WORKGROUP / columns / rows;
     if (batch >= it.batches) /* of the whole workgroup */
         return;
-    const uint first_column = WORKGROUP % columns * COLUMNS;
+    const uint first_column = it.column + WORKGROUP % columns * COLUMNS;
     const uint first_row = WORKGROUP / columns % rows * ROWS;
     const uint b_start = it.b_offset + batch / it.inner * it.b_batch[0] +
                          batch % it.inner * it.b_batch[1];
+    const uint end = it.column + it.columns;
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
     precise float total[TM * TN];
@@ -84,7 +86,7 @@ void main() {
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++) {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
-            if (row >= it.m || column >= it.n)
+            if (row >= it.m || column >= end)
                 continue;
             const uint line = batch * it.m + row;
             y[it.y_offset + line * it.n + column] =
@@ -96,7 +98,7 @@ void main() {
     for (uint i = 0; i < TM * TN; i++) {
         const uint row = first_row + top + i / TN, column = first_column + x + i % TN * TX;
         const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
-        if (row >= it.m || column >= it.n)
+        if (row >= it.m || column >= end)
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }

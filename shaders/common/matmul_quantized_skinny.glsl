@@ -34,13 +34,14 @@ void sum_segment(uint b_at, uint first_line, uint segment, out SUM sum[ROWS]) {
 }
 
 void main() {
-    const uint groups = (it.n + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
+    const uint groups = (it.columns + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
     if (batch >= it.batches) /* of the whole workgroup */
         return;
-    const uint t = gl_LocalInvocationID.x, first = WORKGROUP % groups * COLUMNS;
+    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * COLUMNS;
+    const uint end = it.column + it.columns;
     const uint lane = t % LANES, slot = t / LANES * PITCH + lane;
     const uint b_at = it.b_offset + batch / it.inner * it.b_batch[0] +
-                      batch % it.inner * it.b_batch[1] + min(first + t / LANES, it.n - 1) * it.b_n;
+                      batch % it.inner * it.b_batch[1] + min(first + t / LANES, end - 1) * it.b_n;
     const uint segments = it.a_row / WORDS;
     precise float total = 0.0; /* of row t / COLUMNS, column t % COLUMNS */
     int whole[ROWS];
@@ -79,7 +80,7 @@ void main() {
     }
 
     const uint row = t / COLUMNS, column = first + t % COLUMNS;
-    if (row >= it.m || column >= it.n)
+    if (row >= it.m || column >= end)
         return;
     const uint line = batch * it.m + row;
     y[it.y_offset + line * it.n + column] =
