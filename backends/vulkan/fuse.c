@@ -9,6 +9,8 @@
 
 /* Tried in this order; the first that fits is taken. */
 static const struct vk_fusion *const fusions[] = {
+    &heedi_vk_fuse_attention_step,
+    &heedi_vk_fuse_attention_cross,
     NULL,
 };
 

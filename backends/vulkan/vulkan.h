@@ -370,6 +370,7 @@ struct vk_fusion {
     enum heed_status (*build)(struct heed_plugin_program *program, uint32_t first, uint32_t count,
                               struct heed_error *error);
 };
+extern const struct vk_fusion heedi_vk_fuse_attention_step, heedi_vk_fuse_attention_cross;
 /* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention of a decoder's step as one dispatch: with the products that give q, k and v of its rows
+ * and their way into the caches, or with that of q alone, where the keys are those of a source. */
+#include <math.h>
+#include <string.h>
+
+#include "vulkan.h"
+
+_Static_assert(sizeof(struct heed_attention_step_params) == 92, "as in the shaders");
+
+enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };        /* of a product */
+enum { STATE = 0, X = 1, POSITION = 2, ROW = 3 };    /* of cache_append */
+enum { STEP_NODES = 6, CROSS_NODES = 2, PARTS = 3 }; /* of the groups; q, k and v */
+
+/* More rows in a workgroup would leave a device idle that has few of them. */
+enum { MOST_ROWS = 8 };
+
+/* Mesa's device in software ends an invocation's loops, silently, after 65,535 turns in all. */
+enum { SOFTWARE_MOST = 8192 };
+
+/* ---- what is there ---- */
+
+/* Whether it lies in the memory of an instance. */
+static bool is_owned(const struct vk_tensor *tensor) {
+    return heedi_vk_present(tensor) && tensor->role != HEED_ROLE_CONSTANT &&
+           tensor->role != HEED_ROLE_STATE;
+}
+
+static bool same(const struct vk_tensor *a, const struct vk_tensor *b) {
+    if (!heedi_vk_present(a) || !heedi_vk_present(b))
+        return heedi_vk_present(a) == heedi_vk_present(b);
+    return a->storage == b->storage && a->offset_elems == b->offset_elems;
+}
+
+static bool has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims) {
+    if (!heedi_vk_present(tensor) || tensor->desc.rank != rank)
+        return false;
+    for (uint32_t i = 0; i < rank; i++)
+        if (tensor->desc.dims[i] != dims[i])
+            return false;
+    return true;
+}
+
+/* A whole constant of a float type. */
+static bool is_weight(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
+    if (!heedi_vk_is_float(tensor) || tensor->role != HEED_ROLE_CONSTANT)
+        return false;
+    return tensor->offset_elems == 0 && heed_desc_contiguous(&tensor->desc) &&
+           (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->desc.dtype) ==
+               program->storages[tensor->storage].bytes;
+}
+
+/* A table with an entry for each row, or none. */
+static bool is_table(const struct vk_tensor *tensor, int64_t rows) {
+    return !heedi_vk_present(tensor) ||
+           (is_owned(tensor) && tensor->desc.dtype == HEED_I32 && has_dims(tensor, 1, &rows) &&
+            heed_desc_contiguous(&tensor->desc));
+}
+
+/* y = x W^T + b, in f32, all rows beginning on boundaries of 16 bytes. */
+static bool is_product(const struct heed_plugin_program *program, const struct vk_node *node) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *bias = &node->in[BIAS];
+    if (node->op != HEED_OP_MATMUL || attrs->activation != HEED_ACTIVATION_NONE ||
+        attrs->transpose_a != 0 || attrs->transpose_b == 0 ||
+        attrs->a_quantization != HEED_QUANTIZE_NONE || heedi_vk_present(&node->in[B_SCALE]))
+        return false;
+    return is_owned(a) && a->desc.dtype == HEED_F32 && a->desc.rank == 2 && a->desc.dims[0] > 0 &&
+           a->desc.dims[1] > 0 && a->desc.dims[1] % 8 == 0 && a->offset_elems % 4 == 0 &&
+           heed_desc_contiguous(&a->desc) && b->desc.rank == 2 && b->desc.dims[0] % 8 == 0 &&
+           is_weight(program, b) && (!heedi_vk_present(bias) || is_weight(program, bias));
+}
+
+/* Another of the same x and shape. */
+static bool is_alike(const struct heed_plugin_program *program, const struct vk_node *first,
+                     const struct vk_node *node) {
+    const struct vk_tensor *bias = &first->in[BIAS];
+    return is_product(program, node) && same(&node->in[A], &first->in[A]) &&
+           has_dims(&node->in[A], 2, first->in[A].desc.dims) &&
+           has_dims(&node->in[B], 2, first->in[B].desc.dims) &&
+           node->in[B].desc.dtype == first->in[B].desc.dtype &&
+           heedi_vk_present(&node->in[BIAS]) == heedi_vk_present(bias) &&
+           node->in[BIAS].desc.dtype == bias->desc.dtype;
+}
+
+/* Attention of one query for each row, of the product q, over what is not masked. */
+static bool is_step(const struct vk_node *q, const struct vk_node *node) {
+    const struct heed_attention_attrs *attrs = &node->attrs.attention;
+    if (node->op != HEED_OP_ATTENTION || attrs->causal != 0 || attrs->window != 0 ||
+        attrs->return_weights != 0)
+        return false;
+    const struct vk_tensor *k = &node->in[HEED_ATTENTION_K], *v = &node->in[HEED_ATTENTION_V];
+    const struct vk_tensor *query = &node->in[HEED_ATTENTION_Q];
+    const int64_t rows = q->out[0].desc.dims[0], n = q->out[0].desc.dims[1];
+    const int64_t heads = query->desc.dims[1], d = query->desc.dims[3];
+    const int64_t q_dims[] = {rows, heads, 1, d};
+    const int64_t kv_dims[] = {k->desc.dims[0], heads, k->desc.dims[2], d};
+    return same(query, &q->out[0]) && has_dims(query, 4, q_dims) && heads * d == n && d > 0 &&
+           d % 4 == 0 && heed_desc_contiguous(&query->desc) && has_dims(k, 4, kv_dims) &&
+           has_dims(v, 4, kv_dims) && k->role == HEED_ROLE_STATE && v->role == HEED_ROLE_STATE &&
+           k->desc.dtype == HEED_F32 && v->desc.dtype == HEED_F32 &&
+           !heedi_vk_present(&node->in[HEED_ATTENTION_BIAS]) &&
+           !heedi_vk_present(&node->in[HEED_ATTENTION_Q_START]) &&
+           !heedi_vk_present(&node->in[HEED_ATTENTION_Q_OFFSETS]) &&
+           is_table(&node->in[HEED_ATTENTION_KEY_LEN], rows) &&
+           is_table(&node->in[HEED_ATTENTION_KV_ROW], rows) && is_owned(&node->out[0]);
+}
+
+/* Whether a step's products are stored where its attention reads them: one row of x for each row,
+ * columns split in heads. */
+static bool is_append(const struct vk_node *append, const struct vk_node *product,
+                      const struct vk_tensor *kv) {
+    if (append->op != HEED_OP_CACHE_APPEND)
+        return false;
+    const struct heed_tensor_desc *state = &append->in[STATE].desc;
+    const int64_t rows = product->out[0].desc.dims[0], n = product->out[0].desc.dims[1];
+    const int64_t x_dims[] = {rows, 1, n}, d = kv->desc.dims[3];
+    const int64_t state_dims[] = {kv->desc.dims[0], kv->desc.dims[2], n};
+    return same(&append->in[X], &product->out[0]) && has_dims(&append->in[X], 3, x_dims) &&
+           heed_desc_contiguous(&append->in[X].desc) && same(&append->in[STATE], kv) &&
+           same(&append->out[0], kv) && has_dims(&append->in[STATE], 3, state_dims) &&
+           append->in[STATE].desc.dtype == HEED_F32 && heed_desc_contiguous(state) &&
+           heedi_vk_present(&append->in[POSITION]) && is_table(&append->in[POSITION], rows) &&
+           is_table(&append->in[ROW], rows) &&
+           (kv->desc.dims[0] == 1 || kv->desc.strides[0] == state->strides[0]) &&
+           (kv->desc.dims[1] == 1 || kv->desc.strides[1] == d) &&
+           (kv->desc.dims[2] == 1 || kv->desc.strides[2] == n);
+}
+
+/* ---- how it is cut ---- */
+
+struct shape {
+    uint32_t width, rows, quads, scratch;
+};
+
+/* With `rows` in a workgroup; false: shared memory has no room for them. */
+static bool cut(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t rows,
+                struct shape *shape) {
+    const uint32_t width = heedi_vk_width(plugin), team = width / rows;
+    const uint32_t sums = HEED_STEP_TILE * rows;
+    const uint32_t group = sums < HEED_STEP_GROUP ? sums : HEED_STEP_GROUP;
+    const uint32_t products = group * (width / HEED_MATMUL_LANES) * (HEED_MATMUL_LANES + 1);
+    uint32_t columns = 1; /* as the shader finds them */
+    *shape = (struct shape){.width = width, .rows = rows, .quads = (d + 4 * team - 1) / (4 * team)};
+    while (columns < team && columns * shape->quads * 4 < d)
+        columns *= 2;
+    const uint32_t attention = 2 * width + rows * (team / columns) * d;
+    shape->scratch = products > attention ? products : attention;
+    return (uint64_t)4 * (rows * parts * d + shape->scratch) + 4 <=
+           plugin->device.limits.shared_bytes;
+}
+
+/* As many rows as there are, up to eight, and as there is room for: weights are read once for all
+ * of them. False: not even for one. */
+static bool choose(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t count,
+                   struct shape *shape) {
+    uint32_t rows = 1;
+    while (rows < count && rows < MOST_ROWS)
+        rows *= 2;
+    while (rows > 0 && !cut(plugin, parts, d, rows, shape))
+        rows /= 2;
+    return rows > 0;
+}
+
+/* ---- building ---- */
+
+/* Number of a tensor's first element when those of all that an instance owns are counted. */
+static uint32_t place(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
+    if (!heedi_vk_present(tensor))
+        return UINT32_MAX;
+    return (uint32_t)(program->storages[tensor->storage].offset_bytes / 4 + tensor->offset_elems);
+}
+
+static struct heed_attention_step_params params_of(const struct heed_plugin_program *program,
+                                                   const struct vk_node *q,
+                                                   const struct vk_node *attention) {
+    const struct heed_attention_attrs *attrs = &attention->attrs.attention;
+    const struct vk_tensor *x = &q->in[A];
+    const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
+    const struct vk_tensor *v = &attention->in[HEED_ATTENTION_V];
+    const struct vk_tensor *kv_offsets = &attention->in[HEED_ATTENTION_KV_OFFSETS];
+    const uint32_t d = (uint32_t)k->desc.dims[3];
+    struct heed_attention_step_params params = {
+        .rows = (uint32_t)x->desc.dims[0],
+        .heads = (uint32_t)k->desc.dims[1],
+        .k = (uint32_t)x->desc.dims[1],
+        .n = (uint32_t)k->desc.dims[1] * d,
+        .x_offset = place(program, x),
+        .y_offset = place(program, &attention->out[0]),
+        .keys = (uint32_t)k->desc.dims[2],
+        .kv_rows = (uint32_t)(heedi_vk_present(kv_offsets) ? kv_offsets->desc.dims[0] - 1
+                                                           : k->desc.dims[0]),
+        .k_offset = (uint32_t)k->offset_elems,
+        .v_offset = (uint32_t)v->offset_elems,
+        .key_len = place(program, &attention->in[HEED_ATTENTION_KEY_LEN]),
+        .kv_row = place(program, &attention->in[HEED_ATTENTION_KV_ROW]),
+        .kv_offsets = place(program, kv_offsets),
+        .position = UINT32_MAX,
+        .max_len = attrs->max_len,
+        .scale = 1.0f,
+    };
+    if (attrs->score == HEED_SCORE_SCALED)
+        params.scale = attrs->scale != 0.0f ? attrs->scale : 1.0f / sqrtf((float)d);
+    for (uint32_t i = 0; i < 3; i++) {
+        params.k_strides[i] = (uint32_t)k->desc.strides[i];
+        params.v_strides[i] = (uint32_t)v->desc.strides[i];
+    }
+    return params;
+}
+
+/* One dispatch for `parts` products, from node `first` on, and attention, node `last`. */
+static enum heed_status add(struct heed_plugin_program *program, uint32_t first, uint32_t last,
+                            uint32_t parts, struct heed_attention_step_params *params,
+                            struct heed_error *error) {
+    const struct vk_node *nodes = &program->nodes[first], *attention = &program->nodes[last];
+    const struct vk_tensor *bias = &nodes->in[BIAS], *packed[2 * PARTS];
+    const bool appends = parts == PARTS;
+    uint64_t offsets[2 * PARTS];
+    struct shape shape;
+    int32_t weights = 0;
+    if (!choose(program->plugin, parts, params->n / params->heads, params->rows, &shape))
+        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: no room", attention->name);
+    for (uint32_t i = 0; i < parts; i++) {
+        packed[i] = &nodes[i].in[B];
+        packed[parts + i] = &nodes[i].in[BIAS];
+    }
+    enum heed_status status = heedi_vk_pack(program, packed, 2 * parts, &weights, offsets, error);
+    if (status != HEED_OK)
+        return status;
+    if (heedi_vk_present(bias))
+        params->bias_offset = (uint32_t)(offsets[parts] / heed_dtype_bytes(bias->desc.dtype));
+    const struct vk_request request = {
+        .shader = appends ? VK_SHADER_ATTENTION_STEP : VK_SHADER_ATTENTION_CROSS,
+        .constants = {[HEED_CONSTANT_WIDTH] = shape.width,
+                      [HEED_STEP_TYPES] =
+                          (uint32_t)nodes->in[B].desc.dtype + 16 * (uint32_t)bias->desc.dtype,
+                      [HEED_STEP_ROWS] = shape.rows,
+                      [HEED_STEP_D] = params->n / params->heads,
+                      [HEED_STEP_SCRATCH] = shape.scratch,
+                      [HEED_STEP_QUADS] = shape.quads},
+        .bindings = {{.storage = weights},
+                     {.storage = attention->in[HEED_ATTENTION_K].storage, .writes = appends},
+                     {.storage = attention->in[HEED_ATTENTION_V].storage, .writes = appends},
+                     {.storage = VK_STORAGE_ALL, .writes = true}},
+        .groups = (uint64_t)params->heads * ((params->rows + shape.rows - 1) / shape.rows),
+        .push = params,
+        .push_bytes = sizeof *params,
+    };
+    return heedi_vk_dispatch(program, last, &request, error);
+}
+
+/* Whether the device can run what fits. */
+static bool has_room(const struct heed_plugin_program *program, const struct vk_node *q,
+                     const struct vk_node *attention, uint32_t parts) {
+    const struct heed_plugin *plugin = program->plugin;
+    const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
+    struct shape shape;
+    const bool endless = !plugin->device.software || (k->desc.dims[2] <= SOFTWARE_MOST &&
+                                                      q->in[A].desc.dims[1] <= SOFTWARE_MOST);
+    uint64_t weights = 0;
+    for (uint32_t i = 0; i < parts; i++)
+        weights += program->storages[q->in[B].storage].bytes + 4 * (uint64_t)q->out[0].desc.dims[1];
+    return endless && weights <= plugin->device.limits.range_bytes &&
+           program->instance_bytes <= plugin->device.limits.range_bytes &&
+           choose(plugin, parts, (uint32_t)k->desc.dims[3], 1, &shape);
+}
+
+/* ---- a step over what has been generated ---- */
+
+/* Products q, k and v, cache_append of k and of v, attention. */
+static uint32_t match_step(const struct heed_plugin_program *program, uint32_t first) {
+    if (program->node_count - first < STEP_NODES)
+        return 0;
+    const struct vk_node *node = &program->nodes[first];
+    const struct vk_node *attention = &node[STEP_NODES - 1];
+    const struct vk_node *append_k = &node[PARTS], *append_v = &node[PARTS + 1];
+    if (!is_product(program, node) || !is_alike(program, node, &node[1]) ||
+        !is_alike(program, node, &node[2]) || !is_step(node, attention))
+        return 0;
+    for (uint32_t i = 0; i < PARTS; i++)
+        if (!heedi_vk_is_inner(program, &node[i].out[0], first, first + STEP_NODES - 1))
+            return 0;
+    /* A row must see its own key: other workgroups store those of other rows at the same time. */
+    const bool fits =
+        is_append(append_k, &node[1], &attention->in[HEED_ATTENTION_K]) &&
+        is_append(append_v, &node[2], &attention->in[HEED_ATTENTION_V]) &&
+        same(&append_k->in[POSITION], &append_v->in[POSITION]) &&
+        same(&append_k->in[ROW], &append_v->in[ROW]) &&
+        same(&append_k->in[ROW], &attention->in[HEED_ATTENTION_KV_ROW]) &&
+        !heedi_vk_present(&attention->in[HEED_ATTENTION_KV_OFFSETS]) &&
+        attention->in[HEED_ATTENTION_K].storage != attention->in[HEED_ATTENTION_V].storage;
+    return fits && has_room(program, node, attention, PARTS) ? STEP_NODES : 0;
+}
+
+static enum heed_status build_step(struct heed_plugin_program *program, uint32_t first,
+                                   uint32_t count, struct heed_error *error) {
+    const struct vk_node *nodes = &program->nodes[first], *append = &nodes[PARTS];
+    struct heed_attention_step_params params = params_of(program, nodes, &nodes[count - 1]);
+    const uint32_t strides[] = {(uint32_t)append->in[STATE].desc.strides[0],
+                                params.n / params.heads, params.n};
+    memcpy(params.k_strides, strides, sizeof strides);
+    memcpy(params.v_strides, strides, sizeof strides);
+    params.position = place(program, &append->in[POSITION]);
+    return add(program, first, first + count - 1, PARTS, &params, error);
+}
+
+const struct vk_fusion heedi_vk_fuse_attention_step = {
+    .name = "attention step", .match = match_step, .build = build_step};
+
+/* ---- a step over a source ---- */
+
+/* Whether rows of k or v begin on boundaries of 16 bytes, elements side by side. */
+static bool is_wide(const struct vk_tensor *tensor) {
+    const struct heed_tensor_desc *desc = &tensor->desc;
+    return tensor->offset_elems % 4 == 0 && desc->strides[0] % 4 == 0 &&
+           desc->strides[1] % 4 == 0 && desc->strides[2] % 4 == 0 && desc->strides[3] == 1;
+}
+
+static uint32_t match_cross(const struct heed_plugin_program *program, uint32_t first) {
+    if (program->node_count - first < CROSS_NODES)
+        return 0;
+    const struct vk_node *node = &program->nodes[first], *attention = &node[1];
+    const struct vk_tensor *kv_offsets = &attention->in[HEED_ATTENTION_KV_OFFSETS];
+    if (!is_product(program, node) || !is_step(node, attention) ||
+        !heedi_vk_is_inner(program, &node->out[0], first, first + 1) ||
+        !is_wide(&attention->in[HEED_ATTENTION_K]) || !is_wide(&attention->in[HEED_ATTENTION_V]))
+        return 0;
+    if (heedi_vk_present(kv_offsets) &&
+        (!is_owned(kv_offsets) || !heed_desc_contiguous(&kv_offsets->desc)))
+        return 0;
+    return has_room(program, node, attention, 1) ? CROSS_NODES : 0;
+}
+
+static enum heed_status build_cross(struct heed_plugin_program *program, uint32_t first,
+                                    uint32_t count, struct heed_error *error) {
+    const struct vk_node *nodes = &program->nodes[first];
+    struct heed_attention_step_params params = params_of(program, nodes, &nodes[1]);
+    return add(program, first, first + count - 1, 1, &params, error);
+}
+
+const struct vk_fusion heedi_vk_fuse_attention_cross = {
+    .name = "attention cross", .match = match_cross, .build = build_cross};

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What attention_step.comp and attention_cross.comp share: the products of a few rows with the
+ * weights of one head, and attention of one query for each row. Before it is included,
+ * ATTENTION_APPENDS says whether keys and values are computed and stored, too. */
+layout(constant_id = HEED_STEP_TYPES) const uint TYPES = HEED_TYPE_F32;
+layout(constant_id = HEED_STEP_ROWS) const uint ROWS = 1;
+layout(constant_id = HEED_STEP_D) const uint D = 64;
+layout(constant_id = HEED_STEP_SCRATCH) const uint SCRATCH = 4096;
+layout(constant_id = HEED_STEP_QUADS) const uint QUADS = 1;
+
+const uint WEIGHT_TYPE = TYPES & 15, BIAS_TYPE = TYPES >> 4 & 15; /* 0: no bias */
+#if ATTENTION_APPENDS
+const uint PARTS = 3; /* q, k, v */
+#else
+const uint PARTS = 1;
+#endif
+
+layout(binding = 0) readonly buffer Weights { uint weights[]; };
+layout(binding = 0) readonly buffer WideWeights { uvec4 wide_weights[]; };
+layout(binding = 3) readonly buffer Memory { uint memory[]; };
+layout(binding = 3) readonly buffer WideMemory { vec4 wide_memory[]; };
+layout(binding = 3) buffer YBesideX { float y[]; };
+#if ATTENTION_APPENDS
+layout(binding = 1) buffer K { float k[]; };
+layout(binding = 2) buffer V { float v[]; };
+#endif
+layout(binding = 1) readonly buffer WideK { vec4 wide_k[]; };
+layout(binding = 2) readonly buffer WideV { vec4 wide_v[]; };
+layout(push_constant) uniform Push { heed_attention_step_params it; };
+
+const uint MINUS_INFINITY = 0xff800000u;
+const uint NONE = 0xffffffffu;
+
+shared float own[ROWS * PARTS * D]; /* [row][q, k, v][i] */
+shared float scratch[SCRATCH];      /* of the products, then of attention */
+shared uint longest;                /* most keys that a row of the workgroup sees */
+
+/* ---- products ---- */
+
+/* Each invocation has HEED_STEP_TILE columns, COLUMNS apart, of all rows, and one segment of p at a
+ * time. The sums of segments are added as HEED_MATMUL_SEGMENT has it, by an owner for each, in
+ * rounds of GROUP rows or columns. */
+#define COLUMNS (gl_WorkGroupSize.x / LANES)
+const uint LANES = HEED_MATMUL_LANES, PITCH = LANES + 1, TILE = HEED_STEP_TILE;
+const uint SUMS = TILE * ROWS, GROUP = SUMS < HEED_STEP_GROUP ? SUMS : HEED_STEP_GROUP;
+const uint ROUNDS = SUMS / GROUP;
+
+/* Eight weights from element `at` on, a multiple of eight. */
+void read_weights(uint at, out float values[8]) {
+    const uint chunk = WEIGHT_TYPE == HEED_TYPE_F32 ? at >> 2 : at >> 3;
+    const uvec4 low = wide_weights[chunk];
+    const uvec4 high = WEIGHT_TYPE == HEED_TYPE_F32 ? wide_weights[chunk + 1] : low;
+    [[unroll]] for (uint i = 0; i < 8; i++)
+        values[i] = WEIGHT_TYPE == HEED_TYPE_F32
+                        ? uintBitsToFloat(i < 4 ? low[i & 3] : high[i & 3])
+                        : heed_float(WEIGHT_TYPE, low[i >> 1], i);
+}
+
+/* Number of column `column` of the head, as rows of all weights are counted. */
+uint weight_row(uint head, uint column) {
+    return column / D * it.n + head * D + column % D;
+}
+
+/* Sums over [from, to) of columns first, first + COLUMNS, ... of all rows. */
+void sum_segment(uint first_row, uint head, uint first, uint from, uint to,
+                 precise inout float sums[SUMS]) {
+    for (uint p = from; p < to; p += 8) {
+        float right[TILE * 8];
+        [[unroll]] for (uint j = 0; j < TILE; j++) {
+            float values[8];
+            const uint column = min(first + j * COLUMNS, PARTS * D - 1);
+            read_weights(weight_row(head, column) * it.k + p, values);
+            [[unroll]] for (uint i = 0; i < 8; i++)
+                right[j * 8 + i] = values[i];
+        }
+        [[unroll]] for (uint row = 0; row < ROWS; row++) {
+            const uint at = (it.x_offset + min(first_row + row, it.rows - 1) * it.k + p) >> 2;
+            const vec4 low = wide_memory[at], high = wide_memory[at + 1];
+            [[unroll]] for (uint j = 0; j < TILE; j++)
+                [[unroll]] for (uint i = 0; i < 8; i++)
+                    sums[j * ROWS + row] = fma(i < 4 ? low[i & 3] : high[i & 3], right[j * 8 + i],
+                                               sums[j * ROWS + row]);
+        }
+    }
+}
+
+/* A sum of the head's column, complete: all that it lacks is the bias. */
+void keep(uint first_row, uint head, uint row, uint column, float total) {
+    precise float value = total;
+    if (BIAS_TYPE != 0) {
+        const uint at = it.bias_offset + weight_row(head, column);
+        value = value + heed_float(BIAS_TYPE, weights[heed_word(BIAS_TYPE, at)], at);
+    }
+    own[row * PARTS * D + column] = value;
+#if ATTENTION_APPENDS
+    const uint index = first_row + row;
+    if (column < D || index >= it.rows)
+        return;
+    const uint position = memory[it.position + index];
+    const uint to = it.kv_row == NONE ? index : memory[it.kv_row + index];
+    if (to >= it.kv_rows || position >= it.keys) /* negative ones are great */
+        return;
+    if (column < 2 * D)
+        k[it.k_offset + to * it.k_strides[0] + head * it.k_strides[1] +
+          position * it.k_strides[2] + column - D] = value;
+    else
+        v[it.v_offset + to * it.v_strides[0] + head * it.v_strides[1] +
+          position * it.v_strides[2] + column - 2 * D] = value;
+#endif
+}
+
+void multiply(uint first_row, uint head) {
+    const uint t = gl_LocalInvocationID.x, lane = t % LANES, slot = t / LANES;
+    for (uint first = 0; first < PARTS * D; first += COLUMNS * TILE) {
+        precise float total[ROUNDS];
+        [[unroll]] for (uint round = 0; round < ROUNDS; round++)
+            total[round] = 0.0;
+        for (uint base = 0; base < it.k; base += LANES * HEED_MATMUL_SEGMENT) {
+            const uint from = min(base + lane * HEED_MATMUL_SEGMENT, it.k);
+            precise float sums[SUMS];
+            [[unroll]] for (uint i = 0; i < SUMS; i++)
+                sums[i] = 0.0;
+            sum_segment(first_row, head, first + slot, from,
+                        min(from + HEED_MATMUL_SEGMENT, it.k), sums);
+            [[unroll]] for (uint round = 0; round < ROUNDS; round++) {
+                barrier(); /* sums before these have been read */
+                [[unroll]] for (uint i = 0; i < GROUP; i++)
+                    scratch[(i * COLUMNS + slot) * PITCH + lane] = sums[round * GROUP + i];
+                barrier();
+                if (t < GROUP * COLUMNS)
+                    [[unroll]] for (uint i = 0; i < LANES; i++)
+                        total[round] += scratch[t * PITCH + i];
+            }
+        }
+        [[unroll]] for (uint round = 0; round < ROUNDS; round++) {
+            const uint sum = round * GROUP + t / COLUMNS;
+            const uint column = first + sum / ROWS * COLUMNS + t % COLUMNS;
+            if (t < GROUP * COLUMNS && column < PARTS * D)
+                keep(first_row, head, sum % ROWS, column, total[round]);
+        }
+    }
+    barrier();
+}
+
+/* ---- attention ---- */
+
+/* Each row has a team of invocations. Each of them scores one of a block of keys; then the team
+ * splits into strands that share the keys, each invocation with QUADS times four columns of v. */
+#define TEAM (gl_WorkGroupSize.x / ROWS)
+
+/* Parts of `scratch`, each with room for the workgroup: weights of a block of keys; what reductions
+ * need; and what strands have summed, four for each invocation or a row of D. */
+#define WEIGHT(i) scratch[i]
+#define PARTIAL(i) scratch[gl_WorkGroupSize.x + (i)]
+#define SUM(i) scratch[2 * gl_WorkGroupSize.x + (i)]
+
+int entry(uint table, uint index) {
+    return int(memory[table + index]);
+}
+
+uint clamped(int value, uint low, uint high) {
+    return value < 0 ? low : clamp(uint(value), low, high);
+}
+
+/* How many keys row `index` sees; where the first of them begins in k and v. */
+uint find_keys(uint index, uint head, out uint k_at, out uint v_at) {
+    uint row = it.kv_row == NONE ? index : memory[it.kv_row + index], base = 0, count = it.keys;
+    k_at = v_at = 0;
+    if (row >= it.kv_rows) /* negative ones are great */
+        return 0;
+    if (it.kv_offsets != NONE) {
+        base = clamped(entry(it.kv_offsets, row), 0, it.keys);
+        count = min(clamped(entry(it.kv_offsets, row + 1), base, it.keys) - base, it.max_len);
+        row = 0;
+    }
+    if (it.key_len != NONE)
+        count = clamped(entry(it.key_len, index), 0, count);
+    k_at = it.k_offset + row * it.k_strides[0] + head * it.k_strides[1] + base * it.k_strides[2];
+    v_at = it.v_offset + row * it.v_strides[0] + head * it.v_strides[1] + base * it.v_strides[2];
+    return count;
+}
+
+/* Where row `index` stores its key, if it does, counted in the keys that it may see. */
+uint appended(uint index) {
+#if ATTENTION_APPENDS
+    return memory[it.position + index];
+#else
+    return NONE;
+#endif
+}
+
+vec4 own_quad(uint at) {
+    return vec4(own[at], own[at + 1], own[at + 2], own[at + 3]);
+}
+
+/* q . k, k the key at `at` or, where it is the row's own, just computed. */
+float score(uint q_at, uint at, bool is_own) {
+    float sum = 0.0;
+    for (uint i = 0; i < D; i += 4) {
+        const vec4 left = own_quad(q_at + i);
+        vec4 right;
+        if (is_own)
+            right = own_quad(q_at + D + i);
+        else
+            right = wide_k[(at + i) >> 2];
+        sum += left.x * right.x;
+        sum += left.y * right.y;
+        sum += left.z * right.z;
+        sum += left.w * right.w;
+    }
+    return sum * it.scale;
+}
+
+/* Of a team, by a tree over the first `span` of its invocations, a power of two. */
+float team_max(float value, uint span) {
+    const uint t = gl_LocalInvocationID.x, lane = t % TEAM;
+    barrier();
+    PARTIAL(t) = value;
+    barrier();
+    for (uint half_span = span / 2; half_span > 0; half_span /= 2) {
+        if (lane < half_span && PARTIAL(t + half_span) > PARTIAL(t))
+            PARTIAL(t) = PARTIAL(t + half_span);
+        barrier();
+    }
+    return PARTIAL(t - lane);
+}
+
+float team_sum(float value) {
+    const uint t = gl_LocalInvocationID.x, lane = t % TEAM;
+    barrier();
+    PARTIAL(t) = value;
+    barrier();
+    for (uint half_span = TEAM / 2; half_span > 0; half_span /= 2) {
+        if (lane < half_span)
+            PARTIAL(t) += PARTIAL(t + half_span);
+        barrier();
+    }
+    return PARTIAL(t - lane);
+}
+
+/* y of rows first_row, ... of the head, by online softmax as attention.comp has it. */
+void attend(uint first_row, uint head) {
+    const uint t = gl_LocalInvocationID.x, row = t / TEAM, lane = t % TEAM;
+    const uint index = first_row + row, q_at = row * PARTS * D;
+    uint columns = 1; /* invocations of a strand */
+    while (columns < TEAM && columns * QUADS * 4 < D)
+        columns *= 2;
+    const uint strands = TEAM / columns, strand = lane / columns, column = lane % columns;
+    uint k_at = 0, v_at = 0, end = 0, mine = NONE;
+    if (t == 0)
+        longest = 0;
+    barrier();
+    if (index < it.rows) {
+        end = find_keys(index, head, k_at, v_at);
+        mine = appended(index);
+        atomicMax(longest, end);
+    }
+    barrier();
+    const uint most = longest;
+    vec4 sums[QUADS];
+    [[unroll]] for (uint i = 0; i < QUADS; i++)
+        sums[i] = vec4(0.0);
+    float greatest = uintBitsToFloat(MINUS_INFINITY), part = 0.0;
+    for (uint first = 0; first < most; first += TEAM) {
+        const uint key = first + lane;
+        float own_score = uintBitsToFloat(MINUS_INFINITY);
+        if (key < end)
+            own_score = score(q_at, k_at + key * it.k_strides[2], key == mine);
+        uint span = TEAM;
+        while (span / 2 >= most - first)
+            span /= 2;
+        const float block = team_max(own_score, span);
+        const float before = greatest;
+        greatest = block > greatest ? block : greatest;
+        /* nothing but weights of 0 yet, or NaN where a score is */
+        const float shift = floatBitsToUint(greatest) == MINUS_INFINITY ? 0.0 : greatest;
+        const float correction = heed_exp(before - shift);
+        const float weight = key < end ? heed_exp(own_score - shift) : 0.0;
+        part = part * correction + weight;
+        WEIGHT(t) = weight;
+        barrier();
+        [[unroll]] for (uint i = 0; i < QUADS; i++)
+            sums[i] *= correction;
+        const uint count = end > first ? min(end - first, TEAM) : 0;
+        for (uint j = strand; j < count; j += strands) {
+            const float share = WEIGHT(t - lane + j);
+            const uint at = v_at + (first + j) * it.v_strides[2];
+            [[unroll]] for (uint i = 0; i < QUADS; i++) {
+                const uint c = min((column + i * columns) * 4, D - 4);
+                if (first + j == mine)
+                    sums[i] += share * own_quad(q_at + 2 * D + c);
+                else
+                    sums[i] += share * wide_v[(at + c) >> 2];
+            }
+        }
+    }
+    const float total = team_sum(part);
+    [[unroll]] for (uint i = 0; i < QUADS; i++) {
+        const uint c = (column + i * columns) * 4;
+        if (c < D)
+            [[unroll]] for (uint j = 0; j < 4; j++)
+                SUM((row * strands + strand) * D + c + j) = sums[i][j];
+    }
+    barrier();
+    for (uint c = lane; c < D && index < it.rows; c += TEAM) {
+        float sum = SUM(row * strands * D + c);
+        for (uint j = 1; j < strands; j++)
+            sum += SUM((row * strands + j) * D + c);
+        y[it.y_offset + index * it.n + head * D + c] = total == 0.0 ? 0.0 : sum / total;
+    }
+}
+
+void main() {
+    const uint blocks = (it.rows + ROWS - 1) / ROWS;
+    const uint head = WORKGROUP / blocks, first_row = WORKGROUP % blocks * ROWS;
+    if (head >= it.heads) /* of the whole workgroup */
+        return;
+    multiply(first_row, head);
+    attend(first_row, head);
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A decoder's attention, step after step, on Vulkan: products, caches and attention in one dispatch
+ * give what a model in double precision gives, and the same bits in the caches as in parts. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "heed/heed.h"
+
+/* Sums of up to some hundred products of numbers of about 1, and of their exponentials: a hundred
+ * roundings of 2^-24, and not the thousandth part of what a wrong key would change. */
+static const double tolerance = 6e-6;
+
+/* What is attended: rows of width k, over slots of a cache, or over sentences of a source. */
+struct shape {
+    int rows, heads, d, k;
+    int slots, keys;      /* keys: of a slot, or of all sentences */
+    enum heed_dtype type; /* of weights */
+    bool bias, tables, cross;
+    bool apart; /* q is an output, too: nothing is fused */
+};
+
+enum { PARTS = 3, STEPS = 4, MOST_ROWS = 80 };
+
+/* Operands in the width that the graph has, and the caches as they must be. */
+struct model {
+    struct shape shape;
+    int n, parts;
+    float *weights[PARTS], *biases[PARTS], *x;
+    double *caches[2], *products;
+    int32_t position[MOST_ROWS], key_len[MOST_ROWS], row[MOST_ROWS], offsets[MOST_ROWS + 1];
+};
+
+static struct heed_context *context;
+static struct heed_executor *executor;
+static uint32_t bits;
+
+static void ok(enum heed_status status) {
+    if (status != HEED_OK)
+        fail_msg("%s: %s", heed_status_name(status), heed_last_error(context));
+}
+
+static int draw(int below) {
+    bits = bits * 1664525u + 1013904223u;
+    return (int)((bits >> 8) % (uint32_t)below);
+}
+
+static float draw_float(float most) {
+    return ((float)draw(1 << 24) * 0x1p-23f - 1.0f) * most;
+}
+
+static void *room(size_t count, size_t bytes) {
+    void *memory = calloc(count > 0 ? count : 1, bytes);
+    assert_non_null(memory);
+    return memory;
+}
+
+/* `count` numbers as they are when stored in `type`. */
+static float *draw_floats(size_t count, float most, enum heed_dtype type) {
+    float *values = room(count, sizeof *values);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = draw_float(most);
+        if (type == HEED_F16)
+            values[i] = heed_f16_to_f32(heed_f32_to_f16(values[i]));
+        if (type == HEED_BF16)
+            values[i] = heed_bf16_to_f32(heed_f32_to_bf16(values[i]));
+    }
+    return values;
+}
+
+/* ---- the model ---- */
+
+static size_t cache_elems(const struct model *model) {
+    return (size_t)(model->shape.cross ? 1 : model->shape.slots) * (size_t)model->shape.keys *
+           (size_t)model->n;
+}
+
+static void create(struct model *model, const struct shape *shape) {
+    *model = (struct model){
+        .shape = *shape, .n = shape->heads * shape->d, .parts = shape->cross ? 1 : PARTS};
+    const size_t n = (size_t)model->n, k = (size_t)shape->k;
+    for (int i = 0; i < model->parts; i++) {
+        model->weights[i] = draw_floats(n * k, sqrtf(3.0f / (float)k), shape->type);
+        model->biases[i] = draw_floats(n, 0.5f, HEED_F32);
+    }
+    model->x = room((size_t)shape->rows * k, sizeof *model->x);
+    model->products = room((size_t)shape->rows * PARTS * n, sizeof *model->products);
+    for (int i = 0; i < 2; i++)
+        model->caches[i] = room(cache_elems(model), sizeof *model->caches[i]);
+}
+
+static void destroy(struct model *model) {
+    for (int i = 0; i < PARTS; i++) {
+        free(model->weights[i]);
+        free(model->biases[i]);
+    }
+    free(model->x);
+    free(model->products);
+    for (int i = 0; i < 2; i++)
+        free(model->caches[i]);
+}
+
+/* Slots in another order at each step; where each row is in its own, and rows that are idle, point
+ * outside, see what is not there, or do not see what they store. */
+static void draw_step(struct model *model, int step) {
+    const struct shape *shape = &model->shape;
+    for (int i = 0; i < shape->rows; i++) {
+        const int slot = shape->tables ? (i + step * 3) % shape->slots : i;
+        model->row[i] = slot;
+        model->position[i] = (slot % 5) * shape->keys / 6 + step;
+        model->key_len[i] = model->position[i] + 1;
+        const int odd = draw(10);
+        if (odd == 0) { /* idle */
+            model->row[i] = -1;
+            model->position[i] = shape->keys;
+            model->key_len[i] = 0;
+        } else if (odd == 1)
+            model->key_len[i] = shape->keys + 100;
+        else if (odd == 2)
+            model->position[i] = draw(2) == 0 ? -1 : shape->keys;
+        else if (odd == 3)
+            model->key_len[i] -= draw(3);
+        else if (odd == 4)
+            model->row[i] = shape->slots + draw(3);
+        else if (odd == 5)
+            model->key_len[i] = -7;
+        if (shape->cross && odd > 4)
+            model->row[i] = draw(shape->slots);
+        if (!shape->tables)
+            model->row[i] = i;
+    }
+    int at = draw(2);
+    for (int i = 0; i <= shape->slots; i++) {
+        model->offsets[i] = at;
+        at += draw(4) == 0 ? 0 : draw(2 * shape->keys / shape->slots + 1);
+    }
+    for (int i = 0; i < shape->rows * shape->k; i++)
+        model->x[i] = draw_float(1.7f);
+}
+
+static void multiply(struct model *model) {
+    const struct shape *shape = &model->shape;
+    for (int i = 0; i < shape->rows; i++)
+        for (int j = 0; j < model->parts * model->n; j++) {
+            const int part = j / model->n, column = j % model->n;
+            double sum = shape->bias ? (double)model->biases[part][column] : 0;
+            for (int p = 0; p < shape->k; p++)
+                sum += (double)model->x[i * shape->k + p] *
+                       (double)model->weights[part][column * shape->k + p];
+            model->products[(i * PARTS + part) * model->n + column] = sum;
+        }
+}
+
+static void append(struct model *model) {
+    const struct shape *shape = &model->shape;
+    for (int i = 0; i < shape->rows; i++)
+        for (int part = 0; part < 2; part++)
+            if (model->row[i] >= 0 && model->row[i] < shape->slots && model->position[i] >= 0 &&
+                model->position[i] < shape->keys)
+                memcpy(model->caches[part] +
+                           (model->row[i] * shape->keys + model->position[i]) * model->n,
+                       model->products + (i * PARTS + 1 + part) * model->n,
+                       (size_t)model->n * sizeof *model->products);
+}
+
+static int clamp(int value, int low, int high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+/* y of one row and head. */
+static void attend(const struct model *model, int i, int head, double *y) {
+    const struct shape *shape = &model->shape;
+    const int row = model->row[i], n = model->n, d = shape->d;
+    int first = row * shape->keys, count = clamp(model->key_len[i], 0, shape->keys);
+    memset(y, 0, (size_t)d * sizeof *y);
+    if (row < 0 || row >= shape->slots)
+        return;
+    if (shape->cross) {
+        first = clamp(model->offsets[row], 0, shape->keys);
+        count = clamp(model->offsets[row + 1], first, shape->keys) - first;
+    }
+    const double *q = model->products + i * PARTS * n + head * d;
+    double total = 0;
+    for (int key = first; key < first + count; key++) {
+        double score = 0;
+        for (int c = 0; c < d; c++)
+            score += q[c] * model->caches[0][key * n + head * d + c];
+        const double weight = exp(score / sqrt(d)); /* scores are small */
+        for (int c = 0; c < d; c++)
+            y[c] += weight * model->caches[1][key * n + head * d + c];
+        total += weight;
+    }
+    for (int c = 0; c < d && total > 0; c++)
+        y[c] /= total;
+}
+
+/* ---- the graph ---- */
+
+static heed_tensor constant(struct heed_graph *graph, const char *name, uint32_t rank,
+                            const int64_t *dims, enum heed_dtype type, const float *values) {
+    struct heed_tensor_desc desc = heed_desc(type, rank, dims);
+    const size_t count = (size_t)heed_desc_elems(&desc);
+    uint16_t *halves = room(count, sizeof *halves);
+    struct heed_weight *weight = NULL;
+    heed_tensor tensor = HEED_NO_TENSOR;
+    for (size_t i = 0; i < count; i++)
+        halves[i] = type == HEED_F16 ? heed_f32_to_f16(values[i]) : heed_f32_to_bf16(values[i]);
+    const void *data = type == HEED_F32 ? (const void *)values : halves;
+    ok(heed_weight_create(context, name, &desc, data, free, halves, &weight));
+    heed_graph_constant(graph, weight, &tensor);
+    heed_weight_release(weight);
+    return tensor;
+}
+
+static heed_tensor table(struct heed_graph *graph, const char *name, int count, int bound) {
+    const int64_t dims[] = {count};
+    heed_tensor tensor = HEED_NO_TENSOR;
+    heed_graph_input(graph, name, HEED_I32, 1, dims, bound, &tensor);
+    return tensor;
+}
+
+static const char *const names[] = {"q", "k", "v"};
+
+/* The keys or values that attention sees, after what is given has been stored. */
+static heed_tensor keys(struct heed_graph *graph, const struct model *model, int part,
+                        heed_tensor x, heed_tensor position, heed_tensor row) {
+    const struct shape *shape = &model->shape;
+    const int64_t slots = shape->cross ? 1 : shape->slots;
+    const int64_t dims[] = {slots, shape->keys, model->n}, x_dims[] = {shape->rows, 1, model->n};
+    const int64_t split[] = {slots, shape->keys, shape->heads, shape->d};
+    const uint32_t order[] = {0, 2, 1, 3};
+    heed_tensor state = HEED_NO_TENSOR;
+    heed_graph_state(graph, names[part], HEED_F32, 3, dims, &state);
+    if (!shape->cross) {
+        heed_graph_reshape(graph, NULL, x, 3, x_dims, &x);
+        heed_graph_cache_append(graph, names[part], state, x, position, row, &state);
+    }
+    heed_graph_reshape(graph, NULL, state, 4, split, &state);
+    heed_graph_transpose(graph, NULL, state, order, &state);
+    return state;
+}
+
+static struct heed_graph *make_graph(const struct model *model) {
+    const struct shape *shape = &model->shape;
+    const int64_t x_dims[] = {shape->rows, shape->k}, w_dims[] = {model->n, shape->k};
+    const int64_t split[] = {shape->rows, shape->heads, 1, shape->d};
+    const struct heed_attention_attrs attrs = {
+        .struct_size = sizeof attrs, .score = HEED_SCORE_SCALED, .max_len = (uint32_t)shape->keys};
+    heed_tensor products[PARTS] = {HEED_NO_TENSOR, HEED_NO_TENSOR, HEED_NO_TENSOR};
+    heed_tensor inputs[HEED_ATTENTION_INPUTS], x, y, row = HEED_NO_TENSOR, position;
+    struct heed_graph *graph = NULL;
+    for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
+        inputs[i] = HEED_NO_TENSOR;
+    ok(heed_graph_create(context, "step", &graph));
+    heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
+    position = shape->cross ? HEED_NO_TENSOR : table(graph, "position", shape->rows, shape->keys);
+    if (shape->tables)
+        row = table(graph, "row", shape->rows, shape->slots);
+    for (int i = 0; i < model->parts; i++) {
+        const heed_tensor w = constant(graph, "w", 2, w_dims, shape->type, model->weights[i]);
+        const heed_tensor b = shape->bias
+                                  ? constant(graph, "b", 1, w_dims, HEED_F32, model->biases[i])
+                                  : HEED_NO_TENSOR;
+        heed_graph_linear(graph, names[i], x, w, b, HEED_ACTIVATION_NONE, &products[i]);
+    }
+    inputs[HEED_ATTENTION_K] = keys(graph, model, 1, products[1], position, row);
+    inputs[HEED_ATTENTION_V] = keys(graph, model, 2, products[2], position, row);
+    inputs[HEED_ATTENTION_KV_ROW] = row;
+    if (shape->cross)
+        inputs[HEED_ATTENTION_KV_OFFSETS] = table(graph, "offsets", shape->slots + 1, shape->keys);
+    else
+        inputs[HEED_ATTENTION_KEY_LEN] = table(graph, "key_len", shape->rows, shape->keys + 1);
+    heed_graph_reshape(graph, NULL, products[0], 4, split, &inputs[HEED_ATTENTION_Q]);
+    heed_graph_attention(graph, "attention", inputs, &attrs, &y, NULL);
+    heed_graph_output(graph, "y", y);
+    if (shape->apart)
+        heed_graph_output(graph, "q", products[0]);
+    ok(heed_graph_freeze(graph));
+    return graph;
+}
+
+/* ---- a case ---- */
+
+struct run {
+    struct heed_program *program;
+    struct heed_instance *instance;
+    struct heed_state *states[2];
+    struct heed_profile *profile;
+};
+
+/* Caches begin with numbers that no row has stored. */
+static void begin(struct run *run, struct model *model) {
+    struct heed_graph *graph = make_graph(model);
+    ok(heed_program_compile(context, executor, graph, &run->program));
+    heed_graph_release(graph);
+    ok(heed_instance_create(context, run->program, &run->instance));
+    ok(heed_profile_create(context, &run->profile));
+    heed_instance_set_profile(run->instance, run->profile);
+    for (int i = 0; i < 2; i++) {
+        const size_t count = cache_elems(model);
+        float *values = draw_floats(count, 1, HEED_F32);
+        for (size_t j = 0; j < count; j++)
+            model->caches[i][j] = (double)values[j];
+        ok(heed_state_create(context, run->program, names[1 + i], &run->states[i]));
+        ok(heed_instance_bind_state(context, run->instance, names[1 + i], run->states[i]));
+        ok(heed_state_write(context, run->states[i], 0, values, count * sizeof *values));
+        free(values);
+    }
+}
+
+static void end(struct run *run) {
+    heed_instance_destroy(run->instance);
+    heed_program_release(run->program);
+    for (int i = 0; i < 2; i++)
+        heed_state_destroy(run->states[i]);
+    heed_profile_destroy(run->profile);
+}
+
+static void set(struct heed_instance *instance, const char *name, const void *values) {
+    size_t bytes = 0;
+    void *input = heed_instance_input(instance, name, &bytes);
+    if (input != NULL)
+        memcpy(input, values, bytes);
+}
+
+static void step(struct run *run, struct model *model) {
+    set(run->instance, "x", model->x);
+    set(run->instance, "position", model->position);
+    set(run->instance, "row", model->row);
+    set(run->instance, "key_len", model->key_len);
+    set(run->instance, "offsets", model->offsets);
+    ok(heed_instance_run(context, run->instance));
+    multiply(model);
+    if (!model->shape.cross)
+        append(model);
+}
+
+static void compare_y(const struct run *run, const struct model *model) {
+    const struct shape *shape = &model->shape;
+    const float *found = heed_instance_output(run->instance, "y", NULL);
+    double *wanted = room((size_t)shape->d, sizeof *wanted);
+    for (int i = 0; i < shape->rows; i++)
+        for (int head = 0; head < shape->heads; head++) {
+            attend(model, i, head, wanted);
+            for (int c = 0; c < shape->d; c++) {
+                const double y = (double)found[i * model->n + head * shape->d + c];
+                if (!(fabs(y - wanted[c]) <= tolerance))
+                    fail_msg("row %d of %d, head %d, column %d of %d: %.9g, expected %.9g", i,
+                             shape->rows, head, c, shape->d, y, wanted[c]);
+            }
+        }
+    free(wanted);
+}
+
+/* What was stored is near the model's, all else as it was. */
+static void compare_caches(const struct run *run, const struct model *model) {
+    const size_t count = cache_elems(model);
+    float *found = room(count, sizeof *found);
+    for (int i = 0; i < 2; i++) {
+        ok(heed_state_read(context, run->states[i], 0, found, count * sizeof *found));
+        for (size_t j = 0; j < count; j++)
+            if (!(fabs((double)found[j] - model->caches[i][j]) <= tolerance))
+                fail_msg("element %d of the cache of %s: %.9g, expected %.9g", (int)j, names[1 + i],
+                         (double)found[j], model->caches[i][j]);
+    }
+    free(found);
+}
+
+static void count_run(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
+    (void)backend, (void)op, (void)ns;
+    *(uint64_t *)user += runs;
+}
+
+static void check(const struct shape *shape) {
+    struct model model;
+    struct run run;
+    uint64_t runs = 0;
+    create(&model, shape);
+    begin(&run, &model);
+    for (int i = 0; i < STEPS; i++) {
+        draw_step(&model, i);
+        step(&run, &model);
+        compare_y(&run, &model);
+    }
+    compare_caches(&run, &model);
+    heed_profile_totals(run.profile, count_run, &runs);
+    const bool fused = !shape->apart && shape->k % 8 == 0 && shape->d % 4 == 0;
+    assert_int_equal(runs, STEPS * (fused ? 1 : shape->cross ? 2 : 6));
+    end(&run);
+    destroy(&model);
+}
+
+/* ---- tests ---- */
+
+static void over_what_was_generated(void **state) {
+    static const struct shape shapes[] = {
+        {1, 2, 8, 16, 1, 12, HEED_F32, true, true, false, false},
+        {1, 8, 64, 512, 3, 40, HEED_F32, true, true, false, false},
+        {2, 3, 32, 72, 2, 9, HEED_F32, false, false, false, false},
+        {3, 1, 80, 40, 7, 300, HEED_F32, true, true, false, false},
+        {4, 2, 64, 128, 4, 100, HEED_F32, true, false, false, false},
+        {7, 2, 32, 96, 9, 11, HEED_F16, true, true, false, false},
+        {8, 2, 8, 24, 8, 90, HEED_BF16, true, true, false, false},
+        {17, 1, 128, 48, 19, 30, HEED_F32, true, true, false, false},
+        {70, 2, 64, 64, 71, 24, HEED_F32, true, true, false, false},
+        {5, 2, 12, 36, 5, 10, HEED_F32, true, true, false, false}, /* k is no multiple of 8 */
+    };
+    (void)state;
+    if (executor == NULL)
+        skip();
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check(&shapes[i]);
+}
+
+static void over_a_source(void **state) {
+    static const struct shape shapes[] = {
+        {1, 8, 64, 512, 1, 30, HEED_F32, true, true, true, false},
+        {1, 1, 8, 8, 1, 700, HEED_F32, true, true, true, false},
+        {2, 2, 80, 88, 3, 50, HEED_F32, false, true, true, false},
+        {4, 4, 32, 64, 4, 60, HEED_F16, true, true, true, false},
+        {6, 1, 128, 32, 5, 500, HEED_F32, true, true, true, false},
+        {33, 2, 32, 64, 9, 200, HEED_BF16, true, true, true, false},
+        {70, 2, 64, 64, 13, 90, HEED_F32, true, true, true, false},
+        {3, 4, 6, 24, 3, 20, HEED_F32, true, true, true, false}, /* d is no multiple of 4 */
+    };
+    (void)state;
+    if (executor == NULL)
+        skip();
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check(&shapes[i]);
+}
+
+/* Keys and values have the bits that products and cache_append, each by itself, give. */
+static void same_bits_apart(void **state) {
+    struct shape shape = {6, 2, 64, 160, 6, 8, HEED_F32, true, true, false, false};
+    float *found[2][2];
+    (void)state;
+    if (executor == NULL)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        struct model model;
+        struct run run;
+        bits = 4321;
+        shape.apart = i == 1;
+        create(&model, &shape);
+        begin(&run, &model);
+        draw_step(&model, 1);
+        step(&run, &model);
+        for (int j = 0; j < 2; j++) {
+            found[i][j] = room(cache_elems(&model), sizeof(float));
+            ok(heed_state_read(context, run.states[j], 0, found[i][j],
+                               cache_elems(&model) * sizeof(float)));
+            if (i == 1)
+                assert_memory_equal(found[0][j], found[1][j], cache_elems(&model) * sizeof(float));
+        }
+        end(&run);
+        destroy(&model);
+    }
+    for (int i = 0; i < 4; i++)
+        free(found[i / 2][i % 2]);
+}
+
+/* The same step, again and again, in programs compiled anew. */
+static void same_bits_every_time(void **state) {
+    const struct shape shape = {9, 2, 32, 64, 9, 70, HEED_F32, true, true, false, false};
+    float first[9 * 64];
+    (void)state;
+    if (executor == NULL)
+        skip();
+    for (int program = 0; program < 2; program++) {
+        struct model model;
+        struct run run;
+        bits = 99;
+        create(&model, &shape);
+        begin(&run, &model);
+        draw_step(&model, 3);
+        for (int i = 0; i < 50; i++) {
+            step(&run, &model);
+            const float *y = heed_instance_output(run.instance, "y", NULL);
+            if (program == 0 && i == 0)
+                memcpy(first, y, sizeof first);
+            assert_memory_equal(first, y, sizeof first);
+        }
+        end(&run);
+        destroy(&model);
+    }
+}
+
+static int setup(void **state) {
+    const struct heed_executor_options options = {
+        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
+    (void)state;
+    bits = 2024;
+    ok(heed_context_create(NULL, &context));
+    if (heed_executor_create(context, &options, &executor) != HEED_OK) {
+        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
+        executor = NULL;
+    }
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    heed_executor_release(executor);
+    heed_context_destroy(context);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(over_what_was_generated),
+        cmocka_unit_test(over_a_source),
+        cmocka_unit_test(same_bits_apart),
+        cmocka_unit_test(same_bits_every_time),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
