@@ -7,23 +7,6 @@
 
 #include "vulkan.h"
 
-/* Reads entry `index` of the sub-graph's tensors. NULL or what is wrong with it. */
-static const char *read_tensor(const struct heed_subgraph *subgraph, int32_t index,
-                               struct heed_subgraph_tensor *tensor) {
-    if (index < 0 || (uint32_t)index >= subgraph->tensor_count)
-        return "a tensor index is out of range";
-    const struct heed_subgraph_tensor *given = heed_subgraph_tensor_at(subgraph, index);
-    if (!heedi_vk_read(tensor, sizeof *tensor, given, given->struct_size))
-        return "a tensor holds a field that this version does not know";
-    if (heed_dtype_bytes(tensor->desc.dtype) == 0)
-        return "a tensor has an element type that this version does not know";
-    if (tensor->desc.rank > HEED_MAX_RANK)
-        return "a tensor has more dimensions than this version knows";
-    if (tensor->storage < 0 || (uint32_t)tensor->storage >= subgraph->tensor_count)
-        return "the storage of a tensor is out of range";
-    return NULL;
-}
-
 static uint64_t bytes_of(const struct heed_tensor_desc *desc) {
     return (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
 }
@@ -35,9 +18,9 @@ static const char *accept_tensors(const struct heed_plugin *plugin,
         struct heed_subgraph_tensor tensor, owner;
         if (indices[i] < 0)
             continue;
-        const char *reason = read_tensor(subgraph, indices[i], &tensor);
+        const char *reason = heedi_common_tensor(subgraph, indices[i], &tensor);
         if (reason == NULL)
-            reason = read_tensor(subgraph, tensor.storage, &owner);
+            reason = heedi_common_tensor(subgraph, tensor.storage, &owner);
         if (reason != NULL)
             return reason;
         /* shaders count elements in 32 bits */
@@ -62,35 +45,27 @@ static const char *accept_tensors(const struct heed_plugin *plugin,
 static const char *accept(const struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                           uint32_t index, struct vk_node *node) {
     memset(node, 0, sizeof *node);
-    const struct heed_subgraph_node *entry = heed_subgraph_node_at(subgraph, index);
     struct heed_subgraph_node given;
-    if (!heedi_vk_read(&given, sizeof given, entry, entry->struct_size))
-        return "the node holds a field that this version does not know";
-    if (given.op >= HEED_OP_COUNT_PLUS_ONE)
-        return "unknown operator";
+    const char *reason = heedi_common_node(subgraph, index, &given);
+    if (reason != NULL)
+        return reason;
     const struct vk_operator *operator_ = heedi_vk_operators[given.op];
     if (operator_ == NULL)
         return "the operator is left to other backends";
-    if (given.op_version != 1)
-        return "unknown version of the operator";
-    if (given.input_count > HEED_MAX_INPUTS || given.output_count > HEED_MAX_OUTPUTS)
-        return "more inputs or outputs than this version knows";
-    if (given.attrs == NULL ? operator_->attrs_size > 0 : given.attrs_size < sizeof(uint32_t))
-        return "the attributes are missing";
-    if (given.attrs != NULL &&
-        !heedi_vk_read(&node->attrs, operator_->attrs_size, given.attrs, given.attrs_size))
-        return "the attributes hold a field that this version does not know";
+    reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, &given);
+    if (reason != NULL)
+        return reason;
     node->plugin = plugin;
     node->op = (enum heed_op)given.op;
-    node->name = given.name != NULL ? given.name : "";
+    node->name = given.name;
     node->input_count = given.input_count;
     node->output_count = given.output_count;
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
         node->in[i].storage = -1;
     for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
         node->out[i].storage = -1;
-    const char *reason = accept_tensors(plugin, subgraph, given.inputs, given.input_count,
-                                        operator_->cuts, node->in);
+    reason = accept_tensors(plugin, subgraph, given.inputs, given.input_count, operator_->cuts,
+                            node->in);
     if (reason == NULL)
         reason = accept_tensors(plugin, subgraph, given.outputs, given.output_count, 0, node->out);
     if (reason != NULL)
@@ -104,44 +79,19 @@ static const char *accept(const struct heed_plugin *plugin, const struct heed_su
     return operator_->accept(node);
 }
 
-/* Copies the fixed part of a sub-graph, refusing what this version cannot know. */
-static enum heed_status read_subgraph(struct heed_subgraph *known,
-                                      const struct heed_subgraph *subgraph,
-                                      struct heed_error *error) {
-    if (!heedi_vk_read(known, sizeof *known, subgraph, subgraph->struct_size))
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "the sub-graph holds a field that this version does not know");
-    if ((known->node_count > 0 && (known->nodes == NULL || known->node_stride < 4)) ||
-        (known->tensor_count > 0 && (known->tensors == NULL || known->tensor_stride < 4)) ||
-        known->tensor_count > INT32_MAX)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "the sub-graph's arrays are missing or malformed");
-    return HEED_OK;
+static const char *accept_alone(const struct heed_plugin *plugin,
+                                const struct heed_subgraph *subgraph, uint32_t index,
+                                uint32_t *contiguous) {
+    struct vk_node node;
+    const char *reason = accept(plugin, subgraph, index, &node);
+    *contiguous = node.contiguous;
+    return reason;
 }
 
 enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct heed_claim *claims, size_t stride,
                                 struct heed_error *error) {
-    struct heed_subgraph known;
-    const enum heed_status status = read_subgraph(&known, subgraph, error);
-    if (status != HEED_OK)
-        return status;
-    for (uint32_t i = 0; i < known.node_count; i++) {
-        struct vk_node node;
-        struct heed_claim claim;
-        struct heed_claim *target = (void *)((char *)claims + (size_t)i * stride);
-        const char *reason = accept(plugin, &known, i, &node);
-        memset(&claim, 0, sizeof claim);
-        claim.struct_size = target->struct_size;
-        claim.verdict = reason != NULL         ? HEED_VERDICT_NO
-                        : node.contiguous != 0 ? HEED_VERDICT_CONTIGUOUS
-                                               : HEED_VERDICT_YES;
-        claim.contiguous_inputs = reason == NULL ? node.contiguous : 0;
-        if (reason != NULL)
-            snprintf(claim.reason, sizeof claim.reason, "%s", reason);
-        memcpy(target, &claim, claim.struct_size < sizeof claim ? claim.struct_size : sizeof claim);
-    }
-    return HEED_OK;
+    return heedi_common_query(plugin, subgraph, claims, stride, accept_alone, error);
 }
 
 static enum heed_status accept_nodes(const struct heed_plugin *plugin,
@@ -175,7 +125,7 @@ static enum heed_status place(struct heed_plugin_program *program,
                               struct heed_error *error) {
     struct heed_subgraph_tensor tensor;
     struct vk_storage *storage = &program->storages[index];
-    const char *reason = read_tensor(subgraph, (int32_t)index, &tensor);
+    const char *reason = heedi_common_tensor(subgraph, (int32_t)index, &tensor);
     *storage =
         (struct vk_storage){.offset_bytes = -1, .binding = -1, .first_node = -1, .last_node = -1};
     if (reason != NULL)
@@ -332,7 +282,7 @@ enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_
     const struct heed_host *host = plugin->host;
     struct heed_subgraph known;
     *program = NULL;
-    enum heed_status status = read_subgraph(&known, subgraph, error);
+    enum heed_status status = heedi_common_subgraph(&known, subgraph, error);
     if (status != HEED_OK)
         return status;
     struct heed_plugin_program *made = heedi_vk_calloc(host, 1, sizeof *made);

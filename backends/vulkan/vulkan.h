@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <volk.h>
 
+#include "backends/common/common.h"
 #include "backends/vulkan/device.h"
-#include "heed/backend.h"
 #include "shaders/params.h"
 
 /* ---- memory ---- */
@@ -117,21 +117,6 @@ struct heed_plugin {
 
 /* ---- programs ---- */
 
-union vk_attrs {
-    uint32_t struct_size;
-    struct heed_matmul_attrs matmul;
-    struct heed_attention_attrs attention;
-    struct heed_layer_norm_attrs layer_norm;
-    struct heed_scale_attrs scale;
-    struct heed_gelu_attrs gelu;
-    struct heed_embedding_attrs embedding;
-    struct heed_positions_attrs positions;
-    struct heed_concat_attrs concat;
-    struct heed_cast_attrs cast;
-    struct heed_top_k_attrs top_k;
-    struct heed_advance_attrs advance;
-};
-
 /* A tensor of a node. */
 struct vk_tensor {
     struct heed_tensor_desc desc;
@@ -150,7 +135,7 @@ struct vk_node {
     const struct heed_plugin *plugin;
     enum heed_op op;
     const char *name;
-    union vk_attrs attrs; /* zero beyond what the host gave */
+    union common_attrs attrs; /* zero beyond what the host gave */
     uint32_t input_count, output_count;
     struct vk_tensor in[HEED_MAX_INPUTS];
     struct vk_tensor out[HEED_MAX_OUTPUTS];
