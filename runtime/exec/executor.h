@@ -93,6 +93,13 @@ bool heedi_program_usable(const struct heed_program *program);
 /* True if one GPU runs all of it. */
 bool heedi_program_on_gpu(const struct heed_program *program);
 
+/* ---- instance.c ---- */
+/* Has the parts of an instance use other memory for an input or an output than the instance's own:
+ * as many bytes, aligned to 64, from now on until it is destroyed. heed_instance_input() and
+ * heed_instance_output() go on telling of the instance's own. */
+enum heed_status heedi_instance_place(struct heed_context *context, struct heed_instance *instance,
+                                      const char *name, void *memory);
+
 /* ---- executor.c ---- */
 /* How many devices of the executor were set aside by now: see heedi_device_failed. */
 uint32_t heedi_executor_aside(struct heed_executor *executor);

@@ -121,6 +121,33 @@ const void *heed_instance_output(struct heed_instance *instance, const char *nam
     return memory_of(instance, name, true, bytes);
 }
 
+enum heed_status heedi_instance_place(struct heed_context *context, struct heed_instance *instance,
+                                      const char *name, void *memory) {
+    const struct heed_program *program = instance->program;
+    const struct heedi_port *port = NULL;
+    for (uint32_t i = 0; i < program->port_count; i++)
+        if (strcmp(program->ports[i].name, name) == 0)
+            port = &program->ports[i];
+    if (port == NULL)
+        return heedi_fail(context, HEED_ERROR_NOT_FOUND, "graph '%s' has no input or output '%s'",
+                          program->partition.graph->name, name);
+    for (uint32_t p = 0; port->bytes > 0 && p < program->part_count; p++) {
+        const struct heedi_compiled *part = &program->parts[p];
+        for (uint32_t b = 0; b < part->binding_count; b++) {
+            if (part->bindings[b].role == HEED_ROLE_STATE ||
+                heedi_program_boundary(program, part->bindings[b].tensor)->offset != port->offset)
+                continue;
+            struct heed_error error = heedi_plugin_error();
+            const enum heed_status status = heedi_plugin_status(
+                part->device->backend.table.bind(instance->parts[p], b, memory, &error), &error);
+            if (status != HEED_OK)
+                return heedi_instance_failed(context, status, program, p, "binding memory to",
+                                             &error);
+        }
+    }
+    return HEED_OK;
+}
+
 static bool same_desc(const struct heed_tensor_desc *a, const struct heed_tensor_desc *b) {
     return a->dtype == b->dtype && a->rank == b->rank &&
            memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;

@@ -30,25 +30,25 @@ static void *allocate(int64_t count, size_t bytes) {
 
 /* Rows of every kind: normal, over many orders of magnitude, tiny, zero, with a NaN, with an
  * infinity, and ones that tie. */
-static void fill_row(struct agree_random *random, float *x, int64_t k) {
-    const int64_t kind = agree_range(random, 0, 9);
-    const enum agree_values values = kind < 5   ? AGREE_NORMAL
-                                     : kind < 7 ? AGREE_HEAVY
-                                     : kind < 8 ? AGREE_TINY
-                                                : AGREE_TIES;
+static void fill_row(struct heedi_random *random, float *x, int64_t k) {
+    const int64_t kind = heedi_random_range(random, 0, 9);
+    const enum heedi_values values = kind < 5   ? HEEDI_VALUES_NORMAL
+                                     : kind < 7 ? HEEDI_VALUES_HEAVY
+                                     : kind < 8 ? HEEDI_VALUES_TINY
+                                                : HEEDI_VALUES_TIES;
     for (int64_t i = 0; i < k; i++)
-        x[i] = agree_value(random, values);
+        x[i] = heedi_random_value(random, values);
     if (k == 0 || kind < 8)
         return;
     if (kind == 8) /* factor 1/2: many ties */
-        x[agree_range(random, 0, k - 1)] = 254.0f;
-    else if (agree_chance(random, 50))
-        x[agree_range(random, 0, k - 1)] = agree_chance(random, 50) ? NAN : -INFINITY;
+        x[heedi_random_range(random, 0, k - 1)] = 254.0f;
+    else if (heedi_random_chance(random, 50))
+        x[heedi_random_range(random, 0, k - 1)] = heedi_random_chance(random, 50) ? NAN : -INFINITY;
     else
         memset(x, 0, (size_t)k * sizeof *x);
 }
 
-static void make(struct agree_random *random, struct problem *it) {
+static void make(struct heedi_random *random, struct problem *it) {
     const int64_t blocks = it->k / HEED_Q8_0_VALUES;
     it->x = allocate(it->m * it->k, sizeof *it->x);
     it->scale = allocate(it->n, sizeof *it->scale);
@@ -58,17 +58,17 @@ static void make(struct agree_random *random, struct problem *it) {
     for (int64_t row = 0; row < it->m; row++)
         fill_row(random, it->x + row * it->k, it->k);
     for (int64_t j = 0; j < it->n; j++) {
-        it->scale[j] = agree_value(random, AGREE_NORMAL) * 0.01f;
-        it->bias[j] = agree_value(random, AGREE_NORMAL);
+        it->scale[j] = heedi_random_value(random, HEEDI_VALUES_NORMAL) * 0.01f;
+        it->bias[j] = heedi_random_value(random, HEEDI_VALUES_NORMAL);
     }
-    const bool extreme = agree_chance(random, 20); /* sums as large as they can be */
+    const bool extreme = heedi_random_chance(random, 20); /* sums as large as they can be */
     for (int64_t i = 0; i < it->n * it->k; i++) {
-        const int8_t value = (int8_t)(extreme ? -128 : agree_range(random, -128, 127));
+        const int8_t value = (int8_t)(extreme ? -128 : heedi_random_range(random, -128, 127));
         it->i8[i] = value;
         if (it->dtype == HEED_Q8_0) {
             it->q8_0[i / HEED_Q8_0_VALUES].values[i % HEED_Q8_0_VALUES] = value;
             it->q8_0[i / HEED_Q8_0_VALUES].scale =
-                heed_f32_to_f16(0.001f * (float)agree_range(random, 1, 100));
+                heed_f32_to_f16(0.001f * (float)heedi_random_range(random, 1, 100));
         }
     }
 }
@@ -188,14 +188,15 @@ static void check(struct agree_suite *suite, const struct problem *it) {
 }
 
 static void draw(struct agree_suite *suite, enum heed_dtype dtype, int cases) {
-    struct agree_random random = {suite->seed + (uint64_t)dtype};
+    struct heedi_random random = {suite->seed + (uint64_t)dtype};
     for (int i = 0; i < cases; i++) {
-        struct problem it = {.dtype = dtype,
-                             .m = agree_chance(&random, 10) ? 70 : agree_dim(&random, 17),
-                             .n = agree_dim(&random, 65),
-                             .k = agree_dim(&random, agree_chance(&random, 20) ? 1100 : 130),
-                             .biased = agree_chance(&random, 60),
-                             .relu = agree_chance(&random, 20)};
+        struct problem it = {
+            .dtype = dtype,
+            .m = heedi_random_chance(&random, 10) ? 70 : heedi_random_dim(&random, 17),
+            .n = heedi_random_dim(&random, 65),
+            .k = heedi_random_dim(&random, heedi_random_chance(&random, 20) ? 1100 : 130),
+            .biased = heedi_random_chance(&random, 60),
+            .relu = heedi_random_chance(&random, 20)};
         if (dtype == HEED_Q8_0)
             it.k = (it.k + 31) / 32 * 32;
         make(&random, &it);
@@ -215,7 +216,7 @@ static void test_q8_0(void **state) {
 /* Sums that are almost too large for 32 bits. */
 static void test_longest(void **state) {
     struct problem it = {.dtype = HEED_I8, .m = 1, .n = 2, .k = HEED_QUANTIZE_MAX_K};
-    struct agree_random random = {1};
+    struct heedi_random random = {1};
     make(&random, &it);
     for (int64_t p = 0; p < it.k; p++) {
         it.x[p] = p % 2 ? -3.0f : 3.0f;

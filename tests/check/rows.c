@@ -23,9 +23,9 @@ struct data {
     int32_t lengths[MOST_ROWS];
 };
 
-static void fill(struct agree_random *random, float *values, size_t bytes) {
+static void fill(struct heedi_random *random, float *values, size_t bytes) {
     for (size_t i = 0; i < bytes / sizeof *values; i++)
-        values[i] = agree_value(random, AGREE_NORMAL);
+        values[i] = heedi_random_value(random, HEEDI_VALUES_NORMAL);
 }
 
 static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
@@ -99,7 +99,7 @@ static void run_rows(struct agree_suite *suite, const struct data *data, int64_t
 static void check_rows(struct agree_suite *suite, bool quantized) {
     static struct data data;
     static float whole[MOST_ROWS][N], alone[N];
-    struct agree_random random = {suite->seed};
+    struct heedi_random random = {suite->seed};
     fill(&random, &data.x[0][0], sizeof data.x);
     fill(&random, &data.keys[0][0][0][0], sizeof data.keys);
     fill(&random, &data.values[0][0][0][0], sizeof data.values);
@@ -109,12 +109,12 @@ static void check_rows(struct agree_suite *suite, bool quantized) {
     fill(&random, data.beta, sizeof data.beta);
     data.quantized = quantized;
     for (int i = 0; i < N; i++) {
-        data.scale[i] = 0.01f * (float)agree_range(&random, 1, 9);
+        data.scale[i] = 0.01f * (float)heedi_random_range(&random, 1, 9);
         for (int j = 0; j < K; j++)
-            data.i8[i][j] = (int8_t)agree_range(&random, -127, 127);
+            data.i8[i][j] = (int8_t)heedi_random_range(&random, -127, 127);
     }
     for (int i = 0; i < MOST_ROWS; i++)
-        data.lengths[i] = (int32_t)agree_range(&random, 1, KEYS);
+        data.lengths[i] = (int32_t)heedi_random_range(&random, 1, KEYS);
     for (int64_t rows = 1; rows <= MOST_ROWS; rows++) {
         run_rows(suite, &data, 0, rows, &whole[0][0]);
         for (int64_t i = 0; i < rows; i++) {
@@ -179,7 +179,7 @@ static void test_queries_equal_one(void **state) {
     static float together[HEADS * KEYS * D], alone[HEADS * D];
     static const int64_t counts[] = {2, 3, 7, KEYS};
     struct agree_suite *suite = *state;
-    struct agree_random random = {suite->seed};
+    struct heedi_random random = {suite->seed};
     fill(&random, q, sizeof q);
     fill(&random, k, sizeof k);
     fill(&random, v, sizeof v);

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/check/case.h"
 #include "runtime/ops/op.h"
-#include "tests/support/compare.h"
 
 static void *take(size_t count, size_t size) {
     void *memory = calloc(count + 1, size);
@@ -26,15 +26,6 @@ static const void *first_element(const struct evaluation *run, heed_tensor tenso
     const struct heedi_tensor *it = &run->graph->tensors[tensor];
     const unsigned char *storage = run->storage[it->storage];
     return storage + (size_t)it->offset_elems * heed_dtype_bytes(it->desc.dtype);
-}
-
-static void store(void *data, enum heed_dtype dtype, int64_t index, double value) {
-    if (dtype == HEED_I32)
-        ((int32_t *)data)[index] = (int32_t)value;
-    else if (dtype == HEED_I8)
-        ((int8_t *)data)[index] = (int8_t)value;
-    else
-        compare_store(data, dtype, index, (float)value);
 }
 
 static void compute(const struct evaluation *run, const struct heedi_node *node) {
@@ -61,7 +52,7 @@ static void compute(const struct evaluation *run, const struct heedi_node *node)
         const struct heedi_tensor *made = &run->graph->tensors[node->outputs[i]];
         assert_memory_equal(&made->desc, &call.outputs[i], sizeof made->desc);
         for (int64_t e = 0; e < heed_desc_elems(&made->desc); e++)
-            store(run->storage[made->storage], made->desc.dtype, e, reference.out[i][e]);
+            heedi_store(run->storage[made->storage], made->desc.dtype, e, reference.out[i][e]);
         free(reference.out[i]);
     }
 }

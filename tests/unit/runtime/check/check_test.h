@@ -4,7 +4,7 @@
 #define HEED_TESTS_UNIT_RUNTIME_CHECK_CHECK_TEST_H
 
 #include "runtime/check/check.h"
-#include "tests/support/agree.h"
+#include "runtime/check/random.h"
 #include "tests/support/memory.h"
 #include "tests/unit/runtime/ops/op_test.h"
 
@@ -13,14 +13,14 @@ static const struct heed_numeric_profile check_numeric = {
     .unit_roundoff = 0x1p-24f, .exp_ulp = 1, .tanh_ulp = 2, .erf_ulp = 1, .accumulator = HEED_F32};
 
 /* Memory for input `index`, filled with standard normal numbers. */
-static inline float *check_give_normal(struct op_case *c, struct agree_random *random,
+static inline float *check_give_normal(struct op_case *c, struct heedi_random *random,
                                        uint32_t index, uint32_t rank, const int64_t *dims) {
     op_describe(c, index, HEED_F32, rank, dims);
     const int64_t elems = heed_desc_elems(&c->descs[index]);
     float *data = malloc((size_t)elems * sizeof *data + (elems == 0));
     assert_non_null(data);
     for (int64_t i = 0; i < elems; i++)
-        data[i] = agree_value(random, AGREE_NORMAL);
+        data[i] = heedi_random_value(random, HEEDI_VALUES_NORMAL);
     c->data[index] = data;
     return data;
 }

@@ -41,7 +41,7 @@ struct product {
 
 static void begin_product(struct product *product, uint64_t seed, int64_t k) {
     static const struct heed_matmul_attrs attrs = {.struct_size = sizeof attrs, .transpose_b = 1};
-    struct agree_random random = {seed};
+    struct heedi_random random = {seed};
     op_begin(&product->c, HEED_OP_MATMUL, &attrs);
     product->a = check_give_normal(&product->c, &random, 0, DIMS(M, k));
     product->b = check_give_normal(&product->c, &random, 1, DIMS(N, k));
@@ -219,7 +219,7 @@ struct rows {
 static void begin_rows(struct rows *rows, enum heed_op op, uint64_t seed, int64_t n, float offset,
                        bool tanh_form) {
     static double gamma[MOST_N], beta[MOST_N];
-    struct agree_random random = {seed};
+    struct heedi_random random = {seed};
     rows->norm = (struct heed_layer_norm_attrs){.struct_size = sizeof rows->norm, .eps = 1e-5f};
     rows->gelu = (struct heed_gelu_attrs){.struct_size = sizeof rows->gelu, .tanh_form = tanh_form};
     rows->n = n;

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making failing cases small: delta debugging (Zeller and Hildebrandt 2002) along the axes that
+ * operands share, over their values, and over the attributes. */
+#include "runtime/check/shrink.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/os.h"
+#include "runtime/ops/op.h"
+
+static const uint64_t MOST_NS = 20000000000u;
+enum { MOST_TRIES = 5000, PIECES = 64 };
+
+struct shrinking {
+    struct heedi_target *target;
+    int32_t repeat;
+    struct heedi_case *best;
+    struct heed_check_finding *finding; /* of the best */
+    enum heed_status status;            /* sticky: memory is out */
+    uint64_t deadline_ns;
+    int tries;
+    bool progress;
+};
+
+static bool numeric(uint32_t fault) {
+    return fault == HEED_CHECK_VALUE || fault == HEED_CHECK_STATISTICAL ||
+           fault == HEED_CHECK_SPECIAL;
+}
+
+static bool exhausted(const struct shrinking *it) {
+    return it->status != HEED_OK || it->tries >= MOST_TRIES || heedi_os_now_ns() > it->deadline_ns;
+}
+
+/* Takes over `candidate`: it becomes the best if it fails in the same way. One without meaning is
+ * passed over. */
+static bool attempt(struct shrinking *it, struct heedi_case *candidate) {
+    struct heed_check_finding finding;
+    it->tries++;
+    const enum heed_status status = heedi_trial(it->target, candidate, it->repeat, &finding);
+    if (status == HEED_ERROR_OUT_OF_MEMORY)
+        it->status = status;
+    const bool same = finding.fault == it->finding->fault ||
+                      (numeric(finding.fault) && numeric(it->finding->fault));
+    if (status != HEED_OK || finding.declined || !same) {
+        heedi_case_clear(&it->target->context->env, candidate);
+        return false;
+    }
+    finding.number = it->finding->number;
+    heedi_case_clear(&it->target->context->env, it->best);
+    *it->best = *candidate;
+    *it->finding = finding;
+    it->progress = true;
+    return true;
+}
+
+static bool copy_best(struct shrinking *it, struct heedi_case *candidate) {
+    const enum heed_status status = heedi_case_copy(it->target->context, it->best, candidate);
+    if (status != HEED_OK)
+        it->status = status;
+    return status == HEED_OK;
+}
+
+/* ---- shape ---- */
+
+static bool is_capital(char letter) {
+    return letter >= 'A' && letter <= 'Z';
+}
+
+static char small(char letter) {
+    return is_capital(letter) ? (char)(letter - 'A' + 'a') : letter;
+}
+
+/* Dimensions that are broadcast along an axis have size 1; the others have its size. */
+static int64_t axis_size(const struct heedi_case *it, char axis) {
+    int64_t size = -1;
+    for (uint32_t o = 0; o < it->operand_count; o++)
+        for (uint32_t i = 0; i < it->operands[o].desc.rank; i++) {
+            const char letter = it->operands[o].axes[i];
+            const int64_t dim = it->operands[o].desc.dims[i] - is_capital(letter);
+            if (it->operands[o].source != HEEDI_SOURCE_ABSENT && small(letter) == axis &&
+                dim > size)
+                size = dim;
+        }
+    return size;
+}
+
+/* Drops [low, high) of dimension `axis` of an operand, in place: elements move to lower places. */
+static void drop(struct heedi_case_operand *operand, uint32_t axis, int64_t low, int64_t high) {
+    const struct heed_tensor_desc from = operand->desc;
+    const size_t size = heed_dtype_bytes(from.dtype);
+    int64_t dims[HEED_MAX_RANK], index[HEED_MAX_RANK] = {0};
+    size_t to = 0, at = 0;
+    memcpy(dims, from.dims, sizeof dims);
+    dims[axis] -= high - low;
+    operand->desc = heed_desc(from.dtype, from.rank, dims);
+    if (heed_desc_elems(&from) == 0)
+        return;
+    do {
+        if (index[axis] < low || index[axis] >= high) {
+            memmove((char *)operand->data + to, (const char *)operand->data + at, size);
+            to += size;
+        }
+        at += size;
+    } while (heedi_next_index(&from, index));
+}
+
+static bool drop_stretch(struct shrinking *it, char axis, int64_t size, int64_t low, int64_t high) {
+    struct heedi_case candidate;
+    if (!copy_best(it, &candidate))
+        return false;
+    for (uint32_t o = 0; o < candidate.operand_count; o++) {
+        struct heedi_case_operand *operand = &candidate.operands[o];
+        for (uint32_t i = 0; i < operand->desc.rank; i++) {
+            const bool longer = is_capital(operand->axes[i]);
+            if (operand->source != HEEDI_SOURCE_ABSENT && small(operand->axes[i]) == axis &&
+                operand->desc.dims[i] == size + longer)
+                drop(operand, i, low + longer, high + longer);
+        }
+    }
+    return attempt(it, &candidate);
+}
+
+/* Pieces of half the axis, then of a quarter, ... are left out where the case still fails. */
+static void shrink_axis(struct shrinking *it, char axis) {
+    int64_t size = axis_size(it->best, axis);
+    for (int64_t piece = (size + 1) / 2; piece > 0 && !exhausted(it); piece /= 2) {
+        if (size / piece > PIECES)
+            break;
+        for (int64_t low = 0; low < size && size > 1 && !exhausted(it);) {
+            const int64_t high = low + piece < size ? low + piece : size;
+            if (high - low < size && drop_stretch(it, axis, size, low, high))
+                size -= high - low;
+            else
+                low = high;
+        }
+    }
+}
+
+static void shrink_shape(struct shrinking *it) {
+    for (char axis = 'a'; axis <= 'z'; axis++)
+        if (axis_size(it->best, axis) > 1)
+            shrink_axis(it, axis);
+}
+
+/* ---- how operands lie, and whether they are there ---- */
+
+static void simplify_operands(struct shrinking *it) {
+    for (uint32_t o = 0; o < it->best->operand_count && !exhausted(it); o++) {
+        const struct heedi_case_operand *operand = &it->best->operands[o];
+        struct heedi_case candidate;
+        if (operand->source == HEEDI_SOURCE_ABSENT || operand->source == HEEDI_SOURCE_STATE)
+            continue;
+        if (copy_best(it, &candidate)) {
+            heedi_free(&it->target->context->env, candidate.operands[o].data);
+            candidate.operands[o] = (struct heedi_case_operand){.source = HEEDI_SOURCE_ABSENT};
+            if (attempt(it, &candidate))
+                continue;
+        }
+        if (operand->form != HEEDI_FORM_PLAIN && copy_best(it, &candidate)) {
+            candidate.operands[o].form = HEEDI_FORM_PLAIN;
+            attempt(it, &candidate);
+        }
+        if (operand->source == HEEDI_SOURCE_CONSTANT && copy_best(it, &candidate)) {
+            candidate.operands[o].source = HEEDI_SOURCE_INPUT;
+            attempt(it, &candidate);
+        }
+    }
+}
+
+/* ---- values ---- */
+
+/* Elements [low, high) become 0, 1, or whole numbers; false where they are that already. */
+enum simple { SIMPLE_ZERO, SIMPLE_ONE, SIMPLE_WHOLE, SIMPLES };
+
+static bool simplify(struct heedi_case_operand *operand, enum simple how, int64_t low,
+                     int64_t high) {
+    bool changed = false;
+    for (int64_t i = low; i < high; i++) {
+        const double old = heedi_load(operand->data, operand->desc.dtype, i);
+        const double simpler = how == SIMPLE_ZERO ? 0 : how == SIMPLE_ONE ? 1 : rint(old);
+        if (how == SIMPLE_ONE && old == 0)
+            continue;
+        changed = changed || !(old == simpler);
+        heedi_store(operand->data, operand->desc.dtype, i, simpler);
+    }
+    return changed;
+}
+
+static void simplify_stretch(struct shrinking *it, uint32_t o, enum simple how, int64_t low,
+                             int64_t high) {
+    struct heedi_case candidate;
+    if (!copy_best(it, &candidate))
+        return;
+    candidate.random_data = false;
+    if (simplify(&candidate.operands[o], how, low, high))
+        attempt(it, &candidate);
+    else
+        heedi_case_clear(&it->target->context->env, &candidate);
+}
+
+static void shrink_values(struct shrinking *it) {
+    for (uint32_t o = 0; o < it->best->operand_count; o++) {
+        const struct heedi_case_operand *operand = &it->best->operands[o];
+        const int64_t elems =
+            operand->source != HEEDI_SOURCE_ABSENT ? heed_desc_elems(&operand->desc) : 0;
+        for (int how = 0; how < SIMPLES && !exhausted(it); how++)
+            for (int64_t piece = elems; piece > 0 && elems / piece <= PIECES; piece /= 2)
+                for (int64_t low = 0; low < elems && !exhausted(it); low += piece)
+                    simplify_stretch(it, o, (enum simple)how, low,
+                                     low + piece < elems ? low + piece : elems);
+    }
+}
+
+/* ---- attributes ---- */
+
+/* Each 32-bit word (all fields of all operators that run are such) becomes 0, 1, 2 or 1.0f. */
+static void shrink_attrs(struct shrinking *it) {
+    static const uint32_t simpler[] = {0, 1, 2, 0x3f800000};
+    for (uint32_t word = 1; word < it->best->attrs_size / 4; word++)
+        for (size_t i = 0; i < sizeof simpler / sizeof *simpler && !exhausted(it); i++) {
+            struct heedi_case candidate;
+            if (it->best->attrs.words[word] == simpler[i])
+                break;
+            if (!copy_best(it, &candidate))
+                return;
+            candidate.attrs.words[word] = simpler[i];
+            if (attempt(it, &candidate))
+                break;
+        }
+}
+
+enum heed_status heedi_shrink(struct heedi_target *target, int32_t repeat, struct heedi_case *it,
+                              struct heed_check_finding *finding, bool *shrunk) {
+    struct shrinking shrinking = {.target = target,
+                                  .repeat = repeat,
+                                  .best = it,
+                                  .finding = finding,
+                                  .deadline_ns = heedi_os_now_ns() + MOST_NS};
+    *shrunk = false;
+    do {
+        shrinking.progress = false;
+        shrink_shape(&shrinking);
+        simplify_operands(&shrinking);
+        shrink_values(&shrinking);
+        shrink_attrs(&shrinking);
+        *shrunk = *shrunk || shrinking.progress;
+    } while (shrinking.progress && !exhausted(&shrinking));
+    return shrinking.status;
+}

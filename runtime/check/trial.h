@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a case on a backend and judging what came out. */
+#ifndef HEEDI_CHECK_TRIAL_H
+#define HEEDI_CHECK_TRIAL_H
+
+#include "heed/check.h"
+#include "runtime/check/case.h"
+
+enum { HEEDI_TARGET_EXECUTORS = 8 };
+
+/* A backend to try cases on: one executor for each pool. Memory that it allocates is poisoned. */
+struct heedi_target {
+    struct heed_context *context; /* messages about trials go here */
+    struct heed_executor *executors[HEEDI_TARGET_EXECUTORS];
+    struct heed_pool *pool; /* where none was given */
+    uint32_t count;
+    struct heed_numeric_profile numeric;
+    struct heedi_env env; /* what the poisoned memory comes from */
+};
+/* Clear in any case. */
+enum heed_status heedi_target_open(struct heed_context *context,
+                                   const struct heed_check_options *options,
+                                   struct heedi_target *target);
+void heedi_target_close(struct heedi_target *target);
+
+/* Runs a case `repeat` times on the first executor and twice on each of the others, every other
+ * time with another poison. Fails where memory is out (HEED_ERROR_OUT_OF_MEMORY) and where the case
+ * itself has no meaning; a failing backend is a finding. */
+enum heed_status heedi_trial(struct heedi_target *target, const struct heedi_case *it,
+                             int32_t repeat, struct heed_check_finding *finding);
+
+#endif
