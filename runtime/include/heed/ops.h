@@ -70,8 +70,8 @@ extern "C" {
  *   cache_append state[r, cap, n], x[b, t, n], pos i32[b], row? i32[b] -> state': x[i, j] stored
  *                at state[row[i], pos[i] + j] (row absent: i). Elements that fall outside the state
  *                are dropped, so pos = cap marks an idle row. Updates the state in place: the input
- *                token may not be used again. Rows must not collide. x is converted to the state's
- *                type.
+ *                token may not be used again. No two rows of x may go to one row of the state. x is
+ *                converted to the state's type.
  *   gather_rows  x[v, ...], index i32[m] -> y[m, ...]: y[i] = x[index[i]], zeros where the index is
  *                outside [0, v); any type
  *   advance      rows i32[5, b], next i32[b] -> rows' i32[5, b]: what a decoding step reads after
