@@ -261,6 +261,7 @@ static bool has_room(const struct heed_plugin_program *program, const struct vk_
     for (uint32_t i = 0; i < parts; i++)
         weights += program->storages[q->in[B].storage].bytes + 4 * (uint64_t)q->out[0].desc.dims[1];
     return endless && weights <= plugin->device.limits.range_bytes &&
+           weights <= plugin->device.limits.allocation_bytes &&
            program->instance_bytes <= plugin->device.limits.range_bytes &&
            choose(plugin, parts, (uint32_t)k->desc.dims[3], 1, &shape);
 }

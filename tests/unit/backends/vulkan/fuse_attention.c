@@ -467,6 +467,43 @@ static void same_bits_apart(void **state) {
         free(found[i / 2][i % 2]);
 }
 
+/* Keys and values that are no numbers, or infinite, do what they do in attention by itself. */
+static void special_numbers(void **state) {
+    static const float special[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 0};
+    struct shape shape = {8, 2, 8, 16, 8, 40, HEED_F32, true, true, false, false};
+    float found[2][8 * 16];
+    int odd = 0;
+    (void)state;
+    if (executor == NULL)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        struct model model;
+        struct run run;
+        bits = 777;
+        shape.apart = i == 1;
+        create(&model, &shape);
+        begin(&run, &model);
+        draw_step(&model, 2);
+        for (int j = 0; j < 60; j++) {
+            const size_t at = (size_t)draw((int)cache_elems(&model)) * sizeof(float);
+            ok(heed_state_write(context, run.states[j % 2], at, &special[draw(6)], sizeof(float)));
+        }
+        for (int j = 0; j < shape.rows; j++)
+            model.key_len[j] = shape.keys;
+        step(&run, &model);
+        memcpy(found[i], heed_instance_output(run.instance, "y", NULL), sizeof found[i]);
+        end(&run);
+        destroy(&model);
+    }
+    for (int i = 0; i < 8 * 16; i++) {
+        const float a = found[0][i], b = found[1][i];
+        odd += !isfinite(b);
+        if (isnan(b) ? !isnan(a) : !(a == b || fabsf(a - b) <= 1e-5f * fabsf(b) + 1e-5f))
+            fail_msg("element %d: %g, in parts %g", i, (double)a, (double)b);
+    }
+    assert_true(odd > 8 && odd < 8 * 16);
+}
+
 /* The same step, again and again, in programs compiled anew. */
 static void same_bits_every_time(void **state) {
     const struct shape shape = {9, 2, 32, 64, 9, 70, HEED_F32, true, true, false, false};
@@ -515,9 +552,8 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(over_what_was_generated),
-        cmocka_unit_test(over_a_source),
-        cmocka_unit_test(same_bits_apart),
+        cmocka_unit_test(over_what_was_generated), cmocka_unit_test(over_a_source),
+        cmocka_unit_test(same_bits_apart),         cmocka_unit_test(special_numbers),
         cmocka_unit_test(same_bits_every_time),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
