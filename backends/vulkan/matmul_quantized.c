@@ -96,7 +96,7 @@ static enum heed_status multiply(struct heed_plugin_program *program, uint32_t i
                                  const struct vk_binding *b, struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
     const struct vk_tensor *bias = &node->in[BIAS];
-    const bool dot = program->plugin->device.features.dot_accelerated;
+    const bool dot = heedi_vk_proven(program, VK_FORM_DOT);
     struct vk_request request = {
         .bindings = {{.storage = scratch},
                      *b,

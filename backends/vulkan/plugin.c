@@ -100,6 +100,7 @@ static void destroy(struct heed_plugin *plugin) {
         vkDestroyInstance(plugin->instance, NULL);
     pthread_mutex_destroy(&plugin->queue_mutex);
     pthread_mutex_destroy(&plugin->pipeline_mutex);
+    pthread_mutex_destroy(&plugin->trial_mutex);
     pthread_mutex_destroy(&plugin->memory.mutex);
     heedi_vk_free(plugin->host, plugin->fault);
     heedi_vk_free(plugin->host, plugin);
@@ -116,6 +117,9 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
         {"timeout@", VK_TIMEOUT},
     };
     const char *given = getenv("HEED_VULKAN_FAULT");
+    plugin->wrong_trials = given != NULL && strcmp(given, "selftest") == 0;
+    if (plugin->wrong_trials)
+        return HEED_OK;
     for (size_t i = 0; given != NULL && i < sizeof faults / sizeof faults[0]; i++) {
         const size_t length = strlen(faults[i].name);
         if (strncmp(given, faults[i].name, length) != 0)
@@ -129,8 +133,8 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
     }
     return given == NULL ? HEED_OK
                          : heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                         "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N or "
-                                         "timeout@N, found '%.100s'",
+                                         "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
+                                         "timeout@N or selftest, found '%.100s'",
                                          given);
 }
 
@@ -159,6 +163,7 @@ static enum heed_status create(const struct heed_host *host,
     made->host = host;
     pthread_mutex_init(&made->queue_mutex, NULL);
     pthread_mutex_init(&made->pipeline_mutex, NULL);
+    pthread_mutex_init(&made->trial_mutex, NULL);
     pthread_mutex_init(&made->memory.mutex, NULL);
     enum heed_status status = read_fault(made, error);
     if (status == HEED_OK)

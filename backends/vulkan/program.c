@@ -279,6 +279,13 @@ enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void 
 
 enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                   struct heed_plugin_program **program, struct heed_error *error) {
+    return heedi_vk_compile_as(plugin, subgraph, 0, program, error);
+}
+
+enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph, uint32_t granted_forms,
+                                     struct heed_plugin_program **program,
+                                     struct heed_error *error) {
     const struct heed_host *host = plugin->host;
     struct heed_subgraph known;
     *program = NULL;
@@ -289,6 +296,7 @@ enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_
     if (made == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
+    made->granted_forms = granted_forms;
     made->tensor_count = known.tensor_count;
     made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;

@@ -20,6 +20,7 @@
 
 #include "backends/common/common.h"
 #include "backends/vulkan/device.h"
+#include "backends/vulkan/forms.h"
 #include "shaders/params.h"
 
 /* ---- memory ---- */
@@ -76,7 +77,7 @@ struct vk_pipeline {
 /* ---- faults on purpose ---- */
 
 /* HEED_VULKAN_FAULT=lost@N, memory@N, host@N or timeout@N: the Nth call that may fail does so;
- * after a lost device, all that follow. For tests. */
+ * after a lost device, all that follow. HEED_VULKAN_FAULT=selftest: see selftest.c. For tests. */
 struct vk_fault {
     VkResult result;
     int left; /* calls until then; atomic, by built-ins, as this header must be readable as C++ */
@@ -113,6 +114,9 @@ struct heed_plugin {
     struct vk_pipeline *pipelines;
     bool stats;          /* pipelines tell how they were compiled */
     uint64_t cache_hash; /* of what the disk has; 0: nothing */
+    pthread_mutex_t trial_mutex;
+    enum vk_proof proofs[VK_FORM_COUNT]; /* guarded by it */
+    bool wrong_trials;                   /* HEED_VULKAN_FAULT=selftest: none succeeds */
 };
 
 /* ---- programs ---- */
@@ -220,6 +224,8 @@ struct heed_plugin_program {
     uint64_t all_bytes;      /* of these, what VK_STORAGE_ALL shows: all but scratch */
     int32_t scratch[VK_SCRATCH_AREAS]; /* storages; 0: none yet */
     uint32_t scratch_asked;
+    uint32_t
+        granted_forms; /* of a test: bits of enum vk_form that are used without one, no others */
 };
 
 /* ---- an operator ---- */
@@ -344,6 +350,12 @@ enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void 
  * write over it. */
 enum heed_status heedi_vk_scratch(struct heed_plugin_program *program, uint64_t bytes,
                                   int32_t *storage, struct heed_error *error);
+
+/* heedi_vk_compile for a test of forms, which are given as bits. */
+enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph, uint32_t granted_forms,
+                                     struct heed_plugin_program **program,
+                                     struct heed_error *error);
 
 /* ---- fuse.c: groups of nodes that are run together ---- */
 struct vk_fusion {
