@@ -20,7 +20,7 @@ static VkResult make_commands(struct heed_plugin_instance *instance) {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
         .commandPool = instance->pool,
         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = instance->program->batch_count,
+        .commandBufferCount = VK_COMMANDS_BODY + instance->program->batch_count,
     };
     result =
         VK_TRY(plugin, vkAllocateCommandBuffers, plugin->handle, &commands, instance->commands);
@@ -57,16 +57,35 @@ static VkResult make_sets(struct heed_plugin_instance *instance) {
     return result;
 }
 
+bool heedi_vk_make_list(struct heed_plugin_instance *instance, uint32_t steps) {
+    const struct heed_plugin_program *program = instance->program;
+    const struct heed_host *host = program->plugin->host;
+    const size_t batches = (size_t)steps * program->batch_count;
+    VkCommandBuffer *list =
+        heedi_vk_calloc(host, VK_COMMANDS_BODY + batches + steps, sizeof(VkCommandBuffer));
+    VkSubmitInfo *submits = heedi_vk_calloc(host, batches, sizeof *submits);
+    if (list == NULL || submits == NULL) {
+        heedi_vk_free(host, list);
+        heedi_vk_free(host, submits);
+        return false;
+    }
+    heedi_vk_free(host, instance->list);
+    heedi_vk_free(host, instance->submits);
+    instance->list = list;
+    instance->submits = submits;
+    return true;
+}
+
 static enum heed_status make(struct heed_plugin_instance *made, struct heed_error *error) {
     struct heed_plugin *plugin = made->program->plugin;
     const struct heed_plugin_program *program = made->program;
     made->host = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof *made->host);
     made->states = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(void *));
     made->sets = heedi_vk_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
-    made->commands = heedi_vk_calloc(plugin->host, program->batch_count, sizeof *made->commands);
-    made->submits = heedi_vk_calloc(plugin->host, program->batch_count, sizeof *made->submits);
+    made->commands = heedi_vk_calloc(plugin->host, VK_COMMANDS_BODY + (size_t)program->batch_count,
+                                     sizeof *made->commands);
     if (made->host == NULL || made->states == NULL || made->sets == NULL ||
-        made->commands == NULL || made->submits == NULL)
+        made->commands == NULL || !heedi_vk_make_list(made, 1))
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
@@ -107,6 +126,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
         (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE,
                                          VK_MOST_WAIT_NS);
     heedi_vk_profile_destroy(instance);
+    heedi_vk_steps_destroy(instance);
     plugin->vk.vkDestroyFence(plugin->handle, instance->fence, NULL);
     plugin->vk.vkDestroyDescriptorPool(plugin->handle, instance->descriptors, NULL);
     plugin->vk.vkDestroyCommandPool(plugin->handle, instance->pool, NULL);
@@ -116,6 +136,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     heedi_vk_free(plugin->host, instance->states);
     heedi_vk_free(plugin->host, instance->sets);
     heedi_vk_free(plugin->host, instance->commands);
+    heedi_vk_free(plugin->host, instance->list);
     heedi_vk_free(plugin->host, instance->submits);
     heedi_vk_free(plugin->host, instance);
 }
@@ -185,9 +206,9 @@ static void exchange(const struct heed_plugin_instance *instance, enum heed_role
     }
 }
 
-enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error) {
+static enum heed_status check_bound(const struct heed_plugin_instance *instance,
+                                    struct heed_error *error) {
     const struct heed_plugin_program *program = instance->program;
-    struct heed_plugin *plugin = program->plugin;
     for (uint32_t i = 0; i < program->boundary_count; i++) {
         const struct vk_boundary *boundary = &program->boundaries[i];
         const bool bound = boundary->role == HEED_ROLE_STATE ? instance->states[i] != NULL
@@ -197,21 +218,66 @@ enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct h
                                  "nothing is bound to %s (binding %u)",
                                  boundary->name != NULL ? boundary->name : "", (unsigned)i);
     }
-    if (!instance->recorded) {
-        const enum heed_status status = heedi_vk_record(instance, error);
-        if (status != HEED_OK)
-            return status;
-    }
+    return HEED_OK;
+}
+
+/* Lists what a run submits: batches one by one, as drivers give each two seconds, but as many whole
+ * steps together as are no more work than a batch. Returns the number of submissions. */
+static uint32_t list_run(struct heed_plugin_instance *instance, uint32_t steps) {
+    const struct heed_plugin_program *program = instance->program;
+    const bool staged = instance->staging.block != NULL;
+    const uint32_t count = steps > 0 ? steps : 1;
+    VkCommandBuffer *list = instance->list;
+    uint32_t used = 0, first = 0, submits = 0;
+    if (staged)
+        list[used++] = instance->commands[VK_COMMANDS_IN];
+    for (uint32_t step = 0; step < count; step++)
+        for (uint32_t batch = 0; batch < program->batch_count; batch++) {
+            const bool ends = batch + 1 == program->batch_count;
+            const bool last = ends && step + 1 == count;
+            list[used++] = instance->commands[VK_COMMANDS_BODY + batch];
+            if (ends && steps > 0)
+                list[used++] = instance->steps->after[step];
+            if (last && staged && steps == 0)
+                list[used++] = instance->commands[VK_COMMANDS_OUT];
+            if (last)
+                list[used++] = instance->commands[VK_COMMANDS_END];
+            if (!last && ends && (step + 1) % program->calm_steps != 0)
+                continue;
+            instance->submits[submits++] = (VkSubmitInfo){
+                .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                .commandBufferCount = used - first,
+                .pCommandBuffers = &list[first],
+            };
+            first = used;
+        }
+    return submits;
+}
+
+enum heed_status heedi_vk_begin(struct heed_plugin_instance *instance, uint32_t steps,
+                                struct heed_error *error) {
+    struct heed_plugin *plugin = instance->program->plugin;
+    enum heed_status status = check_bound(instance, error);
+    if (status == HEED_OK && !instance->recorded)
+        status = heedi_vk_record(instance, error);
+    if (status != HEED_OK)
+        return status;
+    const uint32_t submits = list_run(instance, steps);
     exchange(instance, HEED_ROLE_INPUT);
     VkResult result = VK_TRY(plugin, vkResetFences, plugin->handle, 1, &instance->fence);
     if (result == VK_SUCCESS) {
         pthread_mutex_lock(&plugin->queue_mutex);
-        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, program->batch_count,
-                        instance->submits, instance->fence);
+        result = VK_TRY(plugin, vkQueueSubmit, plugin->queue, submits, instance->submits,
+                        instance->fence);
         pthread_mutex_unlock(&plugin->queue_mutex);
     }
     instance->running = result == VK_SUCCESS;
+    instance->running_steps = steps;
     return heedi_vk_result(error, result, "submitting a run");
+}
+
+enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error) {
+    return heedi_vk_begin(instance, 0, error);
 }
 
 enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
@@ -227,7 +293,10 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
         return heedi_vk_result(error, result, "waiting for a run");
     if (result == VK_SUCCESS) {
         instance->running = false;
-        exchange(instance, HEED_ROLE_OUTPUT);
+        if (instance->running_steps > 0)
+            heedi_vk_steps_read(instance);
+        else
+            exchange(instance, HEED_ROLE_OUTPUT);
         heedi_vk_profile_read(instance);
     }
     return heedi_vk_result(error, result, "waiting for a run");

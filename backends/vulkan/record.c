@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recording: descriptors, and command buffers with the dispatches of a program, with barriers where
  * one touches what another wrote. Inputs are copied in and outputs out where the host cannot write
- * device memory itself. */
+ * device memory itself, by command buffers of their own, so that steps can follow each other
+ * without these copies. */
 #include "vulkan.h"
 
 /* ---- descriptors ---- */
@@ -79,12 +80,21 @@ static bool depends(const struct heed_plugin_instance *instance, const struct vk
     return false;
 }
 
-static void barrier(const struct heed_plugin *plugin, VkCommandBuffer commands,
-                    VkPipelineStageFlags from, VkAccessFlags wrote, VkPipelineStageFlags to,
-                    VkAccessFlags touches) {
-    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                    .srcAccessMask = wrote,
-                                    .dstAccessMask = touches};
+void heedi_vk_barrier(const struct heed_plugin *plugin, VkCommandBuffer commands,
+                      VkPipelineStageFlags from, VkPipelineStageFlags to) {
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+    VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+    if ((from & compute) != 0)
+        memory.srcAccessMask |= VK_ACCESS_SHADER_WRITE_BIT;
+    if ((from & transfer) != 0)
+        memory.srcAccessMask |= VK_ACCESS_TRANSFER_WRITE_BIT;
+    if ((to & compute) != 0)
+        memory.dstAccessMask |= VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
+    if ((to & transfer) != 0)
+        memory.dstAccessMask |= VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    if ((to & VK_PIPELINE_STAGE_HOST_BIT) != 0)
+        memory.dstAccessMask |= VK_ACCESS_HOST_READ_BIT;
     plugin->vk.vkCmdPipelineBarrier(commands, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
@@ -102,8 +112,7 @@ static void record_dispatches(const struct heed_plugin_instance *instance, VkCom
             break;
         for (uint32_t j = since; j < i; j++)
             if (depends(instance, dispatch, &program->dispatches[j])) {
-                barrier(plugin, commands, compute, VK_ACCESS_SHADER_WRITE_BIT, compute,
-                        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+                heedi_vk_barrier(plugin, commands, compute, compute);
                 since = i;
                 break;
             }
@@ -148,41 +157,52 @@ static void record_copies(const struct heed_plugin_instance *instance, VkCommand
     }
 }
 
+static VkResult begin(const struct heed_plugin_instance *instance, VkCommandBuffer commands) {
+    const VkCommandBufferBeginInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+        /* with several steps a submission lists a batch several times */
+        .flags = instance->steps != NULL ? VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT : 0,
+    };
+    return VK_TRY(instance->program->plugin, vkBeginCommandBuffer, commands, &info);
+}
+
 static VkResult record_batch(const struct heed_plugin_instance *instance, uint32_t batch,
                              uint32_t *next) {
     const struct heed_plugin *plugin = instance->program->plugin;
-    const VkCommandBuffer commands = instance->commands[batch];
-    const bool staged = instance->staging.block != NULL;
-    const bool first = batch == 0, last = batch + 1 == instance->program->batch_count;
+    const VkCommandBuffer commands = instance->commands[VK_COMMANDS_BODY + batch];
     const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
-    const VkAccessFlags shader = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT;
-    const VkAccessFlags copy = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    const VkResult result = VK_TRY(plugin, vkBeginCommandBuffer, commands, &begin);
+    const VkResult result = begin(instance, commands);
     if (result != VK_SUCCESS)
         return result;
-    /* states and the arena were touched by runs and batches before this one */
-    barrier(plugin, commands, compute | transfer,
-            VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, compute | transfer,
-            shader | copy);
-    if (first && staged) {
-        record_copies(instance, commands, HEED_ROLE_INPUT);
-        barrier(plugin, commands, transfer, VK_ACCESS_TRANSFER_WRITE_BIT, compute, shader);
-    }
-    if (first)
+    /* states and the arena were touched by runs, steps and batches before this one */
+    heedi_vk_barrier(plugin, commands, compute | VK_PIPELINE_STAGE_TRANSFER_BIT, compute);
+    if (batch == 0)
         heedi_vk_profile_begin(instance, commands);
     record_dispatches(instance, commands, batch, next);
-    if (last && staged) {
-        barrier(plugin, commands, compute, VK_ACCESS_SHADER_WRITE_BIT, transfer,
-                VK_ACCESS_TRANSFER_READ_BIT);
-        record_copies(instance, commands, HEED_ROLE_OUTPUT);
-    }
-    if (last)
-        barrier(plugin, commands, compute | transfer,
-                VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-                VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
     return VK_TRY(plugin, vkEndCommandBuffer, commands);
+}
+
+/* What goes before and after: copies where the host does not see the memory, and the end. */
+static VkResult record_ends(const struct heed_plugin_instance *instance) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkPipelineStageFlags all = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | transfer;
+    VkResult result = VK_SUCCESS;
+    for (int i = VK_COMMANDS_IN; result == VK_SUCCESS && i <= VK_COMMANDS_END; i++) {
+        const VkCommandBuffer commands = instance->commands[i];
+        if (i != VK_COMMANDS_END && instance->staging.block == NULL)
+            continue;
+        result = begin(instance, commands);
+        if (result != VK_SUCCESS)
+            return result;
+        heedi_vk_barrier(plugin, commands, all,
+                         i == VK_COMMANDS_END ? VK_PIPELINE_STAGE_HOST_BIT : transfer);
+        if (i != VK_COMMANDS_END)
+            record_copies(instance, commands,
+                          i == VK_COMMANDS_IN ? HEED_ROLE_INPUT : HEED_ROLE_OUTPUT);
+        result = VK_TRY(plugin, vkEndCommandBuffer, commands);
+    }
+    return result;
 }
 
 enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct heed_error *error) {
@@ -191,14 +211,12 @@ enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct h
     for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
         write_set(instance, i);
     VkResult result = VK_TRY(plugin, vkResetCommandPool, plugin->handle, instance->pool, 0);
-    for (uint32_t i = 0; result == VK_SUCCESS && i < instance->program->batch_count; i++) {
+    for (uint32_t i = 0; result == VK_SUCCESS && i < instance->program->batch_count; i++)
         result = record_batch(instance, i, &next);
-        instance->submits[i] = (VkSubmitInfo){
-            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-            .commandBufferCount = 1,
-            .pCommandBuffers = &instance->commands[i],
-        };
-    }
+    if (result == VK_SUCCESS)
+        result = record_ends(instance);
+    if (result == VK_SUCCESS && instance->steps != NULL)
+        result = heedi_vk_steps_record(instance);
     instance->recorded = result == VK_SUCCESS;
     return heedi_vk_result(error, result, "recording");
 }
@@ -220,7 +238,7 @@ static double work_of(const struct vk_node *node) {
 
 void heedi_vk_cut(struct heed_plugin_program *program) {
     const double most = (double)program->plugin->device.limits.work;
-    double work = 0;
+    double work = 0, all = 0;
     program->batch_count = 1;
     for (uint32_t i = 0; i < program->dispatch_count; i++) {
         struct vk_dispatch *dispatch = &program->dispatches[i];
@@ -232,6 +250,10 @@ void heedi_vk_cut(struct heed_plugin_program *program) {
             work = 0;
         }
         work += more;
+        all += more;
         dispatch->batch = program->batch_count - 1;
     }
+    program->calm_steps = all > 0 && most / all < UINT32_MAX ? (uint32_t)(most / all) : UINT32_MAX;
+    if (program->calm_steps == 0)
+        program->calm_steps = 1;
 }

@@ -218,8 +218,9 @@ struct heed_plugin_program {
     struct vk_room *rooms;
     uint32_t node_count, tensor_count, storage_count, boundary_count, dispatch_count,
         dispatch_capacity, room_count;
-    uint32_t group_first;    /* of the group of nodes that is being built */
-    uint32_t batch_count;    /* at least 1 */
+    uint32_t group_first; /* of the group of nodes that is being built */
+    uint32_t batch_count; /* at least 1 */
+    uint32_t calm_steps;  /* so many of them together are no more work than a batch; at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for, then scratch */
     uint64_t all_bytes;      /* of these, what VK_STORAGE_ALL shows: all but scratch */
     int32_t scratch[VK_SCRATCH_AREAS]; /* storages; 0: none yet */
@@ -470,12 +471,44 @@ enum heed_status heedi_vk_move(struct heed_plugin_program *program, uint32_t nod
                                int64_t y_start, struct heed_error *error);
 
 /* ---- record.c ---- */
-/* Cuts the dispatches of a program into batches that no driver's watchdog ends. */
+/* Cuts the dispatches of a program into batches that no driver's watchdog ends, and says how many
+ * steps it leaves in peace. */
 void heedi_vk_cut(struct heed_plugin_program *program);
+/* Makes `commands` wait until what `from` stages wrote can be touched by `to` stages. */
+void heedi_vk_barrier(const struct heed_plugin *plugin, VkCommandBuffer commands,
+                      VkPipelineStageFlags from, VkPipelineStageFlags to);
 /* Writes the descriptors and records the commands of an instance whose states are bound. */
 enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct heed_error *error);
 
+/* ---- steps.c: several steps in one submission ---- */
+
+/* An output that is kept of every step. */
+struct vk_stacked {
+    uint32_t binding;
+    void *host;      /* [most][bytes] */
+    uint64_t offset; /* of the same in the history */
+};
+
+struct vk_steps {
+    uint32_t most, carry_count, stacked_count;
+    struct heed_plugin_carry *carries;
+    struct vk_stacked *stacked;
+    struct vk_region history; /* of what is stacked; mapped */
+    VkCommandBuffer *after;   /* [most]: what is copied after each step */
+};
+extern const struct heed_steps_extension heedi_vk_steps;
+/* Records what is copied after each step. */
+VkResult heedi_vk_steps_record(const struct heed_plugin_instance *instance);
+/* After a run: brings what is stacked to the host. */
+void heedi_vk_steps_read(const struct heed_plugin_instance *instance);
+void heedi_vk_steps_destroy(struct heed_plugin_instance *instance);
+
 /* ---- instance.c ---- */
+
+/* The command buffers of an instance: copies of inputs from the staging region and of outputs to
+ * it, what lets the host see results, and the batches of dispatches. */
+enum { VK_COMMANDS_IN, VK_COMMANDS_OUT, VK_COMMANDS_END, VK_COMMANDS_BODY };
+
 struct heed_plugin_instance {
     struct heed_plugin_program *program;
     struct vk_region memory;
@@ -483,15 +516,19 @@ struct heed_plugin_instance {
     void **host;                       /* per boundary: bound memory of the host */
     struct heed_plugin_state **states; /* per boundary */
     VkCommandPool pool;
-    VkCommandBuffer *commands; /* per batch, and how they are submitted */
+    VkCommandBuffer *commands; /* VK_COMMANDS_BODY and one for each batch */
+    VkCommandBuffer *list;     /* what is submitted, in order; room for the longest run */
     VkSubmitInfo *submits;
     VkDescriptorPool descriptors;
     VkDescriptorSet *sets; /* per dispatch */
     VkFence fence;
+    struct vk_steps *steps; /* NULL: one at a time */
     bool recorded, running;
+    uint32_t running_steps; /* of the run that was begun last; 0: a single one */
     /* Profile: timestamps of dispatches, and what they say of nodes. */
     bool profiled;
     VkQueryPool queries;
+    struct vk_region stamps; /* of all steps of a run; mapped */
     uint64_t *times;
     struct heed_profile_entry *entries;
     uint32_t entry_count;
@@ -504,7 +541,12 @@ enum heed_status heedi_vk_bind(struct heed_plugin_instance *instance, uint32_t b
                                void *memory, struct heed_error *error);
 enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint32_t binding,
                                      struct heed_plugin_state *state, struct heed_error *error);
+/* Begins a single step (`steps` is 0), or so many by instance->steps. */
+enum heed_status heedi_vk_begin(struct heed_plugin_instance *instance, uint32_t steps,
+                                struct heed_error *error);
 enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct heed_error *error);
+/* Room for what runs of up to `steps` steps submit; false when out of memory. */
+bool heedi_vk_make_list(struct heed_plugin_instance *instance, uint32_t steps);
 enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
                                struct heed_error *error);
 
@@ -515,6 +557,11 @@ const void *heedi_vk_get_extension(const char *name);
 void heedi_vk_profile_begin(const struct heed_plugin_instance *instance, VkCommandBuffer commands);
 void heedi_vk_profile_mark(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
                            uint32_t index);
+/* After step `step` of several: keeps its timestamps. */
+void heedi_vk_profile_keep(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                           uint32_t step);
+/* Makes room for the timestamps of more steps. */
+void heedi_vk_profile_grow(struct heed_plugin_instance *instance);
 /* After a run. */
 void heedi_vk_profile_read(struct heed_plugin_instance *instance);
 void heedi_vk_profile_destroy(struct heed_plugin_instance *instance);

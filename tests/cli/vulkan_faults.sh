@@ -14,6 +14,9 @@ cp "$work/out" "$work/wanted"
 for fault in lost@1 lost@40 lost@150 memory@2 memory@90 host@3 timeout@120; do
     expect 0 env HEED_VULKAN_FAULT="$fault" "$HEED" translate --backend vulkan,scalar "$text"
     same "$work/out" "$work/wanted"
+    expect 0 env HEED_VULKAN_FAULT="$fault" "$HEED" translate --steps-per-submit 3 \
+        --backend vulkan,scalar "$text"
+    same "$work/out" "$work/wanted"
 done
 expect 0 env HEED_VULKAN_FAULT=lost@40 "$HEED" translate --backend vulkan,scalar "$text"
 says 'the device was lost'

@@ -23,7 +23,10 @@ alike LP_NATIVE_VECTOR_WIDTH=512
 alike HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
 align=256,range=134217728"
 need_validation
-expect 0 "$HEED" translate --backend "$device,scalar" --input "$work/lines" --output "$work/found"
-same "$work/found" "$work/wanted"
-validated
+for steps in 1 3; do
+    expect 0 "$HEED" translate --backend "$device,scalar" --steps-per-submit "$steps" \
+        --input "$work/lines" --output "$work/found" --profile "$work/profile"
+    same "$work/found" "$work/wanted"
+    validated
+done
 finish

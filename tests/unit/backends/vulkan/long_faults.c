@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults of a device at every call in turn: a lost device, exhausted memory, a timeout. Each ends
- * in the translation that the next backend of the list gives alone. */
+ * in the translation that the next backend of the list gives alone, in the middle of several steps
+ * too. */
 #include "tests/support/memory.h"
 #include "tests/unit/models/tiny_marian.h"
 
@@ -34,7 +35,7 @@ static bool translate(const char *backends, char *result, bool *failed) {
     const struct heed_executor_options options = {
         .struct_size = sizeof options, .backends = backends, .plugin_path = HEED_TEST_PLUGINS};
     struct heed_translator_options work = {
-        .struct_size = sizeof work, .threads = 1, .max_length = 8};
+        .struct_size = sizeof work, .threads = 1, .max_length = 8, .steps_per_submit = 3};
     const bool opened = heed_executor_create(context, &options, &work.executor) == HEED_OK;
     char *translation = NULL;
     if (opened) {
