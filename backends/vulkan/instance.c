@@ -3,7 +3,7 @@
  * recording is made at the first run and stays valid until another state is bound. */
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 /* ---- making and destroying ---- */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
                                const char *format, ...) {

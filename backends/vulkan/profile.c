@@ -3,7 +3,7 @@
  * after each. Devices without timestamps give no entries; then the host measures whole runs. */
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 static uint32_t most_steps(const struct heed_plugin_instance *instance) {
     return instance->steps != NULL ? instance->steps->most : 1;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 static uint64_t bytes_of(const struct heed_tensor_desc *desc) {
     return (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);

@@ -3,7 +3,7 @@
  * one touches what another wrote. Inputs are copied in and outputs out where the host cannot write
  * device memory itself, by command buffers of their own, so that steps can follow each other
  * without these copies. */
-#include "vulkan.h"
+#include "instance.h"
 
 /* ---- descriptors ---- */
 

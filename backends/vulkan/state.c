@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* States: device memory that survives runs, such as a key/value cache. */
-#include "vulkan.h"
+#include "instance.h"
 
 enum heed_status heedi_vk_state_create(struct heed_plugin *plugin,
                                        const struct heed_tensor_desc *desc,

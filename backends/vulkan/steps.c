@@ -4,7 +4,7 @@
  * every step gathers in a history that the host sees, so that nothing else comes back. */
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 /* ---- making and destroying ---- */
 
