@@ -71,6 +71,15 @@ struct heed_matmul_params {
     uint32_t column, columns;            /* the first of n that are computed, and how many */
 };
 
+/* A product followed by residual and layer_norm (common/norm.glsl): what follows
+ * heed_matmul_params. Residual and y are contiguous, and so are gamma and beta, which lie with b.
+ * Counters are counted in words from the start of y's binding. */
+#define HEED_MATMUL_NORM_TYPES 7 /* gamma + 16 beta */
+struct heed_norm_params {
+    uint32_t residual_offset, gamma_offset, beta_offset, counters_offset;
+    float eps;
+};
+
 /* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */
 #define HEED_MATMUL_ALONG 7
 

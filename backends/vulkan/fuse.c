@@ -11,6 +11,7 @@
 static const struct vk_fusion *const fusions[] = {
     &heedi_vk_fuse_attention_step,
     &heedi_vk_fuse_attention_cross,
+    &heedi_vk_fuse_norm,
     NULL,
 };
 

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(struct heed_matmul_params) == 88, "as GLSL lays it out");
 
-enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };
+enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS, B_SCALE = VK_MATMUL_SCALE };
 
 /* Mesa's device in software ends an invocation's loops, silently, after 65,535 turns in all; a tile
  * takes about four for each of k. */
@@ -254,25 +254,47 @@ static void bind(const struct heed_plugin_program *program, const struct vk_node
     request->push_bytes = sizeof *params;
 }
 
+/* Shader, groups and constants for some columns. */
+static void plan(const struct vk_node *node, const struct heed_matmul_params *params,
+                 struct vk_request *request) {
+    const struct vk_tensor *bias = &node->in[BIAS];
+    const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
+    if (is_skinny(node, params)) {
+        request->shader = VK_SHADER_MATMUL_SKINNY;
+        heedi_vk_matmul_columns(params, request);
+        request->constants[HEED_MATMUL_WIDE] = is_wide(node, params);
+    } else {
+        request->shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL;
+        heedi_vk_matmul_tiles(node, params, request);
+    }
+    request->constants[HEED_MATMUL_TYPES] =
+        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
+    request->constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
+}
+
+bool heedi_vk_plan_product(const struct vk_node *node, struct vk_product *product) {
+    const uint32_t *constants = product->request.constants;
+    if (node->attrs.matmul.a_quantization != HEED_QUANTIZE_NONE || is_i8(node) ||
+        heed_desc_elems(&node->out[0].desc) == 0)
+        return false;
+    *product = (struct vk_product){.params = shape_of(node)};
+    product->params.columns = product->params.n;
+    plan(node, &product->params, &product->request);
+    const bool skinny = product->request.shader == VK_SHADER_MATMUL_SKINNY;
+    product->rows = skinny ? constants[HEED_MATMUL_ROWS]
+                           : constants[HEED_MATMUL_TY] * constants[HEED_MATMUL_TM];
+    product->columns =
+        skinny ? HEED_MATMUL_COLUMNS : constants[HEED_MATMUL_TX] * constants[HEED_MATMUL_TN];
+    return true;
+}
+
 /* Adds the dispatch for some columns. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
                             struct heed_matmul_params params, const struct vk_binding *b,
                             struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
-    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
-    const struct vk_tensor *bias = &node->in[BIAS];
-    const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
-    struct vk_request request = {.shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL};
-    if (is_skinny(node, &params)) {
-        request.shader = VK_SHADER_MATMUL_SKINNY;
-        heedi_vk_matmul_columns(&params, &request);
-        request.constants[HEED_MATMUL_WIDE] = is_wide(node, &params);
-    } else {
-        heedi_vk_matmul_tiles(node, &params, &request);
-    }
-    request.constants[HEED_MATMUL_TYPES] =
-        (uint32_t)node->in[A].desc.dtype + 16 * (uint32_t)node->in[B].desc.dtype + 256 * bias_type;
-    request.constants[HEED_MATMUL_ACTIVATION] = attrs->activation;
+    struct vk_request request = {.shader = VK_SHADER_MATMUL};
+    plan(node, &params, &request);
     bind(program, node, &params, &request);
     request.bindings[1] = *b;
     return heedi_vk_dispatch(program, index, &request, error);

@@ -376,6 +376,7 @@ enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t fi
 bool heedi_vk_is_inner(const struct heed_plugin_program *program, const struct vk_tensor *tensor,
                        uint32_t first, uint32_t last);
 bool heedi_vk_is_constant(const struct vk_tensor *tensor);
+extern const struct vk_fusion heedi_vk_fuse_norm;
 /* For build: gives what a tensor's storage holds, the result of the group first .. last, memory of
  * its own with `tail_bytes` behind it, which are zero before the first run and which every group
  * must leave zero. To be called before any dispatch is made that touches the storage. */
@@ -437,6 +438,19 @@ bool heedi_vk_constants_fit(const struct heed_plugin_program *program, uint32_t 
 /* When all dispatches have been made: no binding is larger than a storage buffer. */
 enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program,
                                        struct heed_error *error);
+/* ---- matmul.c ---- */
+enum { VK_MATMUL_A = 0, VK_MATMUL_B = 1, VK_MATMUL_BIAS = 2, VK_MATMUL_SCALE = 3 };
+
+/* How a product of floats, all columns at once, is cut into workgroups, each with a tile of so many
+ * rows and columns: its shader, constants and groups, and parameters for operands in bindings of
+ * their own. Columns of tiles count first. */
+struct vk_product {
+    struct heed_matmul_params params;
+    struct vk_request request; /* without bindings and push constants */
+    uint32_t rows, columns;
+};
+/* False: it is another product, or an empty one. */
+bool heedi_vk_plan_product(const struct vk_node *node, struct vk_product *product);
 
 /* ---- embedding.c ---- */
 /* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul.comp and matmul_i8.comp do; they say which by MATMUL_I8. */
+/* What matmul.comp, matmul_i8.comp and matmul_norm.comp do; they say which by MATMUL_I8 and
+ * MATMUL_NORM. */
 #include "params.h"
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
@@ -21,6 +22,15 @@ const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
 
 layout(binding = 0) readonly buffer A { uint a[]; };
 layout(binding = 1) readonly buffer B { uint b[]; };
+shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
+shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
+
+#if MATMUL_NORM
+layout(binding = 1) readonly buffer Bias { uint bias[]; };
+layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
+#define NORM_PARTIAL b_piece
+#include "common/norm.glsl"
+#else
 layout(binding = 2) readonly buffer Bias { uint bias[]; };
 #if MATMUL_I8 /* four bindings for five operands: y lies beside a */
 layout(binding = 0) buffer YBesideA { float y[]; };
@@ -29,9 +39,7 @@ layout(binding = 3) readonly buffer Scale { float scale[]; };
 layout(binding = 3) buffer Y { float y[]; };
 #endif
 layout(push_constant) uniform Push { heed_matmul_params it; };
-
-shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
-shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
+#endif
 
 /* Neighbouring invocations read neighbours in memory: along p, or along rows. */
 void fetch_a(uint start, uint first_row, uint p) {
@@ -117,8 +125,13 @@ void main() {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
             if (row >= it.m || column >= end)
                 continue;
-            const uint at = it.y_offset + (batch * it.m + row) * it.n + column;
-            y[at] = finish(total[i * TN + j], column);
+            const float value = finish(total[i * TN + j], column);
+#if MATMUL_NORM
+            norm_store(row, column, value);
+        }
+    norm_finish(first_row, min(first_row + ROWS, it.m), THREADS / 16, first_row / ROWS, columns);
+#else
+            y[it.y_offset + (batch * it.m + row) * it.n + column] = value;
         }
     if (ACTIVATION == HEED_UNARY_COPY)
         return;
@@ -130,4 +143,5 @@ void main() {
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }
+#endif
 }
