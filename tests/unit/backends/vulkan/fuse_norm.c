@@ -207,7 +207,7 @@ static void agrees(const struct suite *suite, const struct form *form, int runs)
     run(suite, form, true, 1, &open);
     run(suite, form, false, runs, &fused);
     assert_int_equal(open.entries, 3);
-    assert_int_equal(fused.entries, 1);
+    assert_int_equal(fused.entries, form->weight == HEED_I8 ? 3 : 1);
     compare(suite, form, open.sum, open.y);
     compare(suite, form, open.sum, fused.y);
 }
