@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The checks of operators once more, on a device in software that pretends to be another, or under
 # the layer that checks how Vulkan is used:
-#     checks.sh small|narrow|wide|validation PROGRAM...
+#     checks.sh small|narrow|wide|dot|validation PROGRAM...
 # Every case runs on the device as it is, beside all other backends (tests/check); here one of ten.
-form=${1:?usage: checks.sh small|narrow|wide|validation PROGRAM...}
+form=${1:?usage: checks.sh small|narrow|wide|dot|validation PROGRAM...}
 shift
 . "$(dirname -- "$0")/common.sh"
 need_device
@@ -24,6 +24,10 @@ narrow | wide) # lavapipe's subgroups are as wide as the processor's vectors
     "$HEED" devices | grep -q "^vulkan.*subgroups of $lanes" ||
         skip "the device has no subgroups of $lanes by LP_NATIVE_VECTOR_WIDTH=$bits"
     ;;
+dot) # by integer dot products, accelerated or not, under the layer
+    need_validation
+    export HEED_VULKAN_LIMITS=dot=1
+    ;;
 validation)
     need_validation
     ;;
@@ -34,11 +38,15 @@ validation)
 esac
 
 for program in "$@"; do
+    case $form:$program in
+    dot:*quantized) ;;
+    dot:*) continue ;;
+    esac
     what="$form: $program"
     "$program" >"$work/out" 2>"$work/err" || {
         wrong "$what failed"
         grep -vE '^\[ (RUN|     OK) ' "$work/out" "$work/err" | tail -n 30
     }
-    [ "$form" != validation ] || validated
+    case $form in dot | validation) validated ;; esac
 done
 finish
