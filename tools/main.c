@@ -90,6 +90,24 @@ static const struct heedi_tool_verb verbs[] = {
                    TOOL_REPORT | TOOL_VERBOSE,
         .run = heedi_tool_bench,
     },
+    {
+        .name = "check",
+        .usage = "",
+        .summary = "check that backends compute what the operators mean",
+        .help =
+            "Draws cases of every operator (shapes, views, types, attributes, values), runs them\n"
+            "on each backend in guarded and poisoned memory, and compares with references in\n"
+            "double precision by bounds derived from how the backend says that it rounds:\n"
+            "'hard' holds for any order of summation, 'statistical' for sums of random values.\n"
+            "A table shows the largest error as a share of the bounds, and where it is.\n\n"
+            "The seed is printed and replays: heed check --op OP --case N --seed S. A case that\n"
+            "fails is made as small as it can be and written to a file that\n"
+            "heed check --replay FILE runs again, on any backend. What a backend declines is\n"
+            "counted; of those that come with heed it is known how much that may be.\n"
+            "The exit code is 0 only if everything holds.\n",
+        .options = TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_CHECK | TOOL_VERBOSE,
+        .run = heedi_tool_check,
+    },
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
@@ -109,7 +127,8 @@ static void print_help(FILE *stream) {
           "  3  a model or an input file cannot be opened or read\n"
           "  4  some lines could not be translated; all others were\n"
           "  5  the output could not be written (full disk, closed pipe)\n"
-          "  6  no usable backend\n\n"
+          "  6  no usable backend\n"
+          "  7  a backend does not compute what it should\n\n"
           "environment:\n"
           "  HEED_BACKEND        backends to use, as with --backend\n"
           "  HEED_PLUGIN_PATH    folders with plugins, separated by ':', searched first\n"

@@ -42,7 +42,7 @@ static const struct option table[] = {
      "type of stored matrices (default: f16); with int8 (a scale per row)\n"
      "and q8_0 (a scale per 32 values) products are computed in 8 bits"},
     {TOOL_PROFILE, "profile", 0, "FILE", "write a Chrome trace (JSON) of what ran where and when"},
-    {TOOL_OP, "op", 0, "A,B", "operators to measure; 'all': every one"},
+    {TOOL_OP, "op", 0, "A,B", "operators; 'all': every one"},
     {TOOL_SHAPE, "shape", 0, "SHAPE", "shape, such as 32x512x2048:relu; may be repeated"},
     {TOOL_TEXT, "translate", 0, "FILE", "measure the translation of FILE, a sentence per line"},
     {TOOL_REFERENCE, "reference", 0, "FILE",
@@ -55,10 +55,21 @@ static const struct option table[] = {
      "all operands where there are neither (default: f32)"},
     {TOOL_WARM_CACHE, "warm-cache", 0, NULL, "one set of operands, again and again"},
     {TOOL_SECONDS, "seconds", 0, "N", "most time for one backend in one measurement (default: 2)"},
-    {TOOL_SEED, "seed", 0, "N", "of the operands' values (default: 1)"},
+    {TOOL_SEED, "seed", 0, "N", "what operands are drawn from (default: 1)"},
     {TOOL_JSON, "json", 0, NULL, "print JSON instead of tables"},
     {TOOL_CSV, "csv", 0, NULL, "print CSV instead of tables"},
     {TOOL_REPORT, "report", 0, "FILE.html", "also write a page with charts, complete in itself"},
+    {TOOL_CHECK, "backend", 0, "A,B,C",
+     "backends to check: names, name:device, or paths of plugin files\n"
+     "(default: all that can be used here but devices in software)"},
+    {TOOL_CHECK, "cases", 0, "N", "cases of each operator (default: 200 to 1200)"},
+    {TOOL_CHECK, "case", 0, "N", "only this case of an operator"},
+    {TOOL_CHECK, "threads", 0, "A,B,C",
+     "numbers of threads that must give the same bits (default: 1,4)"},
+    {TOOL_CHECK, "repeat", 0, "N", "runs of each case that must give the same bits (default: 2)"},
+    {TOOL_CHECK, "minutes", 0, "N", "go on with new cases for so long"},
+    {TOOL_CHECK, "save", 0, "FOLDER", "where failing cases are written (default: '.')"},
+    {TOOL_CHECK, "replay", 0, "FILE", "run the case in FILE"},
     {TOOL_VERBOSE, "verbose", 'v', NULL, "say on standard error what ran where, memory and time"},
     {TOOL_HELP, "help", 'h', NULL, "show this help"},
 };
@@ -131,18 +142,23 @@ static int unknown_option(const struct heedi_tool_verb *verb, const char *word, 
 
 /* ---- values ---- */
 
-static bool parse_number(const char *name, const char *value, uint32_t most, uint32_t *number) {
+static bool parse_from(const char *name, const char *value, uint32_t least, uint32_t most,
+                       uint32_t *number) {
     char *end = NULL;
     errno = 0;
     const unsigned long long parsed = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || parsed < 1 ||
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || parsed < least ||
         parsed > most) {
-        heedi_tool_message("--%s: expected a whole number from 1 to %lu, got '%s'", name,
-                           (unsigned long)most, value);
+        heedi_tool_message("--%s: expected a whole number from %u to %lu, got '%s'", name,
+                           (unsigned)least, (unsigned long)most, value);
         return false;
     }
     *number = (uint32_t)parsed;
     return true;
+}
+
+static bool parse_number(const char *name, const char *value, uint32_t most, uint32_t *number) {
+    return parse_from(name, value, 1, most, number);
 }
 
 static bool parse_choice(const struct option *option, const char *value, const char *first,
@@ -165,7 +181,31 @@ static bool parse_dtype(const struct option *option, const char *value, enum hee
     return false;
 }
 
-/* Options of `heed bench` alone. */
+/* Options of `heed check` alone. */
+static bool set_check_option(const char *name, const char *value,
+                             struct heedi_tool_check_options *check) {
+    if (strcmp(name, "backend") == 0)
+        check->backends = value;
+    else if (strcmp(name, "threads") == 0)
+        check->threads = value;
+    else if (strcmp(name, "save") == 0)
+        check->folder = value;
+    else if (strcmp(name, "replay") == 0)
+        check->replay = value;
+    else if (strcmp(name, "cases") == 0)
+        return parse_number(name, value, 100000000, &check->cases);
+    else if (strcmp(name, "repeat") == 0)
+        return parse_number(name, value, 1000000, &check->repeat);
+    else if (strcmp(name, "minutes") == 0)
+        return parse_number(name, value, 10000, &check->minutes);
+    else {
+        check->single = true;
+        return parse_from(name, value, 0, UINT32_MAX, &check->number);
+    }
+    return true;
+}
+
+/* Options of operators, and of `heed bench` alone. */
 static bool set_bench_option(const struct option *option, const char *value,
                              struct heedi_tool_options *options) {
     struct heedi_tool_bench_options *bench = &options->bench;
@@ -268,6 +308,8 @@ static bool set_option(const struct option *option, const char *value,
     case TOOL_HELP:
         options->help = true;
         break;
+    case TOOL_CHECK:
+        return set_check_option(option->name, value, &options->check);
     default:
         return set_bench_option(option, value, options);
     }

@@ -26,6 +26,7 @@ enum {
     TOOL_LINES = 4,      /* everything was read, some lines could not be translated */
     TOOL_OUTPUT = 5,     /* the output cannot be written (full disk, closed pipe) */
     TOOL_NO_BACKEND = 6, /* no usable backend */
+    TOOL_DISAGREES = 7,  /* a backend does not compute what it should */
 };
 
 /* ---- options.c ---- */
@@ -56,6 +57,7 @@ enum {
     TOOL_JSON = 1u << 21,
     TOOL_CSV = 1u << 22,
     TOOL_REPORT = 1u << 23,
+    TOOL_CHECK = 1u << 25, /* every option of `heed check` alone */
     TOOL_STEPS = 1u << 24,
 };
 
@@ -66,6 +68,13 @@ struct heedi_tool_bench_options {
     enum heed_dtype dtype;  /* HEED_DTYPE_NONE: not given */
     uint32_t seconds, seed; /* 0: not given */
     bool warm_cache, json, csv;
+};
+
+struct heedi_tool_check_options {
+    const char *backends, *threads, *replay, *folder;
+    uint32_t cases, repeat, minutes; /* 0: not given */
+    uint32_t number;                 /* of one case */
+    bool single;                     /* `number` is given */
 };
 
 struct heedi_tool_options {
@@ -79,6 +88,7 @@ struct heedi_tool_options {
     const char **arguments; /* what is no option */
     size_t argument_count;
     struct heedi_tool_bench_options bench;
+    struct heedi_tool_check_options check;
 };
 
 struct heedi_tool_verb {
@@ -167,5 +177,6 @@ int heedi_tool_devices(const struct heedi_tool_options *options);
 int heedi_tool_inspect(const struct heedi_tool_options *options);
 int heedi_tool_convert(const struct heedi_tool_options *options);
 int heedi_tool_bench(const struct heedi_tool_options *options);
+int heedi_tool_check(const struct heedi_tool_options *options);
 
 #endif

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# heed check: what it says, writes and returns. That it finds faults is shown in tests/check/faults.c.
+. "$(dirname -- "$0")/common.sh"
+
+expect 0 "$HEED" check --help
+grep -q -- '--replay FILE' "$work/out" || wrong "the help does not name --replay"
+
+# what is wrong is said before anything is checked
+expect 2 "$HEED" check --op matmull
+says "did you mean 'matmul'"
+expect 2 "$HEED" check --op transpose
+says view
+expect 2 "$HEED" check --case 3
+says '--op'
+expect 2 "$HEED" check --op add --case 3 --cases 4
+says '--case'
+expect 2 "$HEED" check --op add --threads 1,x
+says '--threads'
+expect 2 "$HEED" check --op add --replay "$work/none"
+says '--replay'
+expect 2 "$HEED" check --backend 'scalar,,scalar'
+says '--backend'
+expect 6 "$HEED" check --backend nonsense
+says nonsense
+expect 3 "$HEED" check --backend scalar --replay "$work/none"
+says "$work/none"
+printf 'heed-check-case 1\nop sclae\n' >"$work/bad"
+expect 3 "$HEED" check --backend scalar --replay "$work/bad"
+says 'line 2' sclae
+
+# a table, with the seed that replays it
+expect 0 "$HEED" check --backend scalar --op softmax,relu --cases 12 --seed 7
+grep -q '^seed 7$' "$work/out" || wrong "the seed is not printed"
+grep -Eq '^softmax +f32 ' "$work/out" || wrong "there is no row for softmax in f32"
+grep -Eq '^scalar: holds; 24 cases, 0 failed, 0 declined' "$work/out" || wrong "24 cases are not 24"
+cp "$work/out" "$work/first"
+expect 0 "$HEED" check --backend scalar --op softmax,relu --cases 12 --seed 7
+sed 's/[0-9.]* s$//' "$work/first" >"$work/a"
+sed 's/[0-9.]* s$//' "$work/out" | cmp -s - "$work/a" || wrong "the same seed gives another table"
+expect 0 "$HEED" check --backend scalar --op softmax --case 5 --seed 7 --repeat 5 --threads 1,2,3
+grep -q '^scalar: holds; 1 cases' "$work/out" || wrong "--case 5 is not one case"
+
+# a case from a file: what is drawn is read as it was written (0.5 * 3 = 1.5)
+cat >"$work/case" <<'CASE'
+heed-check-case 1
+# by hand
+op scale
+random 0
+attrs 8 1056964608
+operand 0 f32 input stepped 1 2 a
+view 0 1 2 1 0
+values 3 -8
+end
+CASE
+expect 0 "$HEED" check --backend scalar --replay "$work/case"
+grep -q '^scalar: ok scale' "$work/out" || wrong "the case does not hold"
+
+expect 0 "$HEED" check --backend scalar --op add --cases 4 --json
+grep -q '"holds":.*true' "$work/out" || wrong "the JSON does not say that all holds"
+finish

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which backends are checked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/check/check.h"
+
+/* "scalar" of "scalar:0(options)" and of "/folder/heed-backend-scalar.so". */
+static void plain_name(const char *entry, char *name, size_t bytes) {
+    static const char prefix[] = "heed-backend-";
+    size_t length = strcspn(entry, "(");
+    for (size_t i = 0; i < length; i++)
+        if (entry[i] == '/') {
+            entry += i + 1;
+            length -= i + 1;
+            i = SIZE_MAX;
+        }
+    if (strncmp(entry, prefix, sizeof prefix - 1) == 0) {
+        entry += sizeof prefix - 1;
+        length -= sizeof prefix - 1;
+    }
+    const size_t end = strcspn(entry, ".:(");
+    length = end < length ? end : length;
+    snprintf(name, bytes, "%.*s", (int)length, entry);
+}
+
+static int add(struct heedi_checking *checking, const char *entry, size_t length) {
+    if (checking->backend_count == HEEDI_CHECKED_BACKENDS) {
+        heedi_tool_message("at most %d backends can be checked at once", HEEDI_CHECKED_BACKENDS);
+        return TOOL_USAGE;
+    }
+    struct heedi_checked_backend *backend = &checking->backends[checking->backend_count];
+    if (length == 0 || length >= sizeof backend->entry) {
+        heedi_tool_message("--backend: expected names joined by ',', got '%.*s'", (int)length,
+                           entry);
+        return TOOL_USAGE;
+    }
+    memcpy(backend->entry, entry, length);
+    plain_name(backend->entry, backend->name, sizeof backend->name);
+    checking->backend_count++;
+    return TOOL_OK;
+}
+
+/* Entries are joined by commas that no parentheses enclose. */
+static int add_list(struct heedi_checking *checking, const char *list) {
+    int code = TOOL_OK;
+    while (code == TOOL_OK && list != NULL) {
+        size_t length = 0;
+        for (int depth = 0; list[length] != '\0' && (list[length] != ',' || depth > 0); length++)
+            depth += (list[length] == '(') - (list[length] == ')' && depth > 0);
+        code = add(checking, list, length);
+        list = list[length] == ',' ? list + length + 1 : NULL;
+    }
+    return code;
+}
+
+struct found {
+    struct heedi_checking *checking;
+    int code;
+};
+
+static void take_device(void *user, const struct heed_device *device, const char *reason) {
+    struct found *found = user;
+    char entry[48];
+    if (reason != NULL || device->info.type == HEED_DEVICE_SOFTWARE || found->code != TOOL_OK)
+        return;
+    if (device->index == 0)
+        snprintf(entry, sizeof entry, "%s", device->backend);
+    else
+        snprintf(entry, sizeof entry, "%s:%u", device->backend, (unsigned)device->index);
+    found->code = add(found->checking, entry, strlen(entry));
+}
+
+static bool is_device(const struct heedi_checked_backend *backend,
+                      const struct heed_device *device) {
+    const size_t length = strcspn(backend->entry, "(");
+    char numbered[48];
+    snprintf(numbered, sizeof numbered, "%s:%u", device->backend, (unsigned)device->index);
+    if (strlen(numbered) == length && memcmp(backend->entry, numbered, length) == 0)
+        return true;
+    return device->index == 0 &&
+           ((strlen(device->backend) == length &&
+             memcmp(backend->entry, device->backend, length) == 0) ||
+            (strlen(device->path) == length && memcmp(backend->entry, device->path, length) == 0));
+}
+
+static void describe(void *user, const struct heed_device *device, const char *reason) {
+    struct heedi_checking *checking = user;
+    for (size_t i = 0; reason == NULL && i < checking->backend_count; i++) {
+        struct heedi_checked_backend *backend = &checking->backends[i];
+        if (backend->found || !is_device(backend, device))
+            continue;
+        backend->found = true;
+        snprintf(backend->description, sizeof backend->description, "%s %s, %s", device->backend,
+                 device->version, device->info.name);
+    }
+}
+
+int heedi_check_backends(struct heedi_checking *checking) {
+    struct found found = {.checking = checking};
+    const char *list = checking->options->check.backends;
+    if (list != NULL)
+        found.code = add_list(checking, list);
+    else
+        heed_devices(checking->context, NULL, take_device, &found);
+    if (found.code != TOOL_OK)
+        return found.code;
+    heed_devices(checking->context, NULL, describe, checking);
+    for (size_t i = 0; i < checking->backend_count; i++) {
+        struct heedi_checked_backend *backend = &checking->backends[i];
+        char folder[sizeof backend->entry];
+        snprintf(folder, sizeof folder, "%.*s", (int)strcspn(backend->entry, "("), backend->entry);
+        char *slash = strrchr(folder, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+            heed_devices(checking->context, folder, describe, checking);
+        }
+        if (!backend->found) {
+            heedi_tool_message("--backend: '%s' cannot be used here; see heed devices",
+                               backend->entry);
+            return TOOL_NO_BACKEND;
+        }
+    }
+    if (checking->backend_count > 0)
+        return TOOL_OK;
+    heedi_tool_message("no backend can be used here; see heed devices");
+    return TOOL_NO_BACKEND;
+}

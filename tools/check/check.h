@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heed check`: what its parts share. */
+#ifndef HEEDI_TOOLS_CHECK_CHECK_H
+#define HEEDI_TOOLS_CHECK_CHECK_H
+
+#include "heed/check.h"
+#include "tools/tool.h"
+
+enum {
+    HEEDI_CHECKED_BACKENDS = 16,
+    HEEDI_CHECKED_ROWS = (HEED_OP_COUNT_PLUS_ONE - 1) * (HEED_I8 + 1),
+    HEEDI_CHECKED_POOLS = 8
+};
+
+/* A failing case, made small and written to a file. */
+struct heedi_checked_failure {
+    struct heed_check_finding drawn, smallest;
+    char path[512]; /* "" where it could not be written */
+};
+
+struct heedi_checked_backend {
+    char entry[256]; /* as it stands in a list */
+    char name[64];   /* without its folder and options: for file names and the table of what may be
+                        declined */
+    char description[448];
+    bool found;
+    struct heed_check_row rows[HEEDI_CHECKED_ROWS];
+    size_t row_count;
+    struct heedi_checked_failure *failures;
+    size_t failure_count;
+    double seconds;
+};
+
+struct heedi_checking {
+    const struct heedi_tool_options *options;
+    struct heed_context *context;
+    struct heed_pool *pools[HEEDI_CHECKED_POOLS];
+    uint32_t pool_count;
+    uint32_t threads[HEEDI_CHECKED_POOLS];
+    uint64_t seed;
+    bool ops[HEED_OP_COUNT_PLUS_ONE]; /* what is checked */
+    struct heedi_checked_backend *backends;
+    size_t backend_count;
+    uint64_t deadline_ns; /* 0: none */
+    bool progress;
+    int code;
+};
+
+/* ---- backends.c ---- */
+/* Finds what is to be checked. Says what is wrong and returns an exit code. */
+int heedi_check_backends(struct heedi_checking *checking);
+
+/* ---- declined.c ---- */
+/* The largest share of an operator's cases that a backend that comes with heed may decline; 1 for
+ * other backends. */
+double heedi_check_may_decline(const char *backend, enum heed_op op);
+/* Cases and declined ones of an operator, over all its types. */
+void heedi_check_count(const struct heedi_checked_backend *backend, enum heed_op op, int64_t *cases,
+                       int64_t *declined);
+/* Whether it declines more than it may, in numbers that say something. */
+bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, enum heed_op op);
+/* Whether nothing failed and nothing was declined that should not be. */
+bool heedi_check_holds(const struct heedi_checked_backend *backend);
+
+/* ---- report_table.c, report_json.c ---- */
+/* "[2, 3]" */
+const char *heedi_check_index(const struct heed_check_finding *finding, char text[96]);
+void heedi_check_table(const struct heedi_checking *checking, FILE *stream);
+/* False: out of memory. */
+bool heedi_check_json(const struct heedi_checking *checking, FILE *stream);
+
+#endif
