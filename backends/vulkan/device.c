@@ -64,6 +64,20 @@ static bool find_queue(struct vk_device *device) {
     return best >= 0;
 }
 
+/* Whether the host does best to write device memory itself: it can, and that is no window on what
+ * lies on a card. */
+static bool is_unified(const struct vk_device *device) {
+    const VkMemoryPropertyFlags wanted = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    if (device->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU)
+        return false;
+    for (uint32_t i = 0; i < device->memory.memoryTypeCount; i++)
+        if ((device->memory.memoryTypes[i].propertyFlags & wanted) == wanted)
+            return true;
+    return false;
+}
+
 static void read_properties(struct vk_device *device) {
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
@@ -95,6 +109,8 @@ static void read_properties(struct vk_device *device) {
     limits->align_bytes = (uint32_t)given->minStorageBufferOffsetAlignment;
     limits->range_bytes = given->maxStorageBufferRange;
     limits->allocation_bytes = maintenance.maxMemoryAllocationSize;
+    limits->heap_bytes = UINT64_MAX;
+    limits->unified = is_unified(device) ? 1 : 0;
     limits->work = 4000000000u; /* the slowest phones do some 10 in a nanosecond */
 }
 

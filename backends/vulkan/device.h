@@ -21,6 +21,8 @@ struct vk_limits {
     uint32_t align_bytes;      /* of the offset of a storage buffer */
     uint64_t range_bytes;      /* most that a storage buffer shows */
     uint64_t allocation_bytes; /* most that one allocation may ask for */
+    uint64_t heap_bytes;       /* most that is allocated in all */
+    uint32_t unified;          /* 1: the host writes device memory; 0: copies through staging */
     uint64_t work; /* operations of a submission: drivers end what takes longer than two seconds */
 };
 

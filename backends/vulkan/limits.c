@@ -75,7 +75,9 @@ static const char *apply(struct vk_device *device, const char *name, uint64_t va
         {"descriptors", 1, &limits->descriptors, NULL},
         {"range", 1, NULL, &limits->range_bytes},
         {"allocation", 1, NULL, &limits->allocation_bytes},
+        {"heap", 1, NULL, &limits->heap_bytes},
         {"work", 1, NULL, &limits->work},
+        {"unified", 0, &limits->unified, NULL},
     };
     static const char *const features[] = {"f16", "i8", "dot", "coop"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

@@ -28,25 +28,33 @@ static uint64_t alignment(const struct heed_plugin *plugin) {
     return align > 256 ? align : 256;
 }
 
-/* The first type, in order of preference, among those that a buffer may lie in; -1: none. */
-static int memory_type(const struct vk_device *device, uint32_t allowed, enum vk_memory_kind kind,
-                       int skip) {
+/* The first type, in order of preference, among those allowed, as bits; -1: none. */
+static int memory_type(const struct vk_device *device, uint32_t allowed, enum vk_memory_kind kind) {
+    enum { CHOICES = 4 };
     const VkMemoryPropertyFlags host =
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
     const VkMemoryPropertyFlags cached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    const VkMemoryPropertyFlags wanted[VK_MEMORY_KINDS][4] = {
-        [VK_MEMORY_DEVICE] = {host | local | cached, host | local, local, 0},
-        [VK_MEMORY_STAGING] = {host | cached, host, host, host},
-    };
-    for (int i = 0; i < 4; i++)
+    const VkMemoryPropertyFlags unified[CHOICES] = {host | local | cached, host | local, local, 0};
+    const VkMemoryPropertyFlags apart[CHOICES] = {local, 0, 0, 0};
+    const VkMemoryPropertyFlags staging[CHOICES] = {host | cached, host, host, host};
+    const VkMemoryPropertyFlags *wanted = kind == VK_MEMORY_STAGING ? staging
+                                          : device->limits.unified  ? unified
+                                                                    : apart;
+    for (int i = 0; i < CHOICES; i++)
         for (uint32_t j = 0; j < device->memory.memoryTypeCount; j++)
             if ((allowed & 1u << j) != 0 &&
-                (device->memory.memoryTypes[j].propertyFlags & wanted[kind][i]) ==
-                    wanted[kind][i] &&
-                skip-- == 0)
+                (device->memory.memoryTypes[j].propertyFlags & wanted[i]) == wanted[i])
                 return (int)j;
     return -1;
+}
+
+/* Whether the host sees memory of the type, and that is where it writes. */
+static bool is_mapped(const struct vk_device *device, enum vk_memory_kind kind, int type) {
+    const VkMemoryPropertyFlags flags = device->memory.memoryTypes[type].propertyFlags;
+    return (kind == VK_MEMORY_STAGING || device->limits.unified) &&
+           (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0 &&
+           (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) != 0;
 }
 
 static void destroy_block(struct heed_plugin *plugin, struct vk_block *block) {
@@ -66,8 +74,8 @@ static VkResult bind_memory(struct heed_plugin *plugin, struct vk_block *block) 
     VkMemoryRequirements needs;
     VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     plugin->vk.vkGetBufferMemoryRequirements(plugin->handle, block->buffer, &needs);
-    for (int skip = 0; result == VK_ERROR_OUT_OF_DEVICE_MEMORY; skip++) {
-        const int type = memory_type(&plugin->device, needs.memoryTypeBits, block->kind, skip);
+    while (result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
+        const int type = memory_type(&plugin->device, needs.memoryTypeBits, block->kind);
         if (type < 0)
             return result;
         const VkMemoryAllocateInfo info = {
@@ -76,13 +84,12 @@ static VkResult bind_memory(struct heed_plugin *plugin, struct vk_block *block) 
             .memoryTypeIndex = (uint32_t)type,
         };
         result = VK_TRY(plugin, vkAllocateMemory, plugin->handle, &info, NULL, &block->memory);
+        needs.memoryTypeBits &= ~(1u << type);
         if (result != VK_SUCCESS)
             continue;
         result =
             VK_TRY(plugin, vkBindBufferMemory, plugin->handle, block->buffer, block->memory, 0);
-        const VkMemoryPropertyFlags flags = plugin->device.memory.memoryTypes[type].propertyFlags;
-        if (result == VK_SUCCESS && (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0 &&
-            (flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) != 0)
+        if (result == VK_SUCCESS && is_mapped(&plugin->device, block->kind, type))
             result = VK_TRY(plugin, vkMapMemory, plugin->handle, block->memory, 0, VK_WHOLE_SIZE, 0,
                             (void **)&block->mapped);
         return result;
@@ -113,7 +120,10 @@ static enum heed_status create_block(struct heed_plugin *plugin, enum vk_memory_
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
-    VkResult result = VK_TRY(plugin, vkCreateBuffer, plugin->handle, &info, NULL, &block->buffer);
+    VkResult result =
+        plugin->memory.allocated_bytes > plugin->device.limits.heap_bytes
+            ? VK_ERROR_OUT_OF_DEVICE_MEMORY
+            : VK_TRY(plugin, vkCreateBuffer, plugin->handle, &info, NULL, &block->buffer);
     if (result == VK_SUCCESS)
         result = bind_memory(plugin, block);
     if (result != VK_SUCCESS) {
@@ -177,8 +187,10 @@ enum heed_status heedi_vk_allocate(struct heed_plugin *plugin, enum vk_memory_ki
                                    struct heed_error *error) {
     const uint64_t align = alignment(plugin);
     *region = (struct vk_region){.block = NULL};
-    if (bytes > INT64_MAX)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT, "device memory: too many bytes");
+    if (bytes > plugin->device.limits.allocation_bytes)
+        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
+                             "%llu bytes are more than this device allocates at once",
+                             (unsigned long long)bytes);
     bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
     pthread_mutex_lock(&plugin->memory.mutex);
     const enum heed_status status = allocate(plugin, kind, bytes, region, error);
@@ -212,6 +224,7 @@ void heedi_vk_release(struct heed_plugin *plugin, struct vk_region *region) {
     struct vk_block *block = region->block;
     if (block == NULL)
         return;
+    heedi_vk_transfers_finish(plugin);
     pthread_mutex_lock(&plugin->memory.mutex);
     struct stretch *stretch = heedi_vk_calloc(plugin->host, 1, sizeof *stretch);
     block->used -= region->bytes;

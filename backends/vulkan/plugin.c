@@ -93,6 +93,7 @@ static void destroy(struct heed_plugin *plugin) {
     if (plugin->handle != VK_NULL_HANDLE) {
         (void)plugin->vk.vkDeviceWaitIdle(plugin->handle);
         heedi_vk_pipelines_destroy(plugin);
+        heedi_vk_ring_destroy(plugin);
         heedi_vk_memory_destroy(plugin);
         plugin->vk.vkDestroyDevice(plugin->handle, NULL);
     }
@@ -102,6 +103,7 @@ static void destroy(struct heed_plugin *plugin) {
     pthread_mutex_destroy(&plugin->pipeline_mutex);
     pthread_mutex_destroy(&plugin->trial_mutex);
     pthread_mutex_destroy(&plugin->memory.mutex);
+    pthread_mutex_destroy(&plugin->ring.mutex);
     heedi_vk_free(plugin->host, plugin->fault);
     heedi_vk_free(plugin->host, plugin);
 }
@@ -118,7 +120,8 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
     };
     const char *given = getenv("HEED_VULKAN_FAULT");
     plugin->wrong_trials = given != NULL && strcmp(given, "selftest") == 0;
-    if (plugin->wrong_trials)
+    plugin->without_barriers = given != NULL && strcmp(given, "barriers") == 0;
+    if (plugin->wrong_trials || plugin->without_barriers)
         return HEED_OK;
     for (size_t i = 0; given != NULL && i < sizeof faults / sizeof faults[0]; i++) {
         const size_t length = strlen(faults[i].name);
@@ -134,7 +137,7 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
     return given == NULL ? HEED_OK
                          : heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
                                          "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
-                                         "timeout@N or selftest, found '%.100s'",
+                                         "timeout@N, selftest or barriers, found '%.100s'",
                                          given);
 }
 
@@ -165,6 +168,7 @@ static enum heed_status create(const struct heed_host *host,
     pthread_mutex_init(&made->pipeline_mutex, NULL);
     pthread_mutex_init(&made->trial_mutex, NULL);
     pthread_mutex_init(&made->memory.mutex, NULL);
+    pthread_mutex_init(&made->ring.mutex, NULL);
     enum heed_status status = read_fault(made, error);
     if (status == HEED_OK)
         status = heedi_vk_instance_create(&made->instance, error);

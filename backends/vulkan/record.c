@@ -85,6 +85,8 @@ void heedi_vk_barrier(const struct heed_plugin *plugin, VkCommandBuffer commands
     const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     const VkPipelineStageFlags transfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
     VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+    if (plugin->without_barriers)
+        return;
     if ((from & compute) != 0)
         memory.srcAccessMask |= VK_ACCESS_SHADER_WRITE_BIT;
     if ((from & transfer) != 0)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vulkan.h"
+#include "instance.h"
 
 /* ---- running one node ---- */
 

@@ -47,6 +47,25 @@ struct vk_memory {
     uint64_t allocated_bytes;
 };
 
+/* ---- transfers ---- */
+
+/* A ring of staging memory through which transfers go (transfer.c). */
+enum { VK_RING_SLOTS = 4, VK_SLOT_BYTES = 4 << 20 };
+
+struct vk_slot {
+    VkCommandBuffer commands;
+    VkFence fence;
+    bool busy;
+};
+struct vk_ring {
+    pthread_mutex_t mutex; /* guards all of it; taken before those of memory and of the queue */
+    bool ready;
+    VkCommandPool pool;
+    struct vk_region staging;
+    struct vk_slot slots[VK_RING_SLOTS];
+    uint32_t next;
+};
+
 /* ---- shaders and pipelines ---- */
 
 /* kernels.inc is the one list of shaders. */
@@ -77,7 +96,8 @@ struct vk_pipeline {
 /* ---- faults on purpose ---- */
 
 /* HEED_VULKAN_FAULT=lost@N, memory@N, host@N or timeout@N: the Nth call that may fail does so;
- * after a lost device, all that follow. HEED_VULKAN_FAULT=selftest: see selftest.c. For tests. */
+ * after a lost device, all that follow. HEED_VULKAN_FAULT=selftest: see selftest.c. barriers: they
+ * are left out, so that a checker of hazards shows that it sees. For tests. */
 struct vk_fault {
     VkResult result;
     int left; /* calls until then; atomic, by built-ins, as this header must be readable as C++ */
@@ -103,9 +123,11 @@ struct heed_plugin {
     VkDevice handle;
     struct VolkDeviceTable vk; /* functions of the device */
     struct vk_fault *fault;    /* NULL: none */
+    bool without_barriers;     /* HEED_VULKAN_FAULT=barriers: what checks runs should see it */
     VkQueue queue;
     pthread_mutex_t queue_mutex;
     struct vk_memory memory;
+    struct vk_ring ring;
     VkDescriptorSetLayout set_layout; /* HEED_MAX_BINDINGS storage buffers */
     VkPipelineLayout pipeline_layout;
     VkPipelineCache pipeline_cache;
@@ -272,7 +294,8 @@ void heedi_vk_release(struct heed_plugin *plugin, struct vk_region *region);
 void heedi_vk_memory_destroy(struct heed_plugin *plugin);
 
 /* ---- transfer.c ---- */
-/* Copies between host memory and a region, and waits. */
+/* Copies between host memory and a region, outside of runs. What is written is there for all that
+ * is submitted later. */
 enum heed_status heedi_vk_upload(struct heed_plugin *plugin, const struct vk_region *region,
                                  uint64_t offset, const void *data, uint64_t bytes,
                                  struct heed_error *error);
@@ -281,6 +304,9 @@ enum heed_status heedi_vk_download(struct heed_plugin *plugin, const struct vk_r
                                    struct heed_error *error);
 enum heed_status heedi_vk_clear(struct heed_plugin *plugin, const struct vk_region *region,
                                 struct heed_error *error);
+/* Waits for what is on its way, so that its memory may go. */
+void heedi_vk_transfers_finish(struct heed_plugin *plugin);
+void heedi_vk_ring_destroy(struct heed_plugin *plugin);
 
 /* ---- pipeline.c ---- */
 /* The pipeline of a shader with specialization constants, made on demand; owned by the plugin. */

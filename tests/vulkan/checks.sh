@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The checks of operators once more, on a device in software that pretends to be another, or under
 # the layer that checks how Vulkan is used:
-#     checks.sh small|narrow|wide|dot|validation PROGRAM...
+#     checks.sh small|narrow|wide|dot|staged|validation PROGRAM...
 # Every case runs on the device as it is, beside all other backends (tests/check); here one of ten.
-form=${1:?usage: checks.sh small|narrow|wide|dot|validation PROGRAM...}
+form=${1:?usage: checks.sh small|narrow|wide|dot|staged|validation PROGRAM...}
 shift
 . "$(dirname -- "$0")/common.sh"
 need_device
@@ -27,6 +27,9 @@ narrow | wide) # lavapipe's subgroups are as wide as the processor's vectors
 dot) # by integer dot products, accelerated or not, under the layer
     need_validation
     export HEED_VULKAN_LIMITS=dot=1
+    ;;
+staged) # as a card, whose memory the host does not write
+    export HEED_VULKAN_LIMITS=unified=0 HEED_TEST_EVERY=40
     ;;
 validation)
     need_validation
