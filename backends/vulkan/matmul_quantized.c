@@ -132,11 +132,13 @@ enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, 
         heedi_vk_scratch(program, scratch_bytes(node, pitch), &scratch, error);
     if (status == HEED_OK)
         status = quantize(program, index, params, pitch, scratch, error);
-    if (status != HEED_OK)
-        return status;
-    push.a_row = pitch;
+    /* (as in program.c: all pipelines are wanted, also without memory for what they bind) */
+    const bool whole = status == HEED_ERROR_DEVICE_MEMORY && program->plugin->stats;
     struct vk_binding b;
-    while (status == HEED_OK && heedi_vk_matmul_next(node, &push, &b))
-        status = multiply(program, index, &push, scratch, &b, error);
+    push.a_row = pitch;
+    while ((status == HEED_OK || whole) && heedi_vk_matmul_next(node, &push, &b)) {
+        const enum heed_status multiplied = multiply(program, index, &push, scratch, &b, error);
+        status = status == HEED_OK ? multiplied : status;
+    }
     return status;
 }
