@@ -69,6 +69,7 @@ struct heed_matmul_params {
     uint32_t a_offset, b_offset, bias_offset, y_offset;
     uint32_t scale_offset, scale_stride; /* of columns, with an i8 b */
     uint32_t column, columns;            /* the first of n that are computed, and how many */
+    uint32_t bias_batch;                 /* from a batch's bias to the next, with floats */
 };
 
 /* A product followed by residual and layer_norm (common/norm.glsl): what follows

@@ -11,6 +11,7 @@
 static const struct vk_fusion *const fusions[] = {
     &heedi_vk_fuse_attention_step,
     &heedi_vk_fuse_attention_cross,
+    &heedi_vk_fuse_products,
     &heedi_vk_fuse_norm,
     NULL,
 };
@@ -30,15 +31,35 @@ bool heedi_vk_is_constant(const struct vk_tensor *tensor) {
     return heedi_vk_present(tensor) && tensor->role == HEED_ROLE_CONSTANT;
 }
 
+bool heedi_vk_is_same(const struct vk_tensor *a, const struct vk_tensor *b) {
+    if (!heedi_vk_present(a) || !heedi_vk_present(b))
+        return heedi_vk_present(a) == heedi_vk_present(b);
+    return a->storage == b->storage && a->offset_elems == b->offset_elems;
+}
+
+bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims) {
+    if (!heedi_vk_present(tensor) || tensor->desc.rank != rank)
+        return false;
+    for (uint32_t i = 0; i < rank; i++)
+        if (tensor->desc.dims[i] != dims[i])
+            return false;
+    return true;
+}
+
 /* ---- rooms ---- */
 
 enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
-                                    const struct vk_tensor *tensor, uint32_t first,
-                                    uint32_t tail_bytes, struct heed_error *error) {
-    struct vk_storage *storage = &program->storages[tensor->storage];
-    const uint64_t bytes = (storage->bytes + 3) / 4 * 4;
-    const int32_t until = storage->role == HEED_ROLE_INTERNAL ? storage->last_node : INT32_MAX;
+                                    const struct vk_tensor *const *tensors, uint32_t count,
+                                    uint32_t first, uint32_t tail_bytes, struct heed_error *error) {
     struct vk_room *room = NULL;
+    int32_t until = -1;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vk_storage *storage = &program->storages[tensors[i]->storage];
+        const int32_t last = storage->role == HEED_ROLE_INTERNAL ? storage->last_node : INT32_MAX;
+        until = last > until ? last : until;
+        bytes += (storage->bytes + 3) / 4 * 4;
+    }
     for (uint32_t i = 0; i < program->room_count && room == NULL; i++)
         if (program->rooms[i].bytes == bytes && program->rooms[i].tail_bytes == tail_bytes &&
             program->rooms[i].busy_until < (int32_t)first)
@@ -51,7 +72,12 @@ enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
         room->offset_bytes = (uint64_t)heedi_vk_reserve(program, bytes + tail_bytes);
     }
     room->busy_until = until;
-    storage->offset_bytes = (int64_t)room->offset_bytes;
+    uint64_t at = room->offset_bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vk_storage *storage = &program->storages[tensors[i]->storage];
+        storage->offset_bytes = (int64_t)at;
+        at += (storage->bytes + 3) / 4 * 4;
+    }
     return HEED_OK;
 }
 
@@ -102,7 +128,7 @@ static enum heed_status part_results(struct heed_plugin_program *program, uint32
             if (heedi_vk_present(y) && program->storages[y->storage].offset_bytes >= 0 &&
                 !heedi_vk_is_inner(program, y, first, last) &&
                 lies_over_input(program, y->storage, first, last))
-                status = heedi_vk_make_room(program, y, first, 0, error);
+                status = heedi_vk_make_room(program, &y, 1, first, 0, error);
         }
     return status;
 }

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(struct heed_attention_step_params) == 92, "as in the shaders");
 
-enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };        /* of a product */
+enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS };
 enum { STATE = 0, X = 1, POSITION = 2, ROW = 3 };    /* of cache_append */
 enum { STEP_NODES = 6, CROSS_NODES = 2, PARTS = 3 }; /* of the groups; q, k and v */
 
@@ -26,61 +26,11 @@ static bool is_owned(const struct vk_tensor *tensor) {
            tensor->role != HEED_ROLE_STATE;
 }
 
-static bool same(const struct vk_tensor *a, const struct vk_tensor *b) {
-    if (!heedi_vk_present(a) || !heedi_vk_present(b))
-        return heedi_vk_present(a) == heedi_vk_present(b);
-    return a->storage == b->storage && a->offset_elems == b->offset_elems;
-}
-
-static bool has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims) {
-    if (!heedi_vk_present(tensor) || tensor->desc.rank != rank)
-        return false;
-    for (uint32_t i = 0; i < rank; i++)
-        if (tensor->desc.dims[i] != dims[i])
-            return false;
-    return true;
-}
-
-/* A whole constant of a float type. */
-static bool is_weight(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
-    if (!heedi_vk_is_float(tensor) || tensor->role != HEED_ROLE_CONSTANT)
-        return false;
-    return tensor->offset_elems == 0 && heed_desc_contiguous(&tensor->desc) &&
-           (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->desc.dtype) ==
-               program->storages[tensor->storage].bytes;
-}
-
 /* A table with an entry for each row, or none. */
 static bool is_table(const struct vk_tensor *tensor, int64_t rows) {
     return !heedi_vk_present(tensor) ||
-           (is_owned(tensor) && tensor->desc.dtype == HEED_I32 && has_dims(tensor, 1, &rows) &&
-            heed_desc_contiguous(&tensor->desc));
-}
-
-/* y = x W^T + b, in f32, all rows beginning on boundaries of 16 bytes. */
-static bool is_product(const struct heed_plugin_program *program, const struct vk_node *node) {
-    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
-    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *bias = &node->in[BIAS];
-    if (node->op != HEED_OP_MATMUL || attrs->activation != HEED_ACTIVATION_NONE ||
-        attrs->transpose_a != 0 || attrs->transpose_b == 0 ||
-        attrs->a_quantization != HEED_QUANTIZE_NONE || heedi_vk_present(&node->in[B_SCALE]))
-        return false;
-    return is_owned(a) && a->desc.dtype == HEED_F32 && a->desc.rank == 2 && a->desc.dims[0] > 0 &&
-           a->desc.dims[1] > 0 && a->desc.dims[1] % 8 == 0 && a->offset_elems % 4 == 0 &&
-           heed_desc_contiguous(&a->desc) && b->desc.rank == 2 && b->desc.dims[0] % 8 == 0 &&
-           is_weight(program, b) && (!heedi_vk_present(bias) || is_weight(program, bias));
-}
-
-/* Another of the same x and shape. */
-static bool is_alike(const struct heed_plugin_program *program, const struct vk_node *first,
-                     const struct vk_node *node) {
-    const struct vk_tensor *bias = &first->in[BIAS];
-    return is_product(program, node) && same(&node->in[A], &first->in[A]) &&
-           has_dims(&node->in[A], 2, first->in[A].desc.dims) &&
-           has_dims(&node->in[B], 2, first->in[B].desc.dims) &&
-           node->in[B].desc.dtype == first->in[B].desc.dtype &&
-           heedi_vk_present(&node->in[BIAS]) == heedi_vk_present(bias) &&
-           node->in[BIAS].desc.dtype == bias->desc.dtype;
+           (is_owned(tensor) && tensor->desc.dtype == HEED_I32 &&
+            heedi_vk_has_dims(tensor, 1, &rows) && heed_desc_contiguous(&tensor->desc));
 }
 
 /* Attention of one query for each row, of the product q, over what is not masked. */
@@ -95,11 +45,11 @@ static bool is_step(const struct vk_node *q, const struct vk_node *node) {
     const int64_t heads = query->desc.dims[1], d = query->desc.dims[3];
     const int64_t q_dims[] = {rows, heads, 1, d};
     const int64_t kv_dims[] = {k->desc.dims[0], heads, k->desc.dims[2], d};
-    return same(query, &q->out[0]) && has_dims(query, 4, q_dims) && heads * d == n && d > 0 &&
-           d % 4 == 0 && heed_desc_contiguous(&query->desc) && has_dims(k, 4, kv_dims) &&
-           has_dims(v, 4, kv_dims) && k->role == HEED_ROLE_STATE && v->role == HEED_ROLE_STATE &&
-           k->desc.dtype == HEED_F32 && v->desc.dtype == HEED_F32 &&
-           !heedi_vk_present(&node->in[HEED_ATTENTION_BIAS]) &&
+    return heedi_vk_is_same(query, &q->out[0]) && heedi_vk_has_dims(query, 4, q_dims) &&
+           heads * d == n && d > 0 && d % 4 == 0 && heed_desc_contiguous(&query->desc) &&
+           heedi_vk_has_dims(k, 4, kv_dims) && heedi_vk_has_dims(v, 4, kv_dims) &&
+           k->role == HEED_ROLE_STATE && v->role == HEED_ROLE_STATE && k->desc.dtype == HEED_F32 &&
+           v->desc.dtype == HEED_F32 && !heedi_vk_present(&node->in[HEED_ATTENTION_BIAS]) &&
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_START]) &&
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_OFFSETS]) &&
            is_table(&node->in[HEED_ATTENTION_KEY_LEN], rows) &&
@@ -116,9 +66,11 @@ static bool is_append(const struct vk_node *append, const struct vk_node *produc
     const int64_t rows = product->out[0].desc.dims[0], n = product->out[0].desc.dims[1];
     const int64_t x_dims[] = {rows, 1, n}, d = kv->desc.dims[3];
     const int64_t state_dims[] = {kv->desc.dims[0], kv->desc.dims[2], n};
-    return same(&append->in[X], &product->out[0]) && has_dims(&append->in[X], 3, x_dims) &&
-           heed_desc_contiguous(&append->in[X].desc) && same(&append->in[STATE], kv) &&
-           same(&append->out[0], kv) && has_dims(&append->in[STATE], 3, state_dims) &&
+    return heedi_vk_is_same(&append->in[X], &product->out[0]) &&
+           heedi_vk_has_dims(&append->in[X], 3, x_dims) &&
+           heed_desc_contiguous(&append->in[X].desc) && heedi_vk_is_same(&append->in[STATE], kv) &&
+           heedi_vk_is_same(&append->out[0], kv) &&
+           heedi_vk_has_dims(&append->in[STATE], 3, state_dims) &&
            append->in[STATE].desc.dtype == HEED_F32 && heed_desc_contiguous(state) &&
            heedi_vk_present(&append->in[POSITION]) && is_table(&append->in[POSITION], rows) &&
            is_table(&append->in[ROW], rows) &&
@@ -213,22 +165,16 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t first,
                             uint32_t parts, struct heed_attention_step_params *params,
                             struct heed_error *error) {
     const struct vk_node *nodes = &program->nodes[first], *attention = &program->nodes[last];
-    const struct vk_tensor *bias = &nodes->in[BIAS], *packed[2 * PARTS];
+    const struct vk_tensor *bias = &nodes->in[BIAS];
     const bool appends = parts == PARTS;
-    uint64_t offsets[2 * PARTS];
     struct shape shape;
     int32_t weights = 0;
     if (!choose(program->plugin, parts, params->n / params->heads, params->rows, &shape))
         return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: no room", attention->name);
-    for (uint32_t i = 0; i < parts; i++) {
-        packed[i] = &nodes[i].in[B];
-        packed[parts + i] = &nodes[i].in[BIAS];
-    }
-    enum heed_status status = heedi_vk_pack(program, packed, 2 * parts, &weights, offsets, error);
+    const enum heed_status status =
+        heedi_vk_pack_products(program, first, parts, &weights, &params->bias_offset, error);
     if (status != HEED_OK)
         return status;
-    if (heedi_vk_present(bias))
-        params->bias_offset = (uint32_t)(offsets[parts] / heed_dtype_bytes(bias->desc.dtype));
     const struct vk_request request = {
         .shader = appends ? VK_SHADER_ATTENTION_STEP : VK_SHADER_ATTENTION_CROSS,
         .constants = {[HEED_CONSTANT_WIDTH] = shape.width,
@@ -254,15 +200,10 @@ static bool has_room(const struct heed_plugin_program *program, const struct vk_
                      const struct vk_node *attention, uint32_t parts) {
     const struct heed_plugin *plugin = program->plugin;
     const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
-    struct shape shape;
     const bool endless = !plugin->device.software || (k->desc.dims[2] <= SOFTWARE_MOST &&
                                                       q->in[A].desc.dims[1] <= SOFTWARE_MOST);
-    uint64_t weights = 0;
-    for (uint32_t i = 0; i < parts; i++)
-        weights += program->storages[q->in[B].storage].bytes + 4 * (uint64_t)q->out[0].desc.dims[1];
-    return endless && weights <= plugin->device.limits.range_bytes &&
-           weights <= plugin->device.limits.allocation_bytes &&
-           program->instance_bytes <= plugin->device.limits.range_bytes &&
+    struct shape shape;
+    return endless && program->instance_bytes <= plugin->device.limits.range_bytes &&
            choose(plugin, parts, (uint32_t)k->desc.dims[3], 1, &shape);
 }
 
@@ -275,8 +216,7 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
     const struct vk_node *node = &program->nodes[first];
     const struct vk_node *attention = &node[STEP_NODES - 1];
     const struct vk_node *append_k = &node[PARTS], *append_v = &node[PARTS + 1];
-    if (!is_product(program, node) || !is_alike(program, node, &node[1]) ||
-        !is_alike(program, node, &node[2]) || !is_step(node, attention))
+    if (heedi_vk_products(program, first, PARTS) != PARTS || !is_step(node, attention))
         return 0;
     for (uint32_t i = 0; i < PARTS; i++)
         if (!heedi_vk_is_inner(program, &node[i].out[0], first, first + STEP_NODES - 1))
@@ -285,9 +225,9 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
     const bool fits =
         is_append(append_k, &node[1], &attention->in[HEED_ATTENTION_K]) &&
         is_append(append_v, &node[2], &attention->in[HEED_ATTENTION_V]) &&
-        same(&append_k->in[POSITION], &append_v->in[POSITION]) &&
-        same(&append_k->in[ROW], &append_v->in[ROW]) &&
-        same(&append_k->in[ROW], &attention->in[HEED_ATTENTION_KV_ROW]) &&
+        heedi_vk_is_same(&append_k->in[POSITION], &append_v->in[POSITION]) &&
+        heedi_vk_is_same(&append_k->in[ROW], &append_v->in[ROW]) &&
+        heedi_vk_is_same(&append_k->in[ROW], &attention->in[HEED_ATTENTION_KV_ROW]) &&
         !heedi_vk_present(&attention->in[HEED_ATTENTION_KV_OFFSETS]) &&
         attention->in[HEED_ATTENTION_K].storage != attention->in[HEED_ATTENTION_V].storage;
     return fits && has_room(program, node, attention, PARTS) ? STEP_NODES : 0;
@@ -322,7 +262,7 @@ static uint32_t match_cross(const struct heed_plugin_program *program, uint32_t 
         return 0;
     const struct vk_node *node = &program->nodes[first], *attention = &node[1];
     const struct vk_tensor *kv_offsets = &attention->in[HEED_ATTENTION_KV_OFFSETS];
-    if (!is_product(program, node) || !is_step(node, attention) ||
+    if (heedi_vk_products(program, first, 1) != 1 || !is_step(node, attention) ||
         !heedi_vk_is_inner(program, &node->out[0], first, first + 1) ||
         !is_wide(&attention->in[HEED_ATTENTION_K]) || !is_wide(&attention->in[HEED_ATTENTION_V]))
         return 0;

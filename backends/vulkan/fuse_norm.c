@@ -11,7 +11,7 @@ struct norm_params {
     struct heed_matmul_params product;
     struct heed_norm_params norm;
 };
-_Static_assert(sizeof(struct norm_params) == 108, "as GLSL lays it out");
+_Static_assert(sizeof(struct norm_params) == 112, "as GLSL lays it out");
 
 enum { PRODUCT = 0, SUM = 1, NORM = 2, NODES = 3 };
 
@@ -70,7 +70,7 @@ static bool fits(const struct heed_plugin_program *program, const struct vk_node
         !is_vector(&norm->in[2]) || !heedi_vk_is_constant(&product->in[VK_MATMUL_B]) ||
         (heedi_vk_present(bias) && !heedi_vk_is_constant(bias)) ||
         product->attrs.matmul.activation != HEED_ACTIVATION_NONE ||
-        !heedi_vk_plan_product(product, &plan))
+        !heedi_vk_plan_products(product, 1, &plan))
         return false;
     return with_norm(&plan.request.shader) && plan.params.batches == 1 &&
            plan.params.n == (uint32_t)y->desc.dims[y->desc.rank - 1] &&
@@ -110,10 +110,10 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t firs
     uint64_t at[4];
     int32_t packed = -1;
     struct vk_product plan;
-    (void)heedi_vk_plan_product(&nodes[PRODUCT], &plan);
+    (void)heedi_vk_plan_products(&nodes[PRODUCT], 1, &plan);
     struct vk_request *request = &plan.request;
     const uint32_t tail_bytes = (uint32_t)(4 * counters(&plan));
-    enum heed_status status = heedi_vk_make_room(program, y, first, tail_bytes, error);
+    enum heed_status status = heedi_vk_make_room(program, &y, 1, first, tail_bytes, error);
     if (status == HEED_OK)
         status = heedi_vk_pack(program, parts, 4, &packed, at, error);
     if (status != HEED_OK)

@@ -6,7 +6,7 @@
  * one. */
 #include "vulkan.h"
 
-_Static_assert(sizeof(struct heed_matmul_params) == 88, "as GLSL lays it out");
+_Static_assert(sizeof(struct heed_matmul_params) == 92, "as GLSL lays it out");
 
 enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS, B_SCALE = VK_MATMUL_SCALE };
 
@@ -272,12 +272,23 @@ static void plan(const struct vk_node *node, const struct heed_matmul_params *pa
     request->constants[HEED_MATMUL_ACTIVATION] = node->attrs.matmul.activation;
 }
 
-bool heedi_vk_plan_product(const struct vk_node *node, struct vk_product *product) {
+/* Of one product several, with weights and biases that follow those of the first. */
+static void make_batches(struct heed_matmul_params *params, uint32_t count) {
+    params->batches = params->inner = count;
+    params->a_batch[1] = 0;
+    params->b_batch[1] = params->n * params->k;
+    params->bias_batch = params->n;
+}
+
+bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count,
+                            struct vk_product *product) {
     const uint32_t *constants = product->request.constants;
     if (node->attrs.matmul.a_quantization != HEED_QUANTIZE_NONE || is_i8(node) ||
         heed_desc_elems(&node->out[0].desc) == 0)
         return false;
     *product = (struct vk_product){.params = shape_of(node)};
+    if (count > 1)
+        make_batches(&product->params, count);
     product->params.columns = product->params.n;
     plan(node, &product->params, &product->request);
     const bool skinny = product->request.shader == VK_SHADER_MATMUL_SKINNY;

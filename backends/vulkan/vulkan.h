@@ -395,6 +395,7 @@ struct vk_fusion {
                               struct heed_error *error);
 };
 extern const struct vk_fusion heedi_vk_fuse_attention_step, heedi_vk_fuse_attention_cross;
+extern const struct vk_fusion heedi_vk_fuse_products, heedi_vk_fuse_norm;
 /* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error);
@@ -402,16 +403,32 @@ enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t fi
 bool heedi_vk_is_inner(const struct heed_plugin_program *program, const struct vk_tensor *tensor,
                        uint32_t first, uint32_t last);
 bool heedi_vk_is_constant(const struct vk_tensor *tensor);
-extern const struct vk_fusion heedi_vk_fuse_norm;
-/* For build: gives what a tensor's storage holds, the result of the group first .. last, memory of
- * its own with `tail_bytes` behind it, which are zero before the first run and which every group
- * must leave zero. To be called before any dispatch is made that touches the storage. */
+/* Whether both are absent, or begin at the same place. */
+bool heedi_vk_is_same(const struct vk_tensor *a, const struct vk_tensor *b);
+/* False for one that is absent. */
+bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims);
+/* For build: gives what the storages of tensors hold, results of the group from `first` on, memory
+ * of their own, one after the other, with `tail_bytes` behind, which are zero before the first run
+ * and which every group must leave zero. To be called before any dispatch is made that touches the
+ * storages. */
 enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
-                                    const struct vk_tensor *tensor, uint32_t first,
-                                    uint32_t tail_bytes, struct heed_error *error);
+                                    const struct vk_tensor *const *tensors, uint32_t count,
+                                    uint32_t first, uint32_t tail_bytes, struct heed_error *error);
 /* Zeroes the tails of rooms in the memory of an instance. */
 enum heed_status heedi_vk_clear_rooms(const struct heed_plugin_program *program,
                                       const struct vk_region *memory, struct heed_error *error);
+
+/* ---- fuse_products.c ---- */
+/* How many nodes from `first` on, at most `most`, are products y = x W^T + b of the same f32 x with
+ * weights and biases of the same shapes and types, all rows of which begin on boundaries of 16
+ * bytes; 0: they would not lie in one storage buffer. */
+uint32_t heedi_vk_products(const struct heed_plugin_program *program, uint32_t first,
+                           uint32_t most);
+/* Packs the weights of such nodes, one after the other, and then their biases: *bias_offset is
+ * where these begin, in their elements. */
+enum heed_status heedi_vk_pack_products(struct heed_plugin_program *program, uint32_t first,
+                                        uint32_t count, int32_t *storage, uint32_t *bias_offset,
+                                        struct heed_error *error);
 
 /* ---- dispatch.c: for operators ---- */
 /* Adds a dispatch of `shader` for node `node`. constants[HEED_CONSTANT_WIDTH] is the width of its
@@ -475,8 +492,9 @@ struct vk_product {
     struct vk_request request; /* without bindings and push constants */
     uint32_t rows, columns;
 };
-/* False: it is another product, or an empty one. */
-bool heedi_vk_plan_product(const struct vk_node *node, struct vk_product *product);
+/* For `count` products of the same a, of which `node` is the first: b and biases of all follow one
+ * another, and so do the results. False: it is another product, or an empty one. */
+bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count, struct vk_product *product);
 
 /* ---- embedding.c ---- */
 /* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table

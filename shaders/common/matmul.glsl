@@ -70,13 +70,13 @@ void fetch_b(uint start, uint first_column, uint p) {
 }
 
 /* What is stored for a sum, all but the activation. */
-float finish(float total, uint column) {
+float finish(float total, uint column, uint bias_start) {
     precise float value = total;
 #if MATMUL_I8
     value = value * scale[it.scale_offset + column * it.scale_stride];
 #endif
     if (BIAS_TYPE != 0) {
-        const uint at = it.bias_offset + column * it.bias_stride;
+        const uint at = bias_start + column * it.bias_stride;
         value = value + heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
     }
     return value;
@@ -92,6 +92,7 @@ void main() {
     const uint outer = batch / it.inner, inner = batch % it.inner;
     const uint a_start = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
     const uint b_start = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint bias_start = it.bias_offset + batch * it.bias_batch;
     const uint end = it.column + it.columns;
     const uint x = gl_LocalInvocationID.x % TX, top = gl_LocalInvocationID.x / TX * TM;
 
@@ -125,7 +126,7 @@ void main() {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
             if (row >= it.m || column >= end)
                 continue;
-            const float value = finish(total[i * TN + j], column);
+            const float value = finish(total[i * TN + j], column, bias_start);
 #if MATMUL_NORM
             norm_store(row, column, value);
         }

@@ -97,7 +97,7 @@ void main() {
     const uint row = t / COLUMNS, column = first + t % COLUMNS;
     const bool mine = row < it.m && column < end;
     if (BIAS_TYPE != 0 && mine) {
-        const uint at = it.bias_offset + column * it.bias_stride;
+        const uint at = it.bias_offset + batch * it.bias_batch + column * it.bias_stride;
         total += heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
     }
 #if MATMUL_NORM

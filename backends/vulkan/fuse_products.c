@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products of one x with several weights, such as those that give q, k and v: their weights lie
+ * side by side, and one dispatch has them as batches, with the bits that each has by itself. The
+ * results lie side by side, too, in a room of their own. */
+#include "vulkan.h"
+
+enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS, B_SCALE = VK_MATMUL_SCALE };
+enum { MOST = 4 };
+
+/* ---- for matching ---- */
+
+/* A whole constant of a float type. */
+static bool is_weight(const struct vk_tensor *tensor) {
+    return heedi_vk_is_float(tensor) && heedi_vk_is_constant(tensor) && tensor->offset_elems == 0 &&
+           heed_desc_contiguous(&tensor->desc) &&
+           (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->desc.dtype) ==
+               tensor->owner_bytes;
+}
+
+/* y = x W^T + b, in f32, all rows beginning on boundaries of 16 bytes. */
+static bool is_product(const struct vk_node *node) {
+    const struct heed_matmul_attrs *attrs = &node->attrs.matmul;
+    const struct vk_tensor *a = &node->in[A], *b = &node->in[B], *bias = &node->in[BIAS];
+    if (node->op != HEED_OP_MATMUL || attrs->activation != HEED_ACTIVATION_NONE ||
+        attrs->transpose_a != 0 || attrs->transpose_b == 0 ||
+        attrs->a_quantization != HEED_QUANTIZE_NONE || heedi_vk_present(&node->in[B_SCALE]))
+        return false;
+    return a->role != HEED_ROLE_CONSTANT && a->role != HEED_ROLE_STATE &&
+           a->desc.dtype == HEED_F32 && a->desc.rank == 2 && a->desc.dims[0] > 0 &&
+           a->desc.dims[1] > 0 && a->desc.dims[1] % 8 == 0 && a->offset_elems % 4 == 0 &&
+           heed_desc_contiguous(&a->desc) && b->desc.rank == 2 && b->desc.dims[0] % 8 == 0 &&
+           is_weight(b) && (!heedi_vk_present(bias) || is_weight(bias));
+}
+
+static bool is_alike(const struct vk_node *first, const struct vk_node *node) {
+    return is_product(node) && heedi_vk_is_same(&node->in[A], &first->in[A]) &&
+           heedi_vk_has_dims(&node->in[A], 2, first->in[A].desc.dims) &&
+           heedi_vk_has_dims(&node->in[B], 2, first->in[B].desc.dims) &&
+           node->in[B].desc.dtype == first->in[B].desc.dtype &&
+           heedi_vk_present(&node->in[BIAS]) == heedi_vk_present(&first->in[BIAS]) &&
+           node->in[BIAS].desc.dtype == first->in[BIAS].desc.dtype;
+}
+
+uint32_t heedi_vk_products(const struct heed_plugin_program *program, uint32_t first,
+                           uint32_t most) {
+    const struct vk_node *nodes = &program->nodes[first];
+    uint32_t count = 0;
+    while (count < most && first + count < program->node_count &&
+           (count == 0 ? is_product(nodes) : is_alike(nodes, &nodes[count])))
+        count++;
+    return count > 0 && heedi_vk_constants_fit(program, first, count) ? count : 0;
+}
+
+/* Whether results may lie side by side, each where a binding may begin. */
+static bool can_move(const struct heed_plugin_program *program, const struct vk_tensor *y) {
+    const uint64_t bytes = (uint64_t)heed_desc_elems(&y->desc) * heed_dtype_bytes(y->desc.dtype);
+    const uint64_t align = program->plugin->device.limits.align_bytes;
+    return y->role == HEED_ROLE_INTERNAL && y->offset_elems == 0 && bytes > 0 &&
+           y->owner_bytes == bytes && bytes % 64 == 0 && bytes % align == 0 &&
+           bytes * MOST <= program->plugin->device.limits.range_bytes;
+}
+
+static uint32_t match(const struct heed_plugin_program *program, uint32_t first) {
+    const uint32_t count = heedi_vk_products(program, first, MOST);
+    for (uint32_t i = 0; i < count; i++)
+        if (!can_move(program, &program->nodes[first + i].out[0]))
+            return 0;
+    return count > 1 ? count : 0;
+}
+
+/* ---- building ---- */
+
+enum heed_status heedi_vk_pack_products(struct heed_plugin_program *program, uint32_t first,
+                                        uint32_t count, int32_t *storage, uint32_t *bias_offset,
+                                        struct heed_error *error) {
+    const struct vk_node *nodes = &program->nodes[first];
+    const struct vk_tensor *parts[2 * MOST];
+    uint64_t offsets[2 * MOST];
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i] = &nodes[i].in[B];
+        parts[count + i] = &nodes[i].in[BIAS];
+    }
+    const enum heed_status status =
+        heedi_vk_pack(program, parts, 2 * count, storage, offsets, error);
+    if (status == HEED_OK && heedi_vk_present(&nodes->in[BIAS]))
+        *bias_offset = (uint32_t)(offsets[count] / heed_dtype_bytes(nodes->in[BIAS].desc.dtype));
+    return status;
+}
+
+/* A storage for all results, which are moved into it. */
+static enum heed_status place_results(struct heed_plugin_program *program, uint32_t first,
+                                      uint32_t count, int32_t *storage, struct heed_error *error) {
+    const struct vk_tensor *results[MOST];
+    for (uint32_t i = 0; i < count; i++)
+        results[i] = &program->nodes[first + i].out[0];
+    const enum heed_status status = heedi_vk_make_room(program, results, count, first, 0, error);
+    if (status != HEED_OK)
+        return status;
+    struct vk_storage all = program->storages[results[0]->storage];
+    all.bytes *= count;
+    return heedi_vk_add_storage(program, &all, storage, error);
+}
+
+static enum heed_status build(struct heed_plugin_program *program, uint32_t first, uint32_t count,
+                              struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[first];
+    struct vk_product product;
+    int32_t weights = 0, results = 0;
+    (void)heedi_vk_plan_products(node, count, &product);
+    enum heed_status status = place_results(program, first, count, &results, error);
+    if (status == HEED_OK)
+        status = heedi_vk_pack_products(program, first, count, &weights,
+                                        &product.params.bias_offset, error);
+    if (status != HEED_OK)
+        return status;
+    struct vk_request *request = &product.request;
+    request->bindings[0] = heedi_vk_reads(&node->in[A]);
+    request->bindings[1] = (struct vk_binding){.storage = weights};
+    request->bindings[2] = (struct vk_binding){.storage = weights};
+    request->bindings[3] = (struct vk_binding){.storage = results, .writes = true};
+    request->push = &product.params;
+    request->push_bytes = sizeof product.params;
+    return heedi_vk_dispatch(program, first + count - 1, request, error);
+}
+
+const struct vk_fusion heedi_vk_fuse_products = {
+    .name = "products", .match = match, .makes_rooms = true, .build = build};
