@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
+#include "runtime/check/case.h"
+#include "runtime/check/check.h"
 #include "tests/support/backends.h"
-#include "tests/support/compare.h"
 
 enum { MOST_M = 70, MOST_K = 520, MOST_N = 300, RUNS = 100 };
 
@@ -94,7 +95,7 @@ static heed_tensor constant(const struct suite *suite, struct heed_graph *graph,
         if (dtype == HEED_I8)
             ((int8_t *)memory)[i] = (int8_t)lrintf(127.0f * operands.values[i]);
         else
-            compare_store(memory, dtype, i, operands.values[i]);
+            heedi_store(memory, dtype, i, (double)operands.values[i]);
     ok(suite, heed_weight_create(suite->context, "w", &desc, memory, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
@@ -196,8 +197,13 @@ static void compare(const struct suite *suite, const struct form *form, const fl
                               .error = &error};
     const void *const inputs[HEED_MAX_INPUTS] = {sum, operands.gamma, operands.beta};
     const void *const outputs[HEED_MAX_OUTPUTS] = {y};
+    struct heedi_verdict verdict;
     assert_int_equal(heedi_op_infer(&call), HEED_OK);
-    compare_call(suite->context, &call, inputs, outputs, &suite->numeric, false);
+    ok(suite,
+       heedi_check_call(suite->context, &call, inputs, outputs, &suite->numeric, false, &verdict));
+    if (!verdict.agrees)
+        fail_msg("element %lld: expected %.9g, found %.9g", (long long)verdict.index,
+                 verdict.expected, verdict.actual);
 }
 
 static void agrees(const struct suite *suite, const struct form *form, int runs) {
