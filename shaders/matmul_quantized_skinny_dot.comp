@@ -3,10 +3,10 @@
  *
  * Bindings:  0 rows of quantize_rows.comp (read), 1 b in words (read; i8 of any strides, or q8_0
  *            along k), 2 bias of any float type (read, any stride), 3 y f32 (written, contiguous)
- * Workgroup: HEED_MATMUL_COLUMNS columns of all rows, at most ROWS <= 16; HEED_MATMUL_LANES
- *            invocations share a column, each with 32 of k at a time
- * Dispatch:  batches * ceil(columns / HEED_MATMUL_COLUMNS)
- * Shared:    4 * ROWS * HEED_MATMUL_COLUMNS * (HEED_MATMUL_LANES + 1)
+ * Workgroup: COLUMNS columns of all rows, at most ROWS <= 16; LANES >= ROWS invocations share a
+ *            column, each with 32 of k at a time
+ * Dispatch:  batches * ceil(columns / COLUMNS)
+ * Shared:    4 * ROWS * COLUMNS * (LANES + 1)
  * Needs:     4 x 8-bit integer dot product (VK_KHR_shader_integer_dot_product)
  * Error:     none before the activation: the bits are fixed */
 #version 450

@@ -4,10 +4,10 @@
  *
  * Bindings:  0 a, 1 b, 2 bias (read, any strides, each f32, f16 or bf16; f16 and bf16 in words),
  *            3 y f32 (write, contiguous)
- * Workgroup: HEED_MATMUL_COLUMNS columns of all rows, at most ROWS <= 16; HEED_MATMUL_LANES
- *            invocations share a column, each with one segment of p at a time
- * Dispatch:  batches * ceil(columns / HEED_MATMUL_COLUMNS)
- * Shared:    4 * ROWS * HEED_MATMUL_COLUMNS * (HEED_MATMUL_LANES + 1)
+ * Workgroup: COLUMNS columns of all rows, at most ROWS <= 16; LANES >= ROWS invocations share a
+ *            column, each with one segment of p at a time; how many changes no bit
+ * Dispatch:  batches * ceil(columns / COLUMNS)
+ * Shared:    4 * ROWS * COLUMNS * (LANES + 1)
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     that of matmul.comp, and the same bits */
 #version 450

@@ -54,11 +54,11 @@
 #define HEED_MATMUL_TY 4 /* and along rows, */
 #define HEED_MATMUL_TM 5 /* and an invocation's rows and columns */
 #define HEED_MATMUL_TN 6
-#define HEED_MATMUL_ROWS 3 /* of matmul_skinny.comp: rows, a power of two, at most 16, */
-#define HEED_MATMUL_WIDE 4 /* and whether it may load 16 bytes at a time */
-#define HEED_MATMUL_LANES 16  /* its invocations along k, */
-#define HEED_MATMUL_COLUMNS 8 /* along columns, */
-#define HEED_MATMUL_STEP 8    /* and how many elements one reads at a time */
+#define HEED_MATMUL_ROWS 3 /* of the skinny forms: rows, a power of two, at most 16, */
+#define HEED_MATMUL_WIDE 4    /* whether matmul_skinny.comp may load 16 bytes at a time */
+#define HEED_MATMUL_LANES 5   /* their invocations along k, as many as rows at least, */
+#define HEED_MATMUL_COLUMNS 6 /* and along columns */
+#define HEED_MATMUL_STEP 8    /* elements that one of matmul_skinny.comp reads at a time */
 
 /* y[batch, i, j]: contiguous; a batch has two indices, the second below `inner`. What b shows may
  * begin with a later column: then b_offset is less than 0, modulo 2^32. */
@@ -120,11 +120,12 @@ struct heed_attention_params {
 
 /* attention_step.comp and attention_cross.comp. */
 #define HEED_STEP_TYPES 1   /* weights + 16 bias; bias 0: absent */
-#define HEED_STEP_ROWS 2    /* of a workgroup, a power of two, at most HEED_MATMUL_LANES */
+#define HEED_STEP_ROWS 2    /* of a workgroup, a power of two, at most HEED_STEP_LANES */
 #define HEED_STEP_D 3       /* of a head, a multiple of 8 */
 #define HEED_STEP_SCRATCH 4 /* numbers of shared memory, beside the products */
 #define HEED_STEP_QUADS 5   /* times four columns of v that an invocation has */
-#define HEED_STEP_TILE 4    /* columns of an invocation in products, */
+#define HEED_STEP_LANES 16  /* invocations along k in products, */
+#define HEED_STEP_TILE 4    /* columns of each, */
 #define HEED_STEP_GROUP 8   /* and how many of its sums are exchanged at a time */
 
 /* x [rows, k] times the weights [n, k] of q, or of q, k and v one after the other, with their

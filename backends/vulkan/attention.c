@@ -129,12 +129,12 @@ static struct vk_binding binding_of(const struct vk_tensor *tensor) {
     return heed_desc_elems(&tensor->desc) > 0 ? heedi_vk_reads(tensor) : none;
 }
 
-/* As wide as there are keys or columns, in four subgroups at most. */
+/* As wide as there are keys or columns, within what the device was tuned to. */
 static uint32_t width_of(const struct heed_plugin *plugin,
                          const struct heed_attention_params *params) {
     const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
     const uint32_t width = heedi_vk_row_width(plugin, n);
-    return width < 128 ? width : 128;
+    return width < plugin->tuning.attention ? width : plugin->tuning.attention;
 }
 
 /* Elements of arrays in shared memory: a power of two, so that few pipelines are needed. */

@@ -11,7 +11,7 @@
 
 #include "vulkan.h"
 
-enum { PATH_BYTES = 1024, MOST_BYTES = 256 << 20 };
+enum { MOST_BYTES = 256 << 20 };
 
 struct header {
     char magic[8];
@@ -42,17 +42,20 @@ static struct header expected(const struct vk_device *device) {
     return header;
 }
 
-static bool path_of(const struct vk_device *device, char path[PATH_BYTES]) {
+bool heedi_vk_cache_path(const struct vk_device *device, const char *suffix,
+                         char path[VK_PATH_BYTES]) {
     const char *choice = getenv("HEED_VULKAN_CACHE");
-    if ((choice != NULL && strcmp(choice, "off") == 0) || !heedi_vk_cache_folder(path, PATH_BYTES))
+    if ((choice != NULL && strcmp(choice, "off") == 0) ||
+        !heedi_vk_cache_folder(path, VK_PATH_BYTES))
         return false;
     const struct header header = expected(device);
     const size_t length = strlen(path);
-    const int more = snprintf(path + length, PATH_BYTES - length, "/vulkan-%04x-%04x-%016llx",
-                              (unsigned)header.vendor, (unsigned)header.device,
-                              (unsigned long long)hash_of((const unsigned char *)&header,
-                                                          offsetof(struct header, bytes)));
-    return more > 0 && (size_t)more < PATH_BYTES - length;
+    const int more = snprintf(
+        path + length, VK_PATH_BYTES - length, "/vulkan-%04x-%04x-%016llx%s",
+        (unsigned)header.vendor, (unsigned)header.device,
+        (unsigned long long)hash_of((const unsigned char *)&header, offsetof(struct header, bytes)),
+        suffix);
+    return more > 0 && (size_t)more < VK_PATH_BYTES - length;
 }
 
 /* The driver's data in the file, or NULL. The caller frees it. */
@@ -82,10 +85,10 @@ static void *load(const struct heed_plugin *plugin, const char *path, size_t *by
 }
 
 void heedi_vk_cache_open(struct heed_plugin *plugin) {
-    char path[PATH_BYTES];
+    char path[VK_PATH_BYTES];
     VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
     void *data = NULL;
-    if (path_of(&plugin->device, path))
+    if (heedi_vk_cache_path(&plugin->device, "", path))
         data = load(plugin, path, &info.initialDataSize, &plugin->cache_hash);
     info.pInitialData = data;
     if (plugin->vk.vkCreatePipelineCache(plugin->handle, &info, NULL, &plugin->pipeline_cache) !=
@@ -104,9 +107,10 @@ static bool store(const char *path, const struct header *header, const void *dat
 }
 
 void heedi_vk_cache_save(struct heed_plugin *plugin) {
-    char path[PATH_BYTES], part[PATH_BYTES + 32];
+    char path[VK_PATH_BYTES], part[VK_PATH_BYTES + 32];
     size_t bytes = 0;
-    if (plugin->pipeline_cache == VK_NULL_HANDLE || !path_of(&plugin->device, path) ||
+    if (plugin->pipeline_cache == VK_NULL_HANDLE ||
+        !heedi_vk_cache_path(&plugin->device, "", path) ||
         plugin->vk.vkGetPipelineCacheData(plugin->handle, plugin->pipeline_cache, &bytes, NULL) !=
             VK_SUCCESS ||
         bytes == 0 || bytes > MOST_BYTES)

@@ -91,7 +91,7 @@ static bool cut(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, ui
     const uint32_t width = heedi_vk_width(plugin), team = width / rows;
     const uint32_t sums = HEED_STEP_TILE * rows;
     const uint32_t group = sums < HEED_STEP_GROUP ? sums : HEED_STEP_GROUP;
-    const uint32_t products = group * (width / HEED_MATMUL_LANES) * (HEED_MATMUL_LANES + 1);
+    const uint32_t products = group * (width / HEED_STEP_LANES) * (HEED_STEP_LANES + 1);
     uint32_t columns = 1; /* as the shader finds them */
     *shape = (struct shape){.width = width, .rows = rows, .quads = (d + 4 * team - 1) / (4 * team)};
     while (columns < team && columns * shape->quads * 4 < d)

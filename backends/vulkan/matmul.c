@@ -142,12 +142,7 @@ static const char *accept(struct vk_node *node) {
 
 /* ---- tiles ---- */
 
-/* A workgroup of tx by ty invocations, each with tm rows and tn columns. */
-struct tile {
-    uint32_t tx, ty, tm, tn;
-};
-
-static uint64_t tile_count(const struct heed_matmul_params *it, const struct tile *tile) {
+static uint64_t tile_count(const struct heed_matmul_params *it, const struct vk_tile *tile) {
     const uint64_t rows = tile->ty * tile->tm, columns = tile->tx * tile->tn;
     return it->batches * ((it->m + rows - 1) / rows) * ((it->columns + columns - 1) / columns);
 }
@@ -163,30 +158,32 @@ static bool in_software(const struct vk_node *node, const struct heed_matmul_par
 /* Every tile is within the least that all devices offer, 128 invocations and 16 KB. Of a GPU's, the
  * largest of which there are enough to fill it; a device in software has no lack of registers, and
  * is the quicker the more each invocation computes from what it loads. */
-static const struct tile *choose_tile(bool slow_loads, const struct heed_matmul_params *it) {
-    static const struct tile gpu[] = {
+static const struct vk_tile *choose_tile(const struct vk_node *node,
+                                         const struct heed_matmul_params *it) {
+    const bool slow_loads = in_software(node, it);
+    static const struct vk_tile gpu[VK_TILE_SIZES] = {
         {.tx = 16, .ty = 8, .tm = 8, .tn = 4}, /* 64 x 64 */
         {.tx = 8, .ty = 8, .tm = 4, .tn = 4},  /* 32 x 32 */
         {.tx = 16, .ty = 4, .tm = 4, .tn = 2}, /* 16 x 32 */
     };
-    static const struct tile software[] = {
+    static const struct vk_tile software[VK_TILE_SIZES] = {
         {.tx = 8, .ty = 8, .tm = 8, .tn = 8}, /* 64 x 64 */
         {.tx = 8, .ty = 4, .tm = 8, .tn = 8}, /* 32 x 64 */
         {.tx = 8, .ty = 2, .tm = 8, .tn = 8}, /* 16 x 64 */
     };
-    _Static_assert(sizeof gpu == sizeof software, "both lists are searched alike");
-    const struct tile *tiles = slow_loads ? software : gpu;
-    const uint32_t last = sizeof gpu / sizeof *gpu - 1, enough = slow_loads ? 4 : 128;
+    const struct vk_tile *tiles = slow_loads ? software : gpu;
+    const uint32_t last = VK_TILE_SIZES - 1, enough = slow_loads ? 4 : 128;
     uint32_t chosen = 0;
     while (chosen < last && (tile_count(it, &tiles[chosen]) < enough ||
                              it->m <= tiles[chosen].ty * tiles[chosen].tm / 2))
         chosen++;
-    return &tiles[chosen];
+    const struct vk_tile *tuned = &node->plugin->tuning.tiles[chosen];
+    return tuned->tx != 0 ? tuned : &tiles[chosen];
 }
 
 void heedi_vk_matmul_tiles(const struct vk_node *node, const struct heed_matmul_params *params,
                            struct vk_request *request) {
-    const struct tile *tile = choose_tile(in_software(node, params), params);
+    const struct vk_tile *tile = choose_tile(node, params);
     uint32_t *constants = request->constants;
     request->groups = tile_count(params, tile);
     constants[HEED_CONSTANT_WIDTH] = tile->tx * tile->ty;
@@ -213,13 +210,16 @@ static bool aligned(enum heed_dtype type, const uint32_t strides[4]) {
     return true;
 }
 
-void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_request *request) {
+void heedi_vk_matmul_columns(const struct vk_node *node, const struct heed_matmul_params *params,
+                             struct vk_request *request) {
+    const uint32_t lanes = node->plugin->tuning.lanes, columns = node->plugin->tuning.columns;
     uint32_t rows = 1;
     while (rows < params->m)
         rows *= 2;
-    request->groups = (uint64_t)params->batches *
-                      ((params->columns + HEED_MATMUL_COLUMNS - 1) / HEED_MATMUL_COLUMNS);
-    request->constants[HEED_CONSTANT_WIDTH] = HEED_MATMUL_LANES * HEED_MATMUL_COLUMNS;
+    request->groups = (uint64_t)params->batches * ((params->columns + columns - 1) / columns);
+    request->constants[HEED_CONSTANT_WIDTH] = lanes * columns;
+    request->constants[HEED_MATMUL_LANES] = lanes;
+    request->constants[HEED_MATMUL_COLUMNS] = columns;
     request->constants[HEED_MATMUL_ROWS] = rows;
 }
 
@@ -261,7 +261,7 @@ static void plan(const struct vk_node *node, const struct heed_matmul_params *pa
     const uint32_t bias_type = heedi_vk_present(bias) ? (uint32_t)bias->desc.dtype : 0;
     if (is_skinny(node, params)) {
         request->shader = VK_SHADER_MATMUL_SKINNY;
-        heedi_vk_matmul_columns(params, request);
+        heedi_vk_matmul_columns(node, params, request);
         request->constants[HEED_MATMUL_WIDE] = is_wide(node, params);
     } else {
         request->shader = is_i8(node) ? VK_SHADER_MATMUL_I8 : VK_SHADER_MATMUL;
@@ -294,8 +294,8 @@ bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count,
     const bool skinny = product->request.shader == VK_SHADER_MATMUL_SKINNY;
     product->rows = skinny ? constants[HEED_MATMUL_ROWS]
                            : constants[HEED_MATMUL_TY] * constants[HEED_MATMUL_TM];
-    product->columns =
-        skinny ? HEED_MATMUL_COLUMNS : constants[HEED_MATMUL_TX] * constants[HEED_MATMUL_TN];
+    product->columns = skinny ? constants[HEED_MATMUL_COLUMNS]
+                              : constants[HEED_MATMUL_TX] * constants[HEED_MATMUL_TN];
     return true;
 }
 

@@ -108,7 +108,7 @@ static enum heed_status multiply(struct heed_plugin_program *program, uint32_t i
     if (params->m <= SKINNY_ROWS) {
         request.shader =
             dot ? VK_SHADER_MATMUL_QUANTIZED_SKINNY_DOT : VK_SHADER_MATMUL_QUANTIZED_SKINNY;
-        heedi_vk_matmul_columns(params, &request);
+        heedi_vk_matmul_columns(node, params, &request);
     } else {
         request.shader = dot ? VK_SHADER_MATMUL_QUANTIZED_DOT : VK_SHADER_MATMUL_QUANTIZED;
         heedi_vk_matmul_tiles(node, params, &request);

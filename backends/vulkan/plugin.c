@@ -157,9 +157,6 @@ static enum heed_status create(const struct heed_host *host,
     if (options != NULL && !heedi_vk_read(&known, sizeof known, options, options->struct_size))
         return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
                              "the options hold a field that this version does not know");
-    if (known.options != NULL && known.options[0] != '\0')
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "unknown option '%.200s', this backend has none", known.options);
     struct heed_plugin *made = heedi_vk_calloc(host, 1, sizeof *made);
     if (made == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
@@ -182,6 +179,8 @@ static enum heed_status create(const struct heed_host *host,
         made->device = found[known.device];
         status = heedi_vk_device_open(made, error);
     }
+    if (status == HEED_OK)
+        status = heedi_vk_tuning_open(made, known.options, error);
     if (status != HEED_OK) {
         destroy(made);
         return status;

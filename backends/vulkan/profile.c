@@ -149,5 +149,7 @@ void heedi_vk_profile_destroy(struct heed_plugin_instance *instance) {
 const void *heedi_vk_get_extension(const char *name) {
     if (strcmp(name, HEED_EXTENSION_PROFILE) == 0)
         return &heedi_vk_profile;
+    if (strcmp(name, HEED_EXTENSION_TUNE) == 0)
+        return &heedi_vk_tune;
     return strcmp(name, HEED_EXTENSION_STEPS) == 0 ? &heedi_vk_steps : NULL;
 }

@@ -93,6 +93,23 @@ struct vk_pipeline {
 /* A run that takes longer is given up: no device works on one submission for two minutes. */
 #define VK_MOST_WAIT_NS 120000000000u
 
+/* ---- shapes of workgroups ---- */
+
+/* A workgroup of tx by ty invocations, each with tm rows and tn columns. */
+struct vk_tile {
+    uint32_t tx, ty, tm, tn;
+};
+enum {
+    VK_TILE_SIZES = 3
+}; /* for products that fill the device with large, middling, small tiles */
+
+/* What is chosen for a device (tune.c). Results do not depend on it beyond the order of sums. */
+struct vk_tuning {
+    struct vk_tile tiles[VK_TILE_SIZES]; /* tx 0: as matmul.c likes */
+    uint32_t lanes, columns;             /* of products with few rows */
+    uint32_t attention;                  /* widest workgroup of attention */
+};
+
 /* ---- faults on purpose ---- */
 
 /* HEED_VULKAN_FAULT=lost@N, memory@N, host@N or timeout@N: the Nth call that may fail does so;
@@ -139,6 +156,7 @@ struct heed_plugin {
     pthread_mutex_t trial_mutex;
     enum vk_proof proofs[VK_FORM_COUNT]; /* guarded by it */
     bool wrong_trials;                   /* HEED_VULKAN_FAULT=selftest: none succeeds */
+    struct vk_tuning tuning;
 };
 
 /* ---- programs ---- */
@@ -325,6 +343,17 @@ void heedi_vk_stats_write(const struct heed_plugin *plugin, const struct vk_pipe
 void heedi_vk_cache_open(struct heed_plugin *plugin);
 /* Writes it to the disk if it has grown. Failures are no errors: the next start takes longer. */
 void heedi_vk_cache_save(struct heed_plugin *plugin);
+/* Where something is kept for a device and its driver: a file whose name ends in `suffix`. False:
+ * nowhere. */
+enum { VK_PATH_BYTES = 1024 };
+bool heedi_vk_cache_path(const struct vk_device *device, const char *suffix,
+                         char path[VK_PATH_BYTES]);
+
+/* ---- tune.c ---- */
+/* What was found best for the device, if the disk has it, then what `options` say. */
+enum heed_status heedi_vk_tuning_open(struct heed_plugin *plugin, const char *options,
+                                      struct heed_error *error);
+extern const struct heed_tune_extension heedi_vk_tune;
 
 /* ---- os_posix.c ---- */
 /* The user's folder for caches of heed, made if it is missing. False: there is none. */
@@ -508,7 +537,8 @@ enum heed_status heedi_vk_look_up(struct heed_plugin_program *program, uint32_t 
  * from HEED_MATMUL_TX or HEED_MATMUL_ROWS on. */
 void heedi_vk_matmul_tiles(const struct vk_node *node, const struct heed_matmul_params *params,
                            struct vk_request *request);
-void heedi_vk_matmul_columns(const struct heed_matmul_params *params, struct vk_request *request);
+void heedi_vk_matmul_columns(const struct vk_node *node, const struct heed_matmul_params *params,
+                             struct vk_request *request);
 /* Goes on to the columns that come next, as many as a storage buffer shows of b: sets what params
  * say of them, and the binding. False: there are none. */
 bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params *params,

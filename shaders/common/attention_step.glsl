@@ -41,7 +41,7 @@ shared uint longest;                /* most keys that a row of the workgroup see
  * time. The sums of segments are added as HEED_MATMUL_SEGMENT has it, by an owner for each, in
  * rounds of GROUP rows or columns. */
 #define COLUMNS (gl_WorkGroupSize.x / LANES)
-const uint LANES = HEED_MATMUL_LANES, PITCH = LANES + 1, TILE = HEED_STEP_TILE;
+const uint LANES = HEED_STEP_LANES, PITCH = LANES + 1, TILE = HEED_STEP_TILE;
 const uint SUMS = TILE * ROWS, GROUP = SUMS < HEED_STEP_GROUP ? SUMS : HEED_STEP_GROUP;
 const uint ROUNDS = SUMS / GROUP;
 

@@ -4,8 +4,9 @@
 #include "common/quantized.glsl"
 
 layout(constant_id = HEED_MATMUL_ROWS) const uint ROWS = 1;
+layout(constant_id = HEED_MATMUL_LANES) const uint LANES = 16;
+layout(constant_id = HEED_MATMUL_COLUMNS) const uint COLUMNS = 8;
 
-const uint LANES = HEED_MATMUL_LANES, COLUMNS = HEED_MATMUL_COLUMNS;
 const uint PITCH = LANES + 1; /* one more, so that readers of it do not meet in one bank */
 
 shared uint partial[ROWS * COLUMNS * PITCH]; /* [row][column][lane]: floats of blocks, else sums */

@@ -8,11 +8,12 @@
 layout(constant_id = HEED_MATMUL_TYPES) const uint TYPES = 0;
 layout(constant_id = HEED_MATMUL_ACTIVATION) const uint ACTIVATION = HEED_UNARY_COPY;
 layout(constant_id = HEED_MATMUL_ROWS) const uint ROWS = 1;
+layout(constant_id = HEED_MATMUL_LANES) const uint LANES = 16;
+layout(constant_id = HEED_MATMUL_COLUMNS) const uint COLUMNS = 8;
 /* Rows of a and columns of b lie along p, on boundaries of 16 bytes; k is a multiple of STEP. */
 layout(constant_id = HEED_MATMUL_WIDE) const uint WIDE = 0;
 
 const uint A_TYPE = TYPES & 15, B_TYPE = (TYPES >> 4) & 15, BIAS_TYPE = (TYPES >> 8) & 15;
-const uint LANES = HEED_MATMUL_LANES, COLUMNS = HEED_MATMUL_COLUMNS;
 const uint STEP = HEED_MATMUL_STEP;
 const uint PITCH = LANES + 1; /* one more, so that readers of it do not meet in one bank */
 

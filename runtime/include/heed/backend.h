@@ -288,6 +288,42 @@ struct heed_steps_extension {
                                struct heed_error *error);
 };
 
+/** A piece of work to compare choices by. Dims of a product are m, k, n, of [m, k] by a weight
+ * [n, k] of type `dtype`, transposed; of attention they are batches, heads, queries, keys, width.
+ */
+struct heed_tune_case {
+    uint32_t op;    /**< HEED_OP_MATMUL or HEED_OP_ATTENTION */
+    uint32_t dtype; /**< of weights, or of keys and values */
+    int64_t dims[5];
+};
+
+enum { HEED_TUNE_CHOICES = 8, HEED_TUNE_CASES = 4 };
+
+/** A kernel that can do its work in several shapes. */
+struct heed_tune_kernel {
+    uint32_t struct_size;
+    uint32_t choice_count;
+    uint32_t standard; /**< the choice that is made where nobody has measured */
+    uint32_t case_count;
+    const char *name;                       /**< key of the option that chooses: "skinny" */
+    const char *choices[HEED_TUNE_CHOICES]; /**< its values that this device can run; static */
+    struct heed_tune_case cases[HEED_TUNE_CASES];
+};
+
+/** Extension "heed.tune/1": which shapes of workgroups suit a device. A choice is tried by opening
+ * the device with the option `name=choice`. */
+#define HEED_EXTENSION_TUNE "heed.tune/1"
+struct heed_tune_extension {
+    uint32_t struct_size;
+    /** Writes kernel `index`, struct_size being set by the caller; 0 behind the last one. */
+    uint32_t (*kernel)(const struct heed_plugin *plugin, uint32_t index,
+                       struct heed_tune_kernel *kernel);
+    /** Keeps choices, "name=choice,name=choice", for whoever opens this device after now without
+     * an option that says otherwise; "" goes back to the standard ones. */
+    enum heed_status (*save)(const struct heed_plugin *plugin, const char *choices,
+                             struct heed_error *error);
+};
+
 /** The table of a backend. All functions are required unless marked optional. */
 struct heed_backend {
     uint32_t struct_size;

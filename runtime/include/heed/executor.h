@@ -111,6 +111,20 @@ typedef void (*heed_device_fn)(void *user, const struct heed_device *device, con
 HEED_API enum heed_status heed_devices(struct heed_context *context, const char *plugin_path,
                                        heed_device_fn fn, void *user);
 
+/* ---- Tuning ---- */
+
+typedef void (*heed_tune_fn)(void *user, const struct heed_tune_kernel *kernel);
+/** Calls `fn` for each kernel of the executor's first backend whose shape can be chosen; a backend
+ * that offers none is no error. Pointers are valid while the executor lives. */
+HEED_API enum heed_status heed_executor_tunable(struct heed_context *context,
+                                                struct heed_executor *executor, heed_tune_fn fn,
+                                                void *user);
+/** Keeps choices, "name=choice,name=choice", for the device of the executor's first backend; ""
+ * forgets those that were kept. HEED_ERROR_UNSUPPORTED where it cannot be tuned. */
+HEED_API enum heed_status heed_executor_tune_save(struct heed_context *context,
+                                                  struct heed_executor *executor,
+                                                  const char *choices);
+
 /* ---- Programs ---- */
 
 struct heed_program;
