@@ -123,6 +123,12 @@ static int measure(struct heedi_bench *bench) {
     heedi_bench_progress(bench, "the machine's limits");
     if (!heedi_bench_roofline_measure(bench->pool, &caches, &bench->roofline))
         return out_of_memory();
+    if (bench->options->bench.tune)
+        code = heedi_bench_tune(bench);
+    if (code != TOOL_OK) {
+        heedi_tool_progress_hide();
+        return code;
+    }
     heedi_bench_device_roofs(bench);
     for (size_t i = 0; i < bench->case_count; i++) {
         heedi_bench_progress(bench, "%zu of %zu: %s", i + 1, bench->case_count,
@@ -240,6 +246,7 @@ static int outcome(const struct heedi_bench *bench) {
     bool measured = false;
     for (size_t b = 0; b < bench->backend_count; b++) {
         measured = measured || bench->translations[b].measured;
+        measured = measured || bench->tunings[b].kernel_count > 0;
         for (size_t i = 0; i < bench->case_count; i++)
             measured = measured || bench->cases[i].results[b].measured;
     }
@@ -268,6 +275,8 @@ static int check_options(const struct heedi_tool_options *options) {
         heedi_tool_message("--shape needs the operator: --op NAME");
     else if (bench->reference != NULL && bench->translate == NULL)
         heedi_tool_message("--reference needs the text: --translate FILE");
+    else if (bench->tune && bench->csv)
+        heedi_tool_message("--csv has no table for --tune; use --json");
     else if (bench->json && bench->csv)
         heedi_tool_message("--json and --csv exclude each other");
     else
@@ -278,7 +287,7 @@ static int check_options(const struct heedi_tool_options *options) {
 static int prepare(struct heedi_bench *bench) {
     const struct heedi_tool_bench_options *options = &bench->options->bench;
     int code = heedi_tool_context(bench->options, &bench->context);
-    bench->tour = options->ops == NULL && options->translate == NULL;
+    bench->tour = options->ops == NULL && options->translate == NULL && !options->tune;
     bench->progress = heedi_tool_os_terminal(TOOL_STDERR);
     bench->seed = options->seed > 0 ? options->seed : 1;
     heedi_tool_os_machine(&bench->machine);

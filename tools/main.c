@@ -87,7 +87,7 @@ static const struct heedi_tool_verb verbs[] = {
         .options = TOOL_OP | TOOL_SHAPE | TOOL_TEXT | TOOL_REFERENCE | TOOL_MODEL | TOOL_BACKENDS |
                    TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_STEPS |
                    TOOL_SECONDS | TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE |
-                   TOOL_REPORT | TOOL_VERBOSE,
+                   TOOL_REPORT | TOOL_TUNE | TOOL_VERBOSE,
         .run = heedi_tool_bench,
     },
     {

@@ -70,6 +70,9 @@ static const struct option table[] = {
     {TOOL_CHECK, "minutes", 0, "N", "go on with new cases for so long"},
     {TOOL_CHECK, "save", 0, "FOLDER", "where failing cases are written (default: '.')"},
     {TOOL_CHECK, "replay", 0, "FILE", "run the case in FILE"},
+    {TOOL_TUNE, "tune", 0, NULL,
+     "find the best shapes of workgroups for the devices, and keep them;\n"
+     "before anything else is measured"},
     {TOOL_VERBOSE, "verbose", 'v', NULL, "say on standard error what ran where, memory and time"},
     {TOOL_HELP, "help", 'h', NULL, "show this help"},
 };
@@ -239,6 +242,9 @@ static bool set_bench_option(const struct option *option, const char *value,
         break;
     case TOOL_CSV:
         bench->csv = true;
+        break;
+    case TOOL_TUNE:
+        bench->tune = true;
         break;
     default:
         bench->report = value;

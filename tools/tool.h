@@ -59,6 +59,7 @@ enum {
     TOOL_REPORT = 1u << 23,
     TOOL_CHECK = 1u << 25, /* every option of `heed check` alone */
     TOOL_STEPS = 1u << 24,
+    TOOL_TUNE = 1u << 25,
 };
 
 struct heedi_tool_bench_options {
@@ -67,7 +68,7 @@ struct heedi_tool_bench_options {
     size_t shape_count;
     enum heed_dtype dtype;  /* HEED_DTYPE_NONE: not given */
     uint32_t seconds, seed; /* 0: not given */
-    bool warm_cache, json, csv;
+    bool warm_cache, json, csv, tune;
 };
 
 struct heedi_tool_check_options {

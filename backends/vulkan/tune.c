@@ -21,8 +21,8 @@ struct choice {
     uint32_t at[4];
 };
 
-/* tx, ty, tm, tn. tx ty is a multiple of ty tm, as quantised rows need it, and ty at most 2 tn, which
- * leaves common/norm.glsl room. */
+/* tx, ty, tm, tn. tx ty is a multiple of ty tm, as quantised rows need it, and ty at most 2 tn,
+ * which leaves common/norm.glsl room. */
 static const struct choice tiles[HEED_TUNE_CHOICES] = {
     {"16x8x8x4", {16, 8, 8, 4}}, {"8x8x4x4", {8, 8, 4, 4}},   {"16x4x4x2", {16, 4, 4, 2}},
     {"8x8x8x8", {8, 8, 8, 8}},   {"8x4x8x8", {8, 4, 8, 8}},   {"8x2x8x8", {8, 2, 8, 8}},

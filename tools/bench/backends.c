@@ -112,11 +112,20 @@ static void take_device(void *user, const struct heed_device *device, const char
     found->code = add(found->bench, label, strlen(label));
 }
 
+/* Length of the first entry of a list; commas in parentheses belong to it. */
+static size_t entry_length(const char *list) {
+    size_t length = strcspn(list, ",(");
+    const char *close = list[length] == '(' ? strchr(list + length, ')') : NULL;
+    if (close != NULL)
+        length = (size_t)(close - list);
+    return length + strcspn(list + length, ",");
+}
+
 int heedi_bench_backends(struct heedi_bench *bench) {
     const char *list = bench->options->bench.backends;
     struct found found = {.bench = bench};
     for (const char *at = list; found.code == TOOL_OK && at != NULL;) {
-        const size_t length = strcspn(at, ",");
+        const size_t length = entry_length(at);
         found.code = add(bench, at, length);
         at = at[length] == ',' ? at + length + 1 : NULL;
     }

@@ -91,6 +91,31 @@ struct heedi_bench_text {
     const struct heedi_bench_level *level; /* that the weights lie in */
 };
 
+/* How one choice of a kernel's shape did. */
+struct heedi_bench_choice {
+    char text[24];
+    double seconds; /* sum of the medians of all cases; 0: it was not measured */
+    double ratio;   /* geometric mean of the cases' times over those of the standard choice */
+    bool wrong;     /* its results differ from the scalar backend's */
+};
+struct heedi_bench_tuned {
+    char name[32];
+    struct heedi_bench_choice choices[HEED_TUNE_CHOICES];
+    size_t choice_count, standard, winner;
+    char cases[HEED_TUNE_CASES][40]; /* what was measured */
+    size_t case_count;
+};
+enum { HEEDI_BENCH_TUNED = 16 };
+
+/* What tuning a backend's device came to. */
+struct heedi_bench_tuning {
+    struct heedi_bench_tuned kernels[HEEDI_BENCH_TUNED];
+    size_t kernel_count;
+    bool saved;
+    char kept[400];                  /* the choices that are kept, "name=choice,..." */
+    char reason[HEEDI_BENCH_REASON]; /* why they could not be, or "" */
+};
+
 /* Everything that is known in the end. */
 struct heedi_bench {
     const struct heedi_tool_options *options;
@@ -107,6 +132,7 @@ struct heedi_bench {
     size_t case_count;
     struct heedi_bench_text text; /* count 0: no translation */
     struct heedi_bench_translation translations[HEEDI_BENCH_BACKENDS];
+    struct heedi_bench_tuning tunings[HEEDI_BENCH_BACKENDS];
     double elapsed_s;
 };
 
@@ -148,6 +174,7 @@ double heedi_bench_case_ideal_s(const struct heedi_bench *bench, const struct he
 /* What an ideal is compared with: the device's own time where it is known. */
 double heedi_bench_case_s(const struct heedi_bench_result *result);
 
+/* ---- probe.c ---- */
 /* A profile, and what it has counted so far. */
 struct heedi_bench_clock {
     struct heed_profile *profile;
@@ -160,6 +187,11 @@ double heedi_bench_clock_read(struct heedi_bench_clock *clock);
 /* What needs a process of its own; before anything large is allocated. */
 void heedi_bench_children(struct heedi_bench *bench);
 int heedi_bench_translate(struct heedi_bench *bench);
+
+/* ---- tune.c ---- */
+/* Finds the best shapes of workgroups for each backend that offers a choice, and has it keep them.
+ * Returns an exit code. */
+int heedi_bench_tune(struct heedi_bench *bench);
 
 /* ---- text.c ---- */
 int heedi_bench_text_open(struct heedi_bench *bench);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a device that is no processor can do at best, and its own clock.
+/* What a device that is no processor can do at best.
  *
  * Such a device is reached through its backend alone, so its limits are those of the backend's own
  * best: arithmetic is that of the quickest of a few square products, traffic that of an elementwise
@@ -7,81 +7,23 @@
  * copies between host and device do not count. Cases that do more raise the roof. */
 #include <string.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/probe.h"
 
 static const double LONG_S = 50e-3; /* a probe that takes so long is large enough */
 
 enum { PROBE_RUNS = 3, FIRST_PRODUCT = 256, LAST_PRODUCT = 4096 };
 enum { FIRST_STREAM = 1 << 20, LAST_STREAM = 1 << 25 }; /* elements, 4 bytes each */
 
-/* ---- the clock ---- */
-
-static void add_ns(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    uint64_t *sum = user;
-    (void)backend;
-    (void)runs;
-    if (op[0] != '\0') /* whole parts are timed by the host */
-        *sum += ns;
-}
-
-double heedi_bench_clock_read(struct heedi_bench_clock *clock) {
-    uint64_t sum = 0;
-    heed_profile_totals(clock->profile, add_ns, &sum);
-    const double seconds = (double)(sum - clock->ns) * 1e-9;
-    clock->ns = sum;
-    return seconds;
-}
-
 /* ---- probes ---- */
 
-/* One operator on one shape, as a graph that a backend runs. */
-struct probe {
-    const struct heedi_bench *bench;
-    struct heed_executor *executor;
-    struct heedi_bench_graph graph;
-    struct heed_program *program;
-    struct heed_instance *instance;
-    struct heedi_bench_clock clock;
-    double flops, bytes;
-};
-
-static void add_cost(void *user, const struct heed_placement *placement) {
-    struct probe *probe = user;
-    if (strcmp(placement->backend, "view") == 0)
-        return;
-    probe->flops += placement->flops;
-    probe->bytes += placement->bytes;
-}
-
-static bool prepare(struct probe *probe, const char *op, const char *text) {
-    struct heed_context *context = probe->bench->context;
-    struct heedi_bench_shape shape;
-    char error[200];
-    if (!heedi_bench_shape_parse(heedi_bench_op_find(op, strlen(op)), text, &shape, error,
-                                 sizeof error) ||
-        heedi_bench_graph_build(context, &shape, HEED_F32, 1, 0, &probe->graph) != HEED_OK ||
-        heed_program_compile(context, probe->executor, probe->graph.graph, &probe->program) !=
-            HEED_OK ||
-        heed_instance_create(context, probe->program, &probe->instance) != HEED_OK ||
-        heed_profile_create(context, &probe->clock.profile) != HEED_OK)
-        return false;
-    heedi_bench_graph_fill(&probe->graph, 1, 0, probe->instance);
-    heed_program_placements(probe->program, add_cost, probe);
-    heed_instance_set_profile(probe->instance, probe->clock.profile);
-    return true;
-}
-
 /* The shortest of a few runs; 0 where one fails. */
-static double shortest(struct probe *probe) {
+static double shortest(struct heedi_bench_probe *probe) {
     double best = 0;
     for (int i = 0; i <= PROBE_RUNS; i++) {
-        const uint64_t begin_ns = heedi_tool_os_now_ns();
-        if (heed_instance_run(probe->bench->context, probe->instance) != HEED_OK)
+        const double seconds = heedi_bench_probe_run(probe);
+        if (seconds <= 0)
             return 0;
-        const double host = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
-        const double device = heedi_bench_clock_read(&probe->clock);
-        const double seconds = device > 0 ? device : host;
-        if (i > 0 && seconds > 0 && (best == 0 || seconds < best)) /* the first one warms up */
+        if (i > 0 && (best == 0 || seconds < best)) /* the first one warms up */
             best = seconds;
     }
     return best;
@@ -89,15 +31,18 @@ static double shortest(struct probe *probe) {
 
 /* Seconds of an operator on a shape, 0 where it cannot be run; what it needs is in flops, bytes. */
 static double measure(const struct heedi_bench *bench, struct heed_executor *executor,
-                      const char *op, const char *shape, double *flops, double *bytes) {
-    struct probe probe = {.bench = bench, .executor = executor};
-    const double seconds = prepare(&probe, op, shape) ? shortest(&probe) : 0;
+                      const char *op, const char *text, double *flops, double *bytes) {
+    struct heedi_bench_shape shape;
+    struct heedi_bench_probe probe;
+    char error[200];
+    if (!heedi_bench_shape_parse(heedi_bench_op_find(op, strlen(op)), text, &shape, error,
+                                 sizeof error))
+        return 0;
+    const double seconds =
+        heedi_bench_probe_open(&probe, bench, executor, &shape, HEED_F32) ? shortest(&probe) : 0;
     *flops = probe.flops;
     *bytes = probe.bytes;
-    heed_instance_destroy(probe.instance);
-    heed_profile_destroy(probe.clock.profile);
-    heed_program_release(probe.program);
-    heedi_bench_graph_free(&probe.graph);
+    heedi_bench_probe_close(&probe);
     return seconds;
 }
 

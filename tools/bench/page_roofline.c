@@ -145,12 +145,12 @@ static void draw_points(const struct plot *plot, const struct heedi_bench *bench
             const struct heedi_bench_result *result = &it->results[b];
             if (!result->measured || it->flops <= 0 || it->bytes <= 0)
                 continue;
-            const double flops = it->flops / result->run.median;
+            const double flops = it->flops / heedi_bench_case_s(result);
             draw_mark(plot->page, b, at_x(plot, it->flops / it->bytes), at_y(plot, flops));
             fputs("<title>", plot->page);
             heedi_bench_page_text(plot->page, bench->backends[b].label);
             fprintf(plot->page, ": %s, %s, %s</title></%s>\n", heedi_bench_case_name(it, name),
-                    heedi_bench_print_time(&time, result->run.median),
+                    heedi_bench_print_time(&time, heedi_bench_case_s(result)),
                     heedi_bench_print_rate(&rate, flops, "FLOP/s"), ends[b % 4]);
         }
 }

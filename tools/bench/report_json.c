@@ -166,6 +166,48 @@ static bool add_translation(cJSON *array, const struct heedi_bench *bench, size_
     return ok && add_parts(object, it);
 }
 
+static bool add_tuned(cJSON *array, const struct heedi_bench_tuned *kernel) {
+    cJSON *object = append(array);
+    cJSON *cases = object != NULL ? cJSON_AddArrayToObject(object, "cases") : NULL;
+    cJSON *choices = cases != NULL ? cJSON_AddArrayToObject(object, "choices") : NULL;
+    bool ok = choices != NULL;
+    TEXT(object, "kernel", kernel->name);
+    TEXT(object, "standard", kernel->choices[kernel->standard].text);
+    TEXT(object, "winner", kernel->choices[kernel->winner].text);
+    for (size_t i = 0; ok && i < kernel->case_count; i++)
+        ok = cJSON_AddItemToArray(cases, cJSON_CreateString(kernel->cases[i]));
+    for (size_t i = 0; ok && i < kernel->choice_count; i++) {
+        const struct heedi_bench_choice *choice = &kernel->choices[i];
+        cJSON *entry = append(choices);
+        ok = entry != NULL;
+        TEXT(entry, "choice", choice->text);
+        NUMBER(entry, "seconds", choice->seconds > 0 ? choice->seconds : NAN);
+        NUMBER(entry, "times_as_fast", choice->ratio > 0 ? 1 / choice->ratio : NAN);
+        FLAG(entry, "wrong", choice->wrong);
+    }
+    return ok;
+}
+
+static bool add_tunings(cJSON *root, const struct heedi_bench *bench) {
+    cJSON *array = cJSON_AddArrayToObject(root, "tuning");
+    bool ok = array != NULL;
+    for (size_t b = 0; ok && b < bench->backend_count; b++) {
+        const struct heedi_bench_tuning *tuning = &bench->tunings[b];
+        if (tuning->kernel_count == 0)
+            continue;
+        cJSON *object = append(array);
+        cJSON *kernels = object != NULL ? cJSON_AddArrayToObject(object, "kernels") : NULL;
+        ok = kernels != NULL;
+        TEXT(object, "backend", bench->backends[b].label);
+        TEXT(object, "kept", tuning->kept);
+        FLAG(object, "saved", tuning->saved);
+        TEXT(object, "reason", tuning->reason);
+        for (size_t k = 0; ok && k < tuning->kernel_count; k++)
+            ok = add_tuned(kernels, &tuning->kernels[k]);
+    }
+    return ok;
+}
+
 /* Each backend against each: cases that both ran, and how many times as fast. */
 static bool add_comparisons(cJSON *root, const struct heedi_bench *bench) {
     cJSON *array = cJSON_AddArrayToObject(root, "comparisons");
@@ -203,7 +245,7 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     }
     for (size_t i = 0; ok && i < bench->case_count; i++)
         ok = add_case(cases, bench, &bench->cases[i]);
-    ok = ok && add_comparisons(root, bench);
+    ok = ok && add_comparisons(root, bench) && add_tunings(root, bench);
     if (!ok || text->count == 0)
         return ok;
     cJSON *translation = cJSON_AddObjectToObject(root, "translation");

@@ -161,9 +161,50 @@ static void print_translation(const struct heedi_bench *bench, FILE *stream) {
             print_parts(bench, i, stream);
 }
 
+/* ---- tuning ---- */
+
+static void print_tuned(const struct heedi_bench_tuned *kernel, FILE *stream) {
+    struct heedi_bench_number time;
+    fprintf(stream, "  %s:", kernel->name);
+    for (size_t i = 0; i < kernel->case_count; i++)
+        fprintf(stream, "%s %s", i > 0 ? "," : "", kernel->cases[i]);
+    fputc('\n', stream);
+    for (size_t i = 0; i < kernel->choice_count; i++) {
+        const struct heedi_bench_choice *choice = &kernel->choices[i];
+        fprintf(stream, "    %-12s", choice->text);
+        if (choice->wrong)
+            fputs("      wrong results", stream);
+        else if (choice->seconds <= 0)
+            fputs("      not run", stream);
+        else
+            fprintf(stream, " %10s %6.2f times as fast",
+                    heedi_bench_print_time(&time, choice->seconds), 1 / choice->ratio);
+        fprintf(stream, "%s%s\n", i == kernel->standard ? "  standard" : "",
+                i == kernel->winner ? "  winner" : "");
+    }
+}
+
+static void print_tuning(const struct heedi_bench *bench, FILE *stream) {
+    for (size_t b = 0; b < bench->backend_count; b++) {
+        const struct heedi_bench_tuning *tuning = &bench->tunings[b];
+        if (tuning->kernel_count == 0)
+            continue;
+        fprintf(stream, "\ntuning of %s, medians of the shapes' times added up\n",
+                bench->backends[b].label);
+        for (size_t k = 0; k < tuning->kernel_count; k++)
+            print_tuned(&tuning->kernels[k], stream);
+        if (tuning->saved)
+            fprintf(stream, "  kept for this device: %s\n",
+                    tuning->kept[0] != '\0' ? tuning->kept : "the standard choices");
+        else
+            fprintf(stream, "  not kept: %s\n", tuning->reason);
+    }
+}
+
 void heedi_bench_table(const struct heedi_bench *bench, FILE *stream) {
     struct heedi_bench_number elapsed;
     print_head(bench, stream);
+    print_tuning(bench, stream);
     if (bench->case_count > 0)
         print_cases(bench, stream);
     if (bench->text.count > 0)
