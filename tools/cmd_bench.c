@@ -15,7 +15,8 @@ static int out_of_memory(void) {
 
 /* ---- what is measured ---- */
 
-static int add_case(struct heedi_bench *bench, const struct heedi_bench_op *op, const char *text) {
+static int add_case(struct heedi_bench *bench, const struct heedi_bench_op *op, const char *text,
+                    enum heed_dtype dtype) {
     char error[200];
     void *grown = realloc(bench->cases, (bench->case_count + 1) * sizeof(struct heedi_bench_case));
     if (grown == NULL)
@@ -28,20 +29,30 @@ static int add_case(struct heedi_bench *bench, const struct heedi_bench_op *op, 
         return TOOL_USAGE;
     }
     snprintf(it->text, sizeof it->text, "%s", text);
-    it->dtype =
-        bench->options->bench.dtype != HEED_DTYPE_NONE ? bench->options->bench.dtype : HEED_F32;
+    it->dtype = dtype;
     bench->case_count++;
     return TOOL_OK;
+}
+
+/* In a bundle, products and attention are measured with 16-bit weights, keys and values too. */
+static int add_shape(struct heedi_bench *bench, const struct heedi_bench_op *op, const char *text) {
+    const struct heedi_tool_bench_options *options = &bench->options->bench;
+    const bool chosen = options->dtype != HEED_DTYPE_NONE;
+    int code = add_case(bench, op, text, chosen ? options->dtype : HEED_F32);
+    if (code == TOOL_OK && options->bundle != NULL && !chosen &&
+        (op->op == HEED_OP_MATMUL || op->op == HEED_OP_ATTENTION))
+        code = add_case(bench, op, text, HEED_F16);
+    return code;
 }
 
 static int add_op(struct heedi_bench *bench, const struct heedi_bench_op *op) {
     const struct heedi_tool_bench_options *options = &bench->options->bench;
     int code = TOOL_OK;
     for (size_t i = 0; code == TOOL_OK && i < options->shape_count; i++)
-        code = add_case(bench, op, options->shapes[i]);
+        code = add_shape(bench, op, options->shapes[i]);
     for (size_t i = 0; code == TOOL_OK && options->shape_count == 0 && op->shapes[i] != NULL; i++)
         if (!bench->tour || i < op->tour)
-            code = add_case(bench, op, op->shapes[i]);
+            code = add_shape(bench, op, op->shapes[i]);
     return code;
 }
 
@@ -123,11 +134,12 @@ static int measure(struct heedi_bench *bench) {
     heedi_bench_progress(bench, "the machine's limits");
     if (!heedi_bench_roofline_measure(bench->pool, &caches, &bench->roofline))
         return out_of_memory();
-    if (bench->options->bench.tune)
-        code = heedi_bench_tune(bench);
-    if (code != TOOL_OK) {
+    const struct heedi_tool_bench_options *options = &bench->options->bench;
+    if ((options->tune || options->bundle != NULL) && heedi_bench_tune(bench) == 0 &&
+        options->bundle == NULL) {
         heedi_tool_progress_hide();
-        return code;
+        heedi_tool_message("no backend here has a device that can be tuned");
+        return TOOL_NO_BACKEND;
     }
     heedi_bench_device_roofs(bench);
     for (size_t i = 0; i < bench->case_count; i++) {
@@ -264,6 +276,8 @@ static int report(const struct heedi_bench *bench) {
         code = out_of_memory();
     if (code == TOOL_OK && options->bench.report != NULL)
         code = write_file(bench, options->bench.report, write_page);
+    if (code == TOOL_OK && options->bench.bundle != NULL)
+        code = write_file(bench, options->bench.bundle, heedi_bench_bundle);
     return code;
 }
 
@@ -287,7 +301,8 @@ static int check_options(const struct heedi_tool_options *options) {
 static int prepare(struct heedi_bench *bench) {
     const struct heedi_tool_bench_options *options = &bench->options->bench;
     int code = heedi_tool_context(bench->options, &bench->context);
-    bench->tour = options->ops == NULL && options->translate == NULL && !options->tune;
+    bench->tour = options->ops == NULL && options->translate == NULL &&
+                  (!options->tune || options->bundle != NULL);
     bench->progress = heedi_tool_os_terminal(TOOL_STDERR);
     bench->seed = options->seed > 0 ? options->seed : 1;
     heedi_tool_os_machine(&bench->machine);
@@ -326,6 +341,8 @@ int heedi_tool_bench(const struct heedi_tool_options *options) {
     code = try_target(options->output);
     if (code == TOOL_OK)
         code = try_target(options->bench.report);
+    if (code == TOOL_OK)
+        code = try_target(options->bench.bundle);
     if (code == TOOL_OK)
         code = prepare(bench);
     if (code == TOOL_OK)

@@ -12,7 +12,7 @@ struct listing {
     bool out_of_memory;
 };
 
-static const char *type_name(uint32_t type) {
+const char *heedi_tool_device_type(uint32_t type) {
     switch (type) {
     case HEED_DEVICE_CPU:
         return "cpu";
@@ -32,7 +32,8 @@ static void print_device(const struct heed_device *device, bool verbose) {
     const struct heed_numeric_profile *numeric = &info->numeric;
     struct heedi_tool_size size;
     printf("%s:%u  %s%s%s  (%s", device->backend, (unsigned)device->index, info->name,
-           info->description[0] != '\0' ? ": " : "", info->description, type_name(info->type));
+           info->description[0] != '\0' ? ": " : "", info->description,
+           heedi_tool_device_type(info->type));
     if (info->memory_bytes > 0)
         printf(", %s", heedi_tool_print_size(&size, (double)info->memory_bytes));
     puts(")");
@@ -55,7 +56,7 @@ static bool add_device(cJSON *array, const struct heed_device *device, const cha
     else
         added = added && heedi_tool_json_number(object, "device", device->index) &&
                 heedi_tool_json_string(object, "name", info->name) &&
-                heedi_tool_json_string(object, "type", type_name(info->type)) &&
+                heedi_tool_json_string(object, "type", heedi_tool_device_type(info->type)) &&
                 heedi_tool_json_string(object, "version", device->version) &&
                 heedi_tool_json_string(object, "description", info->description) &&
                 heedi_tool_json_number(object, "memory_bytes", (double)info->memory_bytes);

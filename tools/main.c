@@ -83,11 +83,19 @@ static const struct heedi_tool_verb verbs[] = {
                 "the peak memory. The last two are those of heed translate in a process of its\n"
                 "own. A backend is helped out by scalar where it cannot run an operator. The\n"
                 "ideal counts the work that the programs contain, padding of buckets included.\n"
+                "--tune finds the shapes of workgroups that suit a device (a backend must offer\n"
+                "some, as vulkan does): each is compared with the scalar backend's results, then\n"
+                "with the others' times; the winners are kept in the user's cache folder and used\n"
+                "from then on.\n\n"
+                "--bundle is for the owner of a device who wants to help: it tunes, goes on the\n"
+                "tour (with weights of 32 and 16 bits) and writes devices, drivers, limits,\n"
+                "versions and all figures into one file. It holds no names of users, hosts or\n"
+                "folders, and no text but that of heed's own sentences' figures.\n\n"
                 "BLEU is computed as sacreBLEU does (13a, mixed case, exponential smoothing).\n",
         .options = TOOL_OP | TOOL_SHAPE | TOOL_TEXT | TOOL_REFERENCE | TOOL_MODEL | TOOL_BACKENDS |
                    TOOL_THREADS | TOOL_DTYPE | TOOL_WARM_CACHE | TOOL_MAX_LENGTH | TOOL_STEPS |
                    TOOL_SECONDS | TOOL_SEED | TOOL_JSON | TOOL_CSV | TOOL_OUTPUT_FILE |
-                   TOOL_REPORT | TOOL_TUNE | TOOL_VERBOSE,
+                   TOOL_REPORT | TOOL_TUNE | TOOL_BUNDLE | TOOL_VERBOSE,
         .run = heedi_tool_bench,
     },
     {

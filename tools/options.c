@@ -73,6 +73,9 @@ static const struct option table[] = {
     {TOOL_TUNE, "tune", 0, NULL,
      "find the best shapes of workgroups for the devices, and keep them;\n"
      "before anything else is measured"},
+    {TOOL_BUNDLE, "bundle", 0, "FILE.json",
+     "write all that can be measured of the devices here, tuning included,\n"
+     "into one file, for those who work on heed"},
     {TOOL_VERBOSE, "verbose", 'v', NULL, "say on standard error what ran where, memory and time"},
     {TOOL_HELP, "help", 'h', NULL, "show this help"},
 };
@@ -245,6 +248,9 @@ static bool set_bench_option(const struct option *option, const char *value,
         break;
     case TOOL_TUNE:
         bench->tune = true;
+        break;
+    case TOOL_BUNDLE:
+        bench->bundle = value;
         break;
     default:
         bench->report = value;

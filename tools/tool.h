@@ -57,13 +57,14 @@ enum {
     TOOL_JSON = 1u << 21,
     TOOL_CSV = 1u << 22,
     TOOL_REPORT = 1u << 23,
-    TOOL_CHECK = 1u << 25, /* every option of `heed check` alone */
     TOOL_STEPS = 1u << 24,
-    TOOL_TUNE = 1u << 25,
+    TOOL_CHECK = 1u << 25, /* every option of `heed check` alone */
+    TOOL_TUNE = 1u << 26,
+    TOOL_BUNDLE = 1u << 27,
 };
 
 struct heedi_tool_bench_options {
-    const char *ops, *backends, *translate, *reference, *report;
+    const char *ops, *backends, *translate, *reference, *report, *bundle;
     const char **shapes; /* values of --shape */
     size_t shape_count;
     enum heed_dtype dtype;  /* HEED_DTYPE_NONE: not given */
@@ -179,5 +180,7 @@ int heedi_tool_inspect(const struct heedi_tool_options *options);
 int heedi_tool_convert(const struct heedi_tool_options *options);
 int heedi_tool_bench(const struct heedi_tool_options *options);
 int heedi_tool_check(const struct heedi_tool_options *options);
+/* "discrete gpu", of an enum heed_device_type. */
+const char *heedi_tool_device_type(uint32_t type);
 
 #endif

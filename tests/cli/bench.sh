@@ -122,6 +122,26 @@ done
 expect 0 "$HEED" bench $small --translate "$work/text" --backends scalar --csv
 awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' "$work/out" || wrong "CSV lines differ in fields"
 
+# a bundle: everything in one file, and nothing of this machine's folders
+# shellcheck disable=SC2086
+expect 0 "$HEED" bench $small --op matmul --shape 2x32x8 --translate "$work/text" \
+    --backends scalar --bundle "$work/bundle.json"
+for word in '"heed_bundle":' '"devices":' '"unit_roundoff":' '"tuning":' '"processor":' '"f16"' \
+    '"translation":' '"commit":' '"device":'; do
+    grep -qF "$word" "$work/bundle.json" || wrong "the bundle lacks $word"
+done
+grep -qF "$work" "$work/bundle.json" && wrong "the bundle names a folder"
+absent "$work/bundle.json.part"
+if command -v python3 >/dev/null 2>&1; then
+    python3 -m json.tool "$work/bundle.json" >"$work/json.out" || wrong "the bundle is no JSON"
+fi
+expect 5 "$HEED" bench --bundle "$work/none/bundle.json"
+says "$work/none/bundle.json"
+expect 6 "$HEED" bench $small --tune --backends scalar
+says 'no backend here has a device that can be tuned'
+expect 2 "$HEED" bench --tune --csv
+says --json
+
 # lines that cannot be translated are counted, the rest goes on
 printf 'A man is riding a bike.\n\377\n' >"$work/broken"
 # shellcheck disable=SC2086

@@ -190,8 +190,8 @@ int heedi_bench_translate(struct heedi_bench *bench);
 
 /* ---- tune.c ---- */
 /* Finds the best shapes of workgroups for each backend that offers a choice, and has it keep them.
- * Returns an exit code. */
-int heedi_bench_tune(struct heedi_bench *bench);
+ * Returns how many backends did. */
+size_t heedi_bench_tune(struct heedi_bench *bench);
 
 /* ---- text.c ---- */
 int heedi_bench_text_open(struct heedi_bench *bench);
@@ -211,6 +211,8 @@ bool heedi_bench_compare(const struct heedi_bench *bench, size_t backend, size_t
 /* ---- reports: to a stream ---- */
 void heedi_bench_table(const struct heedi_bench *bench, FILE *stream);
 bool heedi_bench_json(const struct heedi_bench *bench, FILE *stream); /* false: out of memory */
+/* The same with the devices here, and without names of folders. */
+bool heedi_bench_bundle(const struct heedi_bench *bench, FILE *stream);
 void heedi_bench_csv(const struct heedi_bench *bench, FILE *stream);
 void heedi_bench_html(const struct heedi_bench *bench, FILE *stream);
 

@@ -4,6 +4,7 @@
 #include "tools/json.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER(object, name, value)                                                                \
@@ -262,14 +263,103 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     return ok;
 }
 
-bool heedi_bench_json(const struct heedi_bench *bench, FILE *stream) {
-    cJSON *root = cJSON_CreateObject();
-    char *text = root != NULL && add_all(root, bench) ? cJSON_Print(root) : NULL;
-    cJSON_Delete(root);
+/* ---- bundles ---- */
+
+struct listing {
+    cJSON *array;
+    bool ok;
+};
+
+static void add_device(void *user, const struct heed_device *device, const char *reason) {
+    struct listing *listing = user;
+    const struct heed_device_info *info = &device->info;
+    cJSON *object = listing->ok ? append(listing->array) : NULL;
+    bool ok = object != NULL;
+    TEXT(object, "backend", device->backend);
+    if (reason != NULL)
+        TEXT(object, "unusable", reason);
+    else {
+        NUMBER(object, "device", device->index);
+        TEXT(object, "version", device->version);
+        TEXT(object, "name", info->name);
+        TEXT(object, "type", heedi_tool_device_type(info->type));
+        TEXT(object, "description", info->description);
+        NUMBER(object, "memory_bytes", info->memory_bytes);
+        NUMBER(object, "unit_roundoff", info->numeric.unit_roundoff);
+    }
+    listing->ok = ok;
+}
+
+/* Of "/a/b/c" within a text the "c" is left, so that nobody's folders are told. */
+static void leave_out_folders(char *text) {
+    const char *at = text;
+    char *to = text;
+    while (*at != '\0') {
+        const bool begins = at == text || strchr(" '\"(=:,", at[-1]) != NULL;
+        const char *end = at + strcspn(at, " '\"),;:");
+        if (begins && at[strspn(at, ".")] == '/')
+            for (const char *slash = at; slash < end; slash++)
+                if (*slash == '/')
+                    at = slash + 1;
+        *to = *at;
+        to += *at != '\0';
+        at += *at != '\0';
+    }
+    *to = '\0';
+}
+
+static void leave_out_all_folders(cJSON *item) {
+    for (; item != NULL; item = item->next) {
+        if (cJSON_IsString(item))
+            leave_out_folders(item->valuestring);
+        leave_out_all_folders(item->child);
+    }
+}
+
+static const char *last_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool add_devices(cJSON *root, const struct heedi_bench *bench) {
+    struct listing listing = {.array = cJSON_AddArrayToObject(root, "devices")};
+    listing.ok = listing.array != NULL;
+    return listing.ok && heed_devices(bench->context, NULL, add_device, &listing) == HEED_OK &&
+           listing.ok;
+}
+
+static bool print(cJSON *root, FILE *stream) {
+    char *text = cJSON_Print(root);
     if (text == NULL)
         return false;
     fputs(text, stream);
     fputc('\n', stream);
     cJSON_free(text);
     return true;
+}
+
+bool heedi_bench_bundle(const struct heedi_bench *bench, FILE *stream) {
+    struct heedi_bench *copy = malloc(sizeof *copy);
+    cJSON *root = cJSON_CreateObject();
+    bool ok = copy != NULL && root != NULL;
+    NUMBER(root, "heed_bundle", 1);
+    if (ok) {
+        *copy = *bench;
+        copy->text.source = bench->text.source != NULL ? last_name(bench->text.source) : NULL;
+        copy->text.model = bench->text.model != NULL ? last_name(bench->text.model) : NULL;
+        ok = add_devices(root, copy) && add_all(root, copy);
+    }
+    if (ok)
+        leave_out_all_folders(root);
+    ok = ok && print(root, stream);
+    cJSON_Delete(root);
+    free(copy);
+    return ok;
+}
+
+bool heedi_bench_json(const struct heedi_bench *bench, FILE *stream) {
+    cJSON *root = cJSON_CreateObject();
+    const bool ok = root != NULL && add_all(root, bench) && print(root, stream);
+    cJSON_Delete(root);
+    return ok;
 }

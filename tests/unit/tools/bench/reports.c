@@ -290,6 +290,38 @@ static void quicker_cases_raise_the_roof(void **state) {
     assert_int_equal(example.bench.backends[0].roof.level_count, 0);
 }
 
+/* ---- bundles ---- */
+
+static void bundles_tell_no_folders(void **state) {
+    (void)state;
+    struct example example;
+    example_fill(&example);
+    example_translate(&example);
+    struct heedi_bench *bench = &example.bench;
+    assert_int_equal(heed_context_create(NULL, &bench->context), HEED_OK);
+    bench->text.source = "/home/somebody/texts/a.txt";
+    bench->text.model = "somebody/model.gguf";
+    snprintf(bench->translations[1].reason, HEEDI_BENCH_REASON, "%s",
+             "cannot open '../somebody/x.gguf': no such file; 3 GFLOP/s, and/or; /home/somebody/y");
+    bench->tunings[0].kernel_count = 1;
+    bench->tunings[0].kernels[0] = (struct heedi_bench_tuned){
+        .name = "tile", .choice_count = 2, .winner = 1, .choices = {{"8x8", 2, 1, false}}};
+    FILE *stream = open_text();
+    assert_true(heedi_bench_bundle(bench, stream));
+    fclose(stream);
+    cJSON *root = cJSON_Parse(text);
+    near(number(root, "heed_bundle"), 1);
+    assert_true(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "devices")) > 0);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "tuning")), 1);
+    assert_int_equal(occurrences("somebody"), 0);
+    assert_int_equal(occurrences("cannot open 'x.gguf': no such file; 3 GFLOP/s, and/or; y"), 1);
+    assert_int_equal(occurrences("a.txt"), 1);
+    assert_int_equal(occurrences("model.gguf"), 1);
+    cJSON_Delete(root);
+    free(text);
+    heed_context_destroy(bench->context);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_have_three_digits),
@@ -301,6 +333,7 @@ int main(void) {
         cmocka_unit_test(table_names_what_was_not_run),
         cmocka_unit_test(devices_have_roofs_and_clocks),
         cmocka_unit_test(quicker_cases_raise_the_roof),
+        cmocka_unit_test(bundles_tell_no_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ static void the_quickest_that_is_right_wins(void **state) {
     bench->seed = 1;
     assert_int_equal(heedi_bench_backends(bench), TOOL_OK);
     assert_true(bench->backends[0].device);
-    assert_int_equal(heedi_bench_tune(bench), TOOL_OK);
+    assert_int_equal(heedi_bench_tune(bench), 1);
     const struct heedi_bench_tuning *tuning = &bench->tunings[0];
     assert_int_equal(tuning->kernel_count, 1);
     const struct heedi_bench_tuned *kernel = &tuning->kernels[0];
@@ -174,7 +174,7 @@ static void what_cannot_be_tuned_is_said(void **state) {
     assert_int_equal(heed_context_create(NULL, &bench->context), HEED_OK);
     bench->options = &options;
     assert_int_equal(heedi_bench_backends(bench), TOOL_OK);
-    assert_int_equal(heedi_bench_tune(bench), TOOL_NO_BACKEND);
+    assert_int_equal(heedi_bench_tune(bench), 0);
     assert_int_equal(bench->tunings[0].kernel_count, 0);
     assert_int_equal(heed_executor_create(bench->context, &list, &executor), HEED_OK);
     assert_int_equal(heed_executor_tune_save(bench->context, executor, ""), HEED_ERROR_UNSUPPORTED);
