@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heed devices`: what can compute here. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/json.h"
 #include "tools/tool.h"
@@ -27,6 +28,26 @@ const char *heedi_tool_device_type(uint32_t type) {
     }
 }
 
+/* A line "name: text" of a report. */
+struct report_line {
+    const char *name, *text;
+    int name_bytes, text_bytes;
+};
+
+/* Takes the line at *at; false at the end. What has another form has an empty name. */
+static bool next_line(const char **at, struct report_line *line) {
+    const size_t length = strcspn(*at, "\n"), name = strcspn(*at, ":\n");
+    const size_t text = name < length ? name + 1 + strspn(*at + name + 1, " ") : 0;
+    if (length == 0)
+        return false;
+    *line = (struct report_line){.name = *at,
+                                 .name_bytes = name < length ? (int)name : 0,
+                                 .text = *at + text,
+                                 .text_bytes = text < length ? (int)(length - text) : 0};
+    *at += length + ((*at)[length] == '\n' ? 1 : 0);
+    return true;
+}
+
 static void print_device(const struct heed_device *device, bool verbose) {
     const struct heed_device_info *info = &device->info;
     const struct heed_numeric_profile *numeric = &info->numeric;
@@ -37,6 +58,9 @@ static void print_device(const struct heed_device *device, bool verbose) {
     if (info->memory_bytes > 0)
         printf(", %s", heedi_tool_print_size(&size, (double)info->memory_bytes));
     puts(")");
+    struct report_line line;
+    for (const char *at = device->report; next_line(&at, &line);)
+        printf("    %-12.*s %.*s\n", line.name_bytes, line.name, line.text_bytes, line.text);
     if (!verbose)
         return;
     printf("    version      %s\n    plugin       %s\n", device->version,
@@ -44,6 +68,22 @@ static void print_device(const struct heed_device *device, bool verbose) {
     printf("    arithmetic   unit roundoff %.3g, exp within %.3g ulp, tanh %.3g, erf %.3g\n",
            (double)numeric->unit_roundoff, (double)numeric->exp_ulp, (double)numeric->tanh_ulp,
            (double)numeric->erf_ulp);
+}
+
+/* Adds the lines of a report, each under its name. */
+static bool add_report(cJSON *parent, const char *report) {
+    struct report_line line;
+    cJSON *object = report[0] != '\0' ? cJSON_AddObjectToObject(parent, "report") : parent;
+    if (object == NULL)
+        return false;
+    for (const char *at = report; next_line(&at, &line);) {
+        char name[32], text[1024];
+        (void)snprintf(name, sizeof name, "%.*s", line.name_bytes, line.name);
+        (void)snprintf(text, sizeof text, "%.*s", line.text_bytes, line.text);
+        if (!heedi_tool_json_string(object, name, text))
+            return false;
+    }
+    return true;
 }
 
 static bool add_device(cJSON *array, const struct heed_device *device, const char *reason) {
@@ -59,7 +99,8 @@ static bool add_device(cJSON *array, const struct heed_device *device, const cha
                 heedi_tool_json_string(object, "type", heedi_tool_device_type(info->type)) &&
                 heedi_tool_json_string(object, "version", device->version) &&
                 heedi_tool_json_string(object, "description", info->description) &&
-                heedi_tool_json_number(object, "memory_bytes", (double)info->memory_bytes);
+                heedi_tool_json_number(object, "memory_bytes", (double)info->memory_bytes) &&
+                add_report(object, device->report);
     if (added && cJSON_AddItemToArray(array, object))
         return true;
     cJSON_Delete(object);

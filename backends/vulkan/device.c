@@ -173,7 +173,7 @@ enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices
     return HEED_OK;
 }
 
-static uint64_t device_memory(const struct vk_device *device) {
+uint64_t heedi_vk_device_memory(const struct vk_device *device) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < device->memory.memoryHeapCount; i++)
         if ((device->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0)
@@ -217,7 +217,7 @@ void heedi_vk_describe(const struct vk_device *device, struct heed_device_info *
     const uint32_t version = device->properties.apiVersion;
     info->type = type < sizeof types / sizeof types[0] ? types[type] : HEED_DEVICE_OTHER;
     info->plan_alignment = limits->align_bytes > 64 ? limits->align_bytes : 64;
-    info->memory_bytes = device_memory(device);
+    info->memory_bytes = heedi_vk_device_memory(device);
     (void)snprintf(info->name, sizeof info->name, "%.120s", device->properties.deviceName);
     const int length = snprintf(info->description, sizeof info->description,
                                 "%s, %.100s, Vulkan %u.%u; workgroups of %u, %u KiB shared",

@@ -75,10 +75,16 @@ struct vk_device {
 enum heed_status heedi_vk_instance_create(VkInstance *instance, struct heed_error *error);
 /* The devices that can be used, at most `capacity`, in an order that stays; *count is how many
  * there are. None is no error: `error` says why. */
+enum { VK_MOST_DEVICES = 16 };
 enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices, uint32_t capacity,
                                   uint32_t *count, struct heed_error *error);
+/* Bytes of what is its own. */
+uint64_t heedi_vk_device_memory(const struct vk_device *device);
 void heedi_vk_describe(const struct vk_device *device, struct heed_device_info *info);
 enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_error *error);
+
+/* ---- report.c ---- */
+extern const struct heed_report_extension heedi_vk_report;
 
 /* ---- features.c ---- */
 /* Fills extensions, features and the sizes of subgroups. */

@@ -67,13 +67,12 @@ void heedi_vk_free(const struct heed_host *host, void *memory) {
 
 static enum heed_status enumerate(struct heed_device_info *devices, size_t stride,
                                   uint32_t capacity, uint32_t *count, struct heed_error *error) {
-    enum { MOST = 16 };
-    struct vk_device found[MOST];
+    struct vk_device found[VK_MOST_DEVICES];
     VkInstance instance = VK_NULL_HANDLE;
     *count = 0;
     if (heedi_vk_instance_create(&instance, error) != HEED_OK)
         return HEED_OK; /* no device, and why is said */
-    if (heedi_vk_devices(instance, found, MOST, count, error) != HEED_OK)
+    if (heedi_vk_devices(instance, found, VK_MOST_DEVICES, count, error) != HEED_OK)
         *count = 0;
     for (uint32_t i = 0; i < *count && i < capacity; i++) {
         struct heed_device_info info;
@@ -144,8 +143,7 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
 static enum heed_status create(const struct heed_host *host,
                                const struct heed_plugin_options *options,
                                struct heed_plugin **plugin, struct heed_error *error) {
-    enum { MOST = 16 };
-    struct vk_device found[MOST];
+    struct vk_device found[VK_MOST_DEVICES];
     struct heed_plugin_options known;
     uint32_t count = 0;
     *plugin = NULL;
@@ -170,7 +168,7 @@ static enum heed_status create(const struct heed_host *host,
     if (status == HEED_OK)
         status = heedi_vk_instance_create(&made->instance, error);
     if (status == HEED_OK)
-        status = heedi_vk_devices(made->instance, found, MOST, &count, error);
+        status = heedi_vk_devices(made->instance, found, VK_MOST_DEVICES, &count, error);
     if (status == HEED_OK && known.device >= count)
         status =
             heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",

@@ -151,5 +151,7 @@ const void *heedi_vk_get_extension(const char *name) {
         return &heedi_vk_profile;
     if (strcmp(name, HEED_EXTENSION_TUNE) == 0)
         return &heedi_vk_tune;
+    if (strcmp(name, HEED_EXTENSION_REPORT) == 0)
+        return &heedi_vk_report;
     return strcmp(name, HEED_EXTENSION_STEPS) == 0 ? &heedi_vk_steps : NULL;
 }

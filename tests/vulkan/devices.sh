@@ -19,6 +19,17 @@ expect 0 "$HEED" devices --format json
 grep -q '"backend":[[:space:]]*"vulkan"' "$work/out" || wrong "devices --format json: no vulkan"
 grep -q '"type":[[:space:]]*"software"' "$work/out" || wrong "devices --format json: not software"
 
+# what a device is, has and is used for
+expect 0 "$HEED" devices
+for line in 'driver' 'identity .*UUID [0-9a-f]\{32\}$' 'memory .*MiB\|memory .*GiB' \
+    'limits .*workgroups of' 'kernels .*products'; do
+    grep -q "^    $line" "$work/out" || wrong "devices does not say '$line'"
+done
+expect 0 env HEED_VULKAN_LIMITS=subgroup=0,f16=0,i8=0,dot=0,coop=0 "$HEED" devices
+grep -q '^    lacks .*subgroup arithmetic, subgroup-size control, 16-bit storage, 8-bit storage, '\
+'float16, int8, accelerated integer dot product, cooperative matrix' "$work/out" ||
+    wrong "HEED_VULKAN_LIMITS does not take features away"
+
 # a device that does not exist
 expect 0 "$HEED" translate --backend vulkan:99,scalar "$text"
 one_line 'no device 99'

@@ -255,6 +255,16 @@ struct heed_profile_extension {
                         const struct heed_profile_entry **entries);
 };
 
+/** Extension "heed.report/1": what is to be said of a device beyond struct heed_device_info. */
+#define HEED_EXTENSION_REPORT "heed.report/1"
+struct heed_report_extension {
+    uint32_t struct_size;
+    /** Writes lines "name: text" about a device, by its index as enumerated, into `text` of
+     * `bytes`, 0 at the end. Names are lower case and short; what does not fit is left out. Like
+     * enumerate, cheap and without side effects. */
+    enum heed_status (*write)(uint32_t device, char *text, size_t bytes, struct heed_error *error);
+};
+
 /** Bindings of an output that the next step reads as an input. */
 struct heed_plugin_carry {
     uint32_t output;

@@ -100,6 +100,7 @@ struct heed_device {
     char version[32];
     char path[512]; /**< of the plugin file; "" when linked in */
     struct heed_device_info info;
+    const char *report; /**< further lines "name: text", each ended by a newline; "": none */
 };
 
 /** Called once per device; `reason` is non-NULL for a plugin or backend without a usable device

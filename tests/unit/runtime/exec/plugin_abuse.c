@@ -199,7 +199,7 @@ static void auto_goes_over_all(void **state) {
 
 struct seen {
     uint32_t devices;
-    bool good, no_device, newer_major;
+    bool good, no_device, newer_major, endless_report;
 };
 
 static void note_device(void *user, const struct heed_device *device, const char *reason) {
@@ -208,7 +208,10 @@ static void note_device(void *user, const struct heed_device *device, const char
     if (strcmp(device->backend, "good") == 0)
         seen->good = reason == NULL && strcmp(device->version, "1.2.3") == 0 &&
                      strstr(device->path, "/heed-backend-good.so") != NULL &&
-                     device->info.type == HEED_DEVICE_CPU;
+                     device->info.type == HEED_DEVICE_CPU && strcmp(device->report, "") == 0;
+    if (strcmp(device->backend, "endless_report") == 0)
+        seen->endless_report = reason == NULL && strlen(device->report) > 1000 &&
+                               strspn(device->report, "x") == strlen(device->report);
     if (strcmp(device->backend, "no_device") == 0)
         seen->no_device = reason != NULL && strcmp(reason, "the card was taken out") == 0;
     if (strcmp(device->backend, "newer_major") == 0)
@@ -220,7 +223,7 @@ static void devices_tells_reasons(void **state) {
     struct seen seen = {0};
     test_log_clear(&logged);
     assert_ok(heed_devices(context, HEED_TEST_ABUSE_PLUGINS, note_device, &seen));
-    assert_true(seen.good && seen.no_device && seen.newer_major);
+    assert_true(seen.good && seen.no_device && seen.newer_major && seen.endless_report);
     assert_true(seen.devices >= 5); /* both fakes, good, older_minor, newer_minor */
     assert_string_equal(logged.text, "");
     assert_int_equal(heed_devices(context, NULL, NULL, NULL), HEED_ERROR_INVALID_ARGUMENT);
