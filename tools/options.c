@@ -66,7 +66,7 @@ static const struct option table[] = {
     {TOOL_CHECK, "case", 0, "N", "only this case of an operator"},
     {TOOL_CHECK, "threads", 0, "A,B,C",
      "numbers of threads that must give the same bits (default: 1,4)"},
-    {TOOL_CHECK, "repeat", 0, "N", "runs of each case that must give the same bits (default: 2)"},
+    {TOOL_CHECK, "repeat", 0, "N", "runs of each case that must give the same bits (default: 3)"},
     {TOOL_CHECK, "minutes", 0, "N", "go on with new cases for so long"},
     {TOOL_CHECK, "save", 0, "FOLDER", "where failing cases are written (default: '.')"},
     {TOOL_CHECK, "replay", 0, "FILE", "run the case in FILE"},

@@ -9,7 +9,7 @@
 #include "runtime/base/os.h"
 #include "runtime/ops/op.h"
 
-static const uint64_t MOST_NS = 20000000000u;
+static const uint64_t MOST_NS = 10000000000u;
 enum { MOST_TRIES = 5000, PIECES = 64 };
 
 struct shrinking {
@@ -143,7 +143,28 @@ static void shrink_shape(struct shrinking *it) {
             shrink_axis(it, axis);
 }
 
-/* ---- how operands lie, and whether they are there ---- */
+/* ---- how operands lie, of which type, and whether they are there ---- */
+
+static void widen(struct shrinking *it, uint32_t o) {
+    struct heedi_case candidate;
+    if (!copy_best(it, &candidate))
+        return;
+    struct heedi_case_operand *operand = &candidate.operands[o];
+    const struct heed_tensor_desc from = operand->desc;
+    const int64_t elems = heed_desc_elems(&from);
+    operand->desc = heed_desc(HEED_F32, from.rank, from.dims);
+    float *wide = heedi_calloc(&it->target->context->env, (size_t)elems, sizeof *wide);
+    for (int64_t i = 0; wide != NULL && i < elems; i++)
+        wide[i] = (float)heedi_load(operand->data, from.dtype, i);
+    heedi_free(&it->target->context->env, operand->data);
+    operand->data = wide;
+    if (wide != NULL) {
+        attempt(it, &candidate);
+        return;
+    }
+    it->status = heedi_fail_memory(it->target->context, "an operand", (size_t)elems);
+    heedi_case_clear(&it->target->context->env, &candidate);
+}
 
 static void simplify_operands(struct shrinking *it) {
     for (uint32_t o = 0; o < it->best->operand_count && !exhausted(it); o++) {
@@ -165,6 +186,8 @@ static void simplify_operands(struct shrinking *it) {
             candidate.operands[o].source = HEEDI_SOURCE_INPUT;
             attempt(it, &candidate);
         }
+        if (operand->desc.dtype == HEED_F16 || operand->desc.dtype == HEED_BF16)
+            widen(it, o);
     }
 }
 
@@ -240,8 +263,8 @@ enum heed_status heedi_shrink(struct heedi_target *target, int32_t repeat, struc
     *shrunk = false;
     do {
         shrinking.progress = false;
-        shrink_shape(&shrinking);
         simplify_operands(&shrinking);
+        shrink_shape(&shrinking);
         shrink_values(&shrinking);
         shrink_attrs(&shrinking);
         *shrunk = *shrunk || shrinking.progress;

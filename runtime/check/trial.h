@@ -23,9 +23,9 @@ enum heed_status heedi_target_open(struct heed_context *context,
                                    struct heedi_target *target);
 void heedi_target_close(struct heedi_target *target);
 
-/* Runs a case `repeat` times on the first executor and twice on each of the others, every other
- * time with another poison. Fails where memory is out (HEED_ERROR_OUT_OF_MEMORY) and where the case
- * itself has no meaning; a failing backend is a finding. */
+/* Runs a case `repeat` times (0: three) on the first executor and twice on each of the others, with
+ * another poison from time to time. Fails where memory is out (HEED_ERROR_OUT_OF_MEMORY) and where
+ * the case itself has no meaning; a failing backend is a finding. */
 enum heed_status heedi_trial(struct heedi_target *target, const struct heedi_case *it,
                              int32_t repeat, struct heed_check_finding *finding);
 

@@ -107,7 +107,7 @@ struct heed_check_options {
     int64_t cases;  /**< how many cases of each operator; 0: as many as the operator deserves */
     int64_t every;  /**< takes one case of so many; 0: each */
     uint32_t op;    /**< enum heed_op; 0: all that can be run */
-    int32_t repeat; /**< runs of each case, bits compared; 0: 2 */
+    int32_t repeat; /**< runs of each case, bits compared; 0: 3 */
     /** Pools to run each case with, bits compared; NULL: one with one thread. At most 8. */
     struct heed_pool *const *pools;
     uint32_t pool_count;

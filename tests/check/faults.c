@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The check finds what kernels do wrong: each fault of tests/plugins/faulty.c by its kind, in the
+ * right operator, at the right place, as a small case that replays; and nothing where there is
+ * nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "heed/check.h"
+#include "runtime/check/case.h"
+#include "tests/support/memory.h"
+
+#define PLUGIN HEED_TEST_ABUSE_PLUGINS "/heed-backend-faulty.so"
+
+/* What is known of a fault. */
+struct planted {
+    const char *name;
+    enum heed_op op;
+    enum heed_check_fault fault; /* VALUE stands for STATISTICAL too */
+    int64_t cases;               /* 0: the usual number */
+    int32_t repeat, shrink;
+    bool (*right_place)(const struct heed_check_finding *finding, const struct heedi_case *it);
+    const char *message; /* a part of it */
+};
+
+struct found {
+    struct heed_context *context;
+    const struct planted *planted;
+    int64_t failures, failed, cases, elsewhere;
+    char backend[512];
+    struct heed_pool *pools[2]; /* with one thread and with four; NULL: none */
+};
+
+static int setup(void **state) {
+    *state = test_context(NULL, NULL, HEED_LOG_ERROR);
+    return *state == NULL;
+}
+
+static int teardown(void **state) {
+    heed_context_destroy(*state);
+    return 0;
+}
+
+/* ---- places ---- */
+
+static int64_t columns(const struct heedi_case *it) {
+    return it->operands[1].desc.dims[it->attrs.matmul.transpose_b ? 0 : 1];
+}
+
+static int64_t rows(const struct heedi_case *it) {
+    return it->operands[0].desc.dims[it->attrs.matmul.transpose_a ? 1 : 0];
+}
+
+static bool in_tile(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    (void)it;
+    return finding->index[0] / 4 == 1 && finding->index[1] / 4 == 1;
+}
+
+static bool is_last(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    return finding->index[0] == rows(it) - 1 && finding->index[1] == columns(it) - 1;
+}
+
+static bool in_last_column(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    return finding->index[1] == columns(it) - 1 && columns(it) % 4 != 0;
+}
+
+static bool is_long(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    (void)finding;
+    return it->operands[0].desc.dims[it->attrs.matmul.transpose_a ? 0 : 1] == 2048;
+}
+
+static bool is_causal(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    (void)finding;
+    return it->attrs.attention.causal != 0;
+}
+
+static bool is_nan(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    (void)it;
+    return finding->expected != finding->expected && finding->actual == 0;
+}
+
+static bool anywhere(const struct heed_check_finding *finding, const struct heedi_case *it) {
+    (void)finding;
+    (void)it;
+    return true;
+}
+
+/* ---- what is said of a failure ---- */
+
+static bool numeric(uint32_t fault) {
+    return fault == HEED_CHECK_VALUE || fault == HEED_CHECK_STATISTICAL;
+}
+
+static void expect_finding(const struct planted *planted, const struct heed_check_finding *finding,
+                           const struct heedi_case *it) {
+    if (finding->fault != (uint32_t)planted->fault &&
+        !(numeric(finding->fault) && numeric(planted->fault)))
+        fail_msg("%s: found as '%s'", planted->name,
+                 heed_check_fault_name((enum heed_check_fault)finding->fault));
+    assert_int_equal(finding->op, planted->op);
+    if (!planted->right_place(finding, it))
+        fail_msg("%s: found at [%d, %d]", planted->name, (int)finding->index[0],
+                 (int)finding->index[1]);
+    if (strstr(finding->message, planted->message) == NULL)
+        fail_msg("%s: '%s' lacks '%s'", planted->name, finding->message, planted->message);
+}
+
+/* The text replays: it fails on the plugin in the same way, and not on a sound one. */
+static void expect_replay(const struct found *found, const char *text, size_t bytes) {
+    struct heed_check_finding finding;
+    struct heed_check_options options = {.struct_size = sizeof options,
+                                         .backend = found->backend,
+                                         .repeat = found->planted->repeat,
+                                         .pools = found->pools,
+                                         .pool_count = found->pools[0] != NULL ? 2 : 0};
+    assert_int_equal(heed_check_replay(found->context, &options, text, bytes, &finding), HEED_OK);
+    if (finding.fault != (uint32_t)found->planted->fault && !numeric(finding.fault))
+        fail_msg("%s: replays as '%s'", found->planted->name,
+                 heed_check_fault_name((enum heed_check_fault)finding.fault));
+    options.backend = PLUGIN "(fault=none)";
+    assert_int_equal(heed_check_replay(found->context, &options, text, bytes, &finding), HEED_OK);
+    assert_int_equal(finding.fault, HEED_CHECK_NONE);
+    assert_false(finding.declined);
+}
+
+static void expect_small(const struct planted *planted, const struct heedi_case *it) {
+    for (uint32_t o = 0; o < it->operand_count; o++)
+        for (uint32_t i = 0; i < it->operands[o].desc.rank; i++)
+            if (it->operands[o].desc.dims[i] > 8)
+                fail_msg("%s: operand %u still has a dimension of %d", planted->name, (unsigned)o,
+                         (int)it->operands[o].desc.dims[i]);
+}
+
+static void take_failure(void *user, const struct heed_check_failure *failure) {
+    struct found *found = user;
+    const struct planted *planted = found->planted;
+    struct heedi_case drawn, smallest;
+    found->failures++;
+    assert_int_equal(
+        heedi_case_draw(found->context, planted->op, 1, failure->drawn->number, &drawn), HEED_OK);
+    expect_finding(planted, failure->drawn, &drawn);
+    heedi_case_clear(&found->context->env, &drawn);
+    assert_int_equal(
+        heedi_case_parse(found->context, failure->text, failure->text_bytes, &smallest), HEED_OK);
+    expect_finding(planted, failure->smallest, &smallest);
+    if (planted->shrink != 0)
+        expect_small(planted, &smallest);
+    heedi_case_clear(&found->context->env, &smallest);
+    expect_replay(found, failure->text, failure->text_bytes);
+}
+
+static void take_row(void *user, const struct heed_check_row *row) {
+    struct found *found = user;
+    found->cases += row->cases;
+    found->failed += row->failed;
+    found->elsewhere += row->op != (uint32_t)found->planted->op ? row->failed : 0;
+}
+
+static void check(struct heed_context *context, const struct planted *planted,
+                  struct found *found) {
+    found->context = context;
+    found->planted = planted;
+    (void)snprintf(found->backend, sizeof found->backend, "%s(fault=%s)", PLUGIN, planted->name);
+    const struct heed_check_options options = {.struct_size = sizeof options,
+                                               .backend = found->backend,
+                                               .seed = 1,
+                                               .cases = planted->cases,
+                                               .op = (uint32_t)planted->op,
+                                               .repeat = planted->repeat,
+                                               .shrink = planted->shrink,
+                                               .pools = found->pools,
+                                               .pool_count = found->pools[0] != NULL ? 2 : 0,
+                                               .row = take_row,
+                                               .failure = take_failure,
+                                               .user = found};
+    if (heed_check_run(context, &options) != HEED_OK)
+        fail_msg("%s: %s", planted->name, heed_last_error(context));
+}
+
+/* ---- the tests ---- */
+
+static void test_faults(void **state) {
+    /* What shows only in sums of 2048 products cannot be made small. */
+    static const struct planted all[] = {
+        {"tile", HEED_OP_MATMUL, HEED_CHECK_VALUE, 300, 0, 1, in_tile, ""},
+        {"ulp", HEED_OP_MATMUL, HEED_CHECK_VALUE, 300, 0, 1, is_last, ""},
+        {"edge", HEED_OP_MATMUL, HEED_CHECK_UNWRITTEN, 300, 0, 1, in_last_column, ""},
+        {"overrun", HEED_OP_MATMUL, HEED_CHECK_OVERRUN, 300, 0, 1, anywhere,
+         "byte 1 after the end of output 0"},
+        {"stale", HEED_OP_MATMUL, HEED_CHECK_UNINITIALISED, 100, 0, 1, anywhere, "differ"},
+        {"race", HEED_OP_MATMUL, HEED_CHECK_REPEAT, 60, 200, 1, is_last, "1 elements differ"},
+        {"f16", HEED_OP_MATMUL, HEED_CHECK_VALUE, 300, 0, 1, anywhere, ""},
+        {"tf32", HEED_OP_MATMUL, HEED_CHECK_VALUE, 300, 0, 1, anywhere, ""},
+        {"dropped", HEED_OP_MATMUL, HEED_CHECK_VALUE, 0, 0, 0, is_long, ""},
+        {"mask", HEED_OP_ATTENTION, HEED_CHECK_VALUE, 600, 0, 1, is_causal, ""},
+        {"swallowed", HEED_OP_RELU, HEED_CHECK_SPECIAL, 0, 0, 1, is_nan, ""},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct found found = {.failures = 0};
+        check(*state, &all[i], &found);
+        if (found.failures == 0)
+            fail_msg("%s: not found in %d cases", all[i].name, (int)found.cases);
+        assert_true(found.failed >= found.failures);
+    }
+}
+
+static void test_threads(void **state) {
+    static const struct planted threads = {"threads", HEED_OP_MATMUL, HEED_CHECK_THREADS, 300, 0, 1,
+                                           anywhere,  "differ"};
+    struct found found = {.failures = 0};
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct heed_pool_options options = {.struct_size = sizeof options,
+                                                  .threads = i == 0 ? 1 : 4};
+        assert_int_equal(heed_pool_create(*state, &options, &found.pools[i]), HEED_OK);
+    }
+    check(*state, &threads, &found);
+    assert_true(found.failures > 0);
+    for (int i = 0; i < 2; i++)
+        heed_pool_release(found.pools[i]);
+}
+
+/* All operators, so that a fault is seen in its own and nowhere else. */
+static void test_only_there(void **state) {
+    static const struct planted matmul = {.name = "tile", .op = HEED_OP_MATMUL};
+    struct found found = {.context = *state, .planted = &matmul};
+    const struct heed_check_options options = {.struct_size = sizeof options,
+                                               .backend = PLUGIN "(fault=tile)",
+                                               .seed = 1,
+                                               .cases = 120,
+                                               .row = take_row,
+                                               .user = &found};
+    assert_int_equal(heed_check_run(*state, &options), HEED_OK);
+    assert_true(found.failed > 0);
+    assert_int_equal(found.elsewhere, 0);
+}
+
+static void test_sound_plugin(void **state) {
+    static const struct planted sound[] = {
+        {"none", HEED_OP_MATMUL, HEED_CHECK_NONE, 0, 3, 1, anywhere, ""},
+        {"none", HEED_OP_ATTENTION, HEED_CHECK_NONE, 600, 3, 1, anywhere, ""},
+        {"none", HEED_OP_RELU, HEED_CHECK_NONE, 0, 3, 1, anywhere, ""},
+    };
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        struct found found = {.failures = 0};
+        check(*state, &sound[i], &found);
+        assert_int_equal(found.failed, 0);
+        assert_true(found.cases >= 20);
+    }
+}
+
+static void test_wrong_options(void **state) {
+    struct heed_check_options options = {.struct_size = sizeof options, .seed = 1};
+    struct heed_check_finding finding;
+    assert_int_equal(heed_check_run(*state, &options), HEED_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(heed_check_run(*state, NULL), HEED_ERROR_INVALID_ARGUMENT);
+    options.backend = "no_such_backend";
+    assert_int_equal(heed_check_run(*state, &options), HEED_ERROR_NOT_FOUND);
+    options.backend = PLUGIN "(fault=none)";
+    options.op = HEED_OP_TRANSPOSE;
+    assert_int_equal(heed_check_run(*state, &options), HEED_ERROR_INVALID_ARGUMENT);
+    options.op = HEED_OP_RELU;
+    options.cases = -1;
+    assert_int_equal(heed_check_run(*state, &options), HEED_ERROR_INVALID_ARGUMENT);
+    options.cases = 1;
+    assert_int_equal(heed_check_replay(*state, &options, NULL, 0, &finding),
+                     HEED_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(heed_check_replay(*state, &options, "nonsense", 8, &finding),
+                     HEED_ERROR_FORMAT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_faults),        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_only_there),    cmocka_unit_test(test_sound_plugin),
+        cmocka_unit_test(test_wrong_options),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
