@@ -23,6 +23,14 @@ bool heedi_flag_raised(const struct heedi_flag *flag) {
     return __atomic_load_n(&flag->raised, __ATOMIC_ACQUIRE) != 0;
 }
 
+void heedi_counter_add(struct heedi_counter *counter) {
+    __atomic_add_fetch(&counter->count, 1u, __ATOMIC_RELAXED);
+}
+
+uint64_t heedi_counter_read(const struct heedi_counter *counter) {
+    return __atomic_load_n(&counter->count, __ATOMIC_RELAXED);
+}
+
 uint64_t heedi_unique_id(void) {
     static uint64_t last;
     return __atomic_add_fetch(&last, 1u, __ATOMIC_RELAXED);

@@ -101,6 +101,10 @@ static void find_extensions(struct heedi_device *device) {
                        sizeof device->steps_table) &&
         device->steps_table.configure != NULL && device->steps_table.submit != NULL)
         device->steps = &device->steps_table;
+    if (read_extension(device, HEED_EXTENSION_COUNTERS, &device->counters_table,
+                       sizeof device->counters_table) &&
+        device->counters_table.counters != NULL)
+        device->counters = &device->counters_table;
 }
 
 void heedi_device_failed(struct heedi_device *device, enum heed_status status, const char *reason) {

@@ -26,6 +26,9 @@ struct heedi_device {
     struct heed_profile_extension profile_table;
     const struct heed_steps_extension *steps; /* NULL: without */
     struct heed_steps_extension steps_table;
+    const struct heed_counters_extension *counters; /* NULL: without */
+    struct heed_counters_extension counters_table;
+    struct heedi_counter allocations; /* by the plugin */
     /* It has failed while running and is offered nothing any more. The reason is written first. */
     struct heedi_flag aside;
     char aside_reason[112];

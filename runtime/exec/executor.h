@@ -116,6 +116,7 @@ struct heed_instance {
     bool *bound;                         /* one per state of the program */
     struct heed_profile *profile;
     struct heedi_steps *steps; /* NULL: one at a time */
+    bool replays;              /* has run since it was bound to its states and profile */
 };
 
 /* An input or output by name; NULL for an unknown one. */
@@ -146,12 +147,53 @@ struct heed_state {
     struct heed_plugin_state *state;
 };
 
+/* ---- counters.c: what profiles count ---- */
+
+enum { HEEDI_MAX_COUNTERS = 16 };
+
+/* What the plugin has counted for an instance, and the host for the plugin. */
+struct heedi_counts {
+    uint32_t count;
+    const char *names[HEEDI_MAX_COUNTERS];
+    uint64_t values[HEEDI_MAX_COUNTERS];
+};
+void heedi_counts_read(struct heedi_counts *counts, const struct heedi_device *device,
+                       struct heed_plugin_instance *instance);
+
+/* Sums of the runs of graphs of one name on one device. */
+struct heedi_count_row {
+    const struct heedi_device *device;
+    const struct heed_program *program; /* the first of them; its graph has the name */
+    bool replayed;
+    uint64_t steps;
+    struct heedi_counts sums;
+};
+struct heedi_count_table {
+    struct heedi_count_row *rows;
+    size_t count, capacity;
+};
+/* Adds what was counted between two readings; what there is no memory for is left out. `program`
+ * outlives the table. */
+void heedi_count_table_add(struct heedi_count_table *table, const struct heedi_env *env,
+                           const struct heedi_count_row *run, const struct heedi_counts *before);
+void heedi_count_table_each(const struct heedi_count_table *table, heed_profile_counter_fn fn,
+                            void *user);
+void heedi_count_table_write(const struct heedi_count_table *table, FILE *stream);
+
 /* ---- profile.c ---- */
 
-/* Records what one part did in `steps` steps between begin and end; asks the plugin for its
- * entries. */
-void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
-                          struct heed_plugin_instance *instance, uint32_t steps, uint64_t begin_ns,
-                          uint64_t end_ns);
+/* What a part of a program did in `steps` steps between begin and end. */
+struct heedi_profiled_run {
+    struct heed_program *program;
+    uint32_t part;
+    uint32_t steps;
+    bool replayed;
+    uint64_t begin_ns, end_ns;
+    struct heedi_counts before; /* the run */
+};
+
+/* Records a run; asks the plugin for its entries and counters. */
+void heedi_profile_record(struct heed_profile *profile, struct heed_plugin_instance *instance,
+                          const struct heedi_profiled_run *run);
 
 #endif

@@ -27,6 +27,7 @@ static uint32_t host_thread_count(struct heed_host_handle *handle) {
 }
 
 static void *host_allocate(struct heed_host_handle *handle, size_t bytes, size_t alignment) {
+    heedi_counter_add(&device_of(handle)->allocations);
     return heedi_alloc_aligned(&device_of(handle)->engine->env, bytes, alignment);
 }
 

@@ -192,6 +192,7 @@ enum heed_status heed_instance_bind_state(struct heed_context *context,
         }
     }
     instance->bound[slot - program->states] = true;
+    instance->replays = false;
     return HEED_OK;
 }
 
@@ -202,7 +203,14 @@ enum heed_status heedi_instance_run_part(struct heed_context *context,
     const struct heed_backend *table = &device->backend.table;
     struct heed_plugin_instance *part = instance->parts[index];
     struct heed_error error = heedi_plugin_error();
-    const uint64_t begin = instance->profile != NULL ? heedi_os_now_ns() : 0;
+    struct heedi_profiled_run run = {.program = instance->program,
+                                     .part = index,
+                                     .steps = count > 0 ? count : 1,
+                                     .replayed = instance->replays};
+    if (instance->profile != NULL) {
+        heedi_counts_read(&run.before, device, part);
+        run.begin_ns = heedi_os_now_ns();
+    }
     enum heed_status status = heedi_plugin_status(
         count > 0 ? device->steps->submit(part, count, &error) : table->submit(part, &error),
         &error);
@@ -210,9 +218,12 @@ enum heed_status heedi_instance_run_part(struct heed_context *context,
         status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
     if (status != HEED_OK)
         return heedi_instance_failed(context, status, instance->program, index, "running", &error);
-    if (instance->profile != NULL)
-        heedi_profile_record(instance->profile, instance->program, index, part,
-                             count > 0 ? count : 1, begin, heedi_os_now_ns());
+    if (instance->profile != NULL) {
+        run.end_ns = heedi_os_now_ns();
+        heedi_profile_record(instance->profile, part, &run);
+    }
+    if (index + 1 == instance->program->part_count)
+        instance->replays = true;
     return HEED_OK;
 }
 
@@ -236,6 +247,7 @@ enum heed_status heed_instance_run(struct heed_context *context, struct heed_ins
 
 void heed_instance_set_profile(struct heed_instance *instance, struct heed_profile *profile) {
     instance->profile = profile;
+    instance->replays = false;
     for (uint32_t p = 0; p < instance->program->part_count; p++) {
         const struct heedi_device *device = instance->program->parts[p].device;
         if (device->profile != NULL)

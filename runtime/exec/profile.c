@@ -46,6 +46,7 @@ struct heed_profile {
     size_t row_count, row_capacity;
     struct used_program *programs;
     size_t program_count, program_capacity;
+    struct heedi_count_table counts;
 };
 
 enum heed_status heed_profile_create(struct heed_context *context, struct heed_profile **profile) {
@@ -64,6 +65,7 @@ void heed_profile_destroy(struct heed_profile *profile) {
     for (size_t i = 0; i < profile->program_count; i++)
         heed_program_release(profile->programs[i].program);
     heedi_free(&env, profile->programs);
+    heedi_free(&env, profile->counts.rows);
     heedi_free(&env, profile->rows);
     heedi_free(&env, profile->events);
     heedi_free(&env, profile);
@@ -152,25 +154,32 @@ static uint32_t costliest(const struct heed_program *program, const struct heedi
     return found;
 }
 
-void heedi_profile_record(struct heed_profile *profile, struct heed_program *program, uint32_t part,
-                          struct heed_plugin_instance *instance, uint32_t steps, uint64_t begin_ns,
-                          uint64_t end_ns) {
-    const struct heedi_compiled *compiled = &program->parts[part];
+void heedi_profile_record(struct heed_profile *profile, struct heed_plugin_instance *instance,
+                          const struct heedi_profiled_run *run) {
+    struct heed_program *program = run->program;
+    const struct heedi_compiled *compiled = &program->parts[run->part];
     const struct heed_profile_extension *extension = compiled->device->profile;
     struct used_program *used = keep_program(profile, program);
     const int64_t row = used != NULL ? find_row(profile, compiled->device) : -1;
-    if (used != NULL && part == 0)
-        used->runs += steps;
+    if (used != NULL && run->part == 0)
+        used->runs += run->steps;
     if (row < 0) {
         profile->dropped++;
         return;
     }
+    struct heedi_count_row counted = {.device = compiled->device,
+                                      .program = program,
+                                      .replayed = run->replayed,
+                                      .steps = run->steps};
+    heedi_counts_read(&counted.sums, compiled->device, instance);
+    heedi_count_table_add(&profile->counts, &profile->env, &counted, &run->before);
+    const uint64_t begin_ns = run->begin_ns;
     struct event event = {.program = program,
                           .node = WHOLE_PART,
-                          .part = part,
+                          .part = run->part,
                           .row = (uint32_t)row,
                           .begin_ns = begin_ns,
-                          .end_ns = end_ns};
+                          .end_ns = run->end_ns};
     const struct heed_profile_entry *entries = NULL;
     const uint32_t count = extension != NULL ? extension->entries(instance, &entries) : 0;
     if (count == 0 || entries == NULL)
@@ -307,6 +316,12 @@ void heed_profile_summary(const struct heed_profile *profile, FILE *stream) {
         }
     if (profile->dropped > 0)
         fprintf(stream, "%" PRIu64 " events were not kept\n", profile->dropped);
+    heedi_count_table_write(&profile->counts, stream);
+}
+
+void heed_profile_counters(const struct heed_profile *profile, heed_profile_counter_fn fn,
+                           void *user) {
+    heedi_count_table_each(&profile->counts, fn, user);
 }
 
 void heed_profile_programs(const struct heed_profile *profile, heed_profile_program_fn fn,

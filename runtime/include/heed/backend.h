@@ -265,6 +265,33 @@ struct heed_report_extension {
     enum heed_status (*write)(uint32_t device, char *text, size_t bytes, struct heed_error *error);
 };
 
+/** How often something has happened. */
+struct heed_counter {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *name; /**< of lower-case letters, digits and '_', static */
+    uint64_t value;
+};
+
+/** Extension "heed.counters/1": what runs cost besides the work itself. The host shows differences
+ * before and after a run, so that a count may be of the instance or of all that the plugin does.
+ * Names that several backends may have:
+ *   submissions         pieces of work handed to the device
+ *   dispatches          kernels started by these
+ *   recorded_commands   command buffers encoded
+ *   written_descriptors descriptors written
+ *   device_allocations  stretches of device memory taken
+ *   host_ns             time that the processor has spent on runs, waiting excluded; counted while
+ *                       the profile extension is enabled */
+#define HEED_EXTENSION_COUNTERS "heed.counters/1"
+struct heed_counters_extension {
+    uint32_t struct_size;
+    /** An array of the counters, of its own struct_size; valid until the next call of the instance.
+     * The same names in the same order every time. */
+    uint32_t (*counters)(struct heed_plugin_instance *instance,
+                         const struct heed_counter **counters);
+};
+
 /** Bindings of an output that the next step reads as an input. */
 struct heed_plugin_carry {
     uint32_t output;

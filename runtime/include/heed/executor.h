@@ -286,6 +286,24 @@ typedef void (*heed_profile_total_fn)(void *user, const char *backend, const cha
 HEED_API void heed_profile_totals(const struct heed_profile *profile, heed_profile_total_fn fn,
                                   void *user);
 
+/** What runs cost besides the work itself, as the backend counts it (HEED_EXTENSION_COUNTERS in
+ * heed/backend.h), with `host_allocations`, what the plugin takes of the host's memory. Each count
+ * is of all runs of the graphs of one name on one backend: either of the first runs after an
+ * instance was made or bound to a state (`replayed` is 0), or of those that followed them. Other
+ * threads' work on the device may be in it. */
+struct heed_profile_counter {
+    uint32_t struct_size;
+    uint32_t replayed;
+    const char *backend;
+    const char *graph;
+    const char *name;
+    uint64_t steps; /**< of these runs */
+    uint64_t value;
+};
+typedef void (*heed_profile_counter_fn)(void *user, const struct heed_profile_counter *counter);
+HEED_API void heed_profile_counters(const struct heed_profile *profile, heed_profile_counter_fn fn,
+                                    void *user);
+
 #ifdef __cplusplus
 }
 #endif
