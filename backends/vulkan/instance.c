@@ -81,11 +81,12 @@ static enum heed_status make(struct heed_plugin_instance *made, struct heed_erro
     const struct heed_plugin_program *program = made->program;
     made->host = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof *made->host);
     made->states = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(void *));
+    made->state_ids = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(uint64_t));
     made->sets = heedi_vk_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
     made->commands = heedi_vk_calloc(plugin->host, VK_COMMANDS_BODY + (size_t)program->batch_count,
                                      sizeof *made->commands);
-    if (made->host == NULL || made->states == NULL || made->sets == NULL ||
-        made->commands == NULL || !heedi_vk_make_list(made, 1))
+    if (made->host == NULL || made->states == NULL || made->state_ids == NULL ||
+        made->sets == NULL || made->commands == NULL || !heedi_vk_make_list(made, 1))
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
@@ -134,6 +135,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     heedi_vk_release(plugin, &instance->staging);
     heedi_vk_free(plugin->host, instance->host);
     heedi_vk_free(plugin->host, instance->states);
+    heedi_vk_free(plugin->host, instance->state_ids);
     heedi_vk_free(plugin->host, instance->sets);
     heedi_vk_free(plugin->host, instance->commands);
     heedi_vk_free(plugin->host, instance->list);
@@ -181,9 +183,10 @@ enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint
         return heedi_vk_fail(error, HEED_ERROR_SHAPE,
                              "the state bound as %u (%s) has another type or other dimensions",
                              (unsigned)binding, found->name != NULL ? found->name : "");
-    if (instance->states[binding] != state)
+    if (instance->state_ids[binding] != state->id) /* another may lie where an old one did */
         instance->recorded = false;
     instance->states[binding] = state;
+    instance->state_ids[binding] = state->id;
     return HEED_OK;
 }
 
@@ -257,8 +260,9 @@ static uint32_t list_run(struct heed_plugin_instance *instance, uint32_t steps) 
 enum heed_status heedi_vk_begin(struct heed_plugin_instance *instance, uint32_t steps,
                                 struct heed_error *error) {
     struct heed_plugin *plugin = instance->program->plugin;
+    const uint64_t begin_ns = heedi_vk_clock(instance);
     enum heed_status status = check_bound(instance, error);
-    if (status == HEED_OK && !instance->recorded)
+    if (status == HEED_OK && (!instance->recorded || plugin->records_always))
         status = heedi_vk_record(instance, error);
     if (status != HEED_OK)
         return status;
@@ -273,6 +277,10 @@ enum heed_status heedi_vk_begin(struct heed_plugin_instance *instance, uint32_t 
     }
     instance->running = result == VK_SUCCESS;
     instance->running_steps = steps;
+    instance->counts.submissions += submits;
+    instance->counts.dispatches +=
+        (uint64_t)(steps > 0 ? steps : 1) * instance->program->dispatch_count;
+    heedi_vk_count_time(instance, begin_ns);
     return heedi_vk_result(error, result, "submitting a run");
 }
 
@@ -292,11 +300,13 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
     if (result == VK_TIMEOUT)
         return heedi_vk_result(error, result, "waiting for a run");
     if (result == VK_SUCCESS) {
+        const uint64_t begin_ns = heedi_vk_clock(instance);
         instance->running = false;
         if (instance->running_steps > 0)
             heedi_vk_steps_read(instance);
         else
             exchange(instance, HEED_ROLE_OUTPUT);
+        heedi_vk_count_time(instance, begin_ns);
         heedi_vk_profile_read(instance);
     }
     return heedi_vk_result(error, result, "waiting for a run");

@@ -38,6 +38,18 @@ VkResult heedi_vk_steps_record(const struct heed_plugin_instance *instance);
 void heedi_vk_steps_read(const struct heed_plugin_instance *instance);
 void heedi_vk_steps_destroy(struct heed_plugin_instance *instance);
 
+/* ---- counters.c ---- */
+
+/* What runs of an instance have cost so far. */
+struct vk_counts {
+    uint64_t submissions, dispatches, recorded_commands, written_descriptors, host_ns;
+};
+enum { VK_COUNTERS = 6 };
+extern const struct heed_counters_extension heedi_vk_counters;
+/* The thread's time, where it is wanted; then adds what it has used since. */
+uint64_t heedi_vk_clock(const struct heed_plugin_instance *instance);
+void heedi_vk_count_time(struct heed_plugin_instance *instance, uint64_t begin_ns);
+
 /* ---- instance.c ---- */
 
 /* The command buffers of an instance: copies of inputs from the staging region and of outputs to
@@ -50,6 +62,7 @@ struct heed_plugin_instance {
     struct vk_region staging;          /* empty where `memory` is mapped */
     void **host;                       /* per boundary: bound memory of the host */
     struct heed_plugin_state **states; /* per boundary */
+    uint64_t *state_ids;               /* of what was recorded */
     VkCommandPool pool;
     VkCommandBuffer *commands; /* VK_COMMANDS_BODY and one for each batch */
     VkCommandBuffer *list;     /* what is submitted, in order; room for the longest run */
@@ -60,6 +73,9 @@ struct heed_plugin_instance {
     struct vk_steps *steps; /* NULL: one at a time */
     bool recorded, running;
     uint32_t running_steps; /* of the run that was begun last; 0: a single one */
+    struct vk_counts counts;
+    struct heed_counter counters[VK_COUNTERS]; /* the same, as the host reads them */
+    bool timed;                                /* host_ns is counted */
     /* Profile: timestamps of dispatches, and what they say of nodes. */
     bool profiled;
     VkQueryPool queries;
@@ -104,6 +120,7 @@ void heedi_vk_profile_destroy(struct heed_plugin_instance *instance);
 /* ---- state.c ---- */
 struct heed_plugin_state {
     struct heed_plugin *plugin;
+    uint64_t id; /* that no other state of the plugin has, nor had */
     struct heed_tensor_desc desc;
     struct vk_region region;
 };

@@ -185,6 +185,7 @@ static enum heed_status allocate(struct heed_plugin *plugin, enum vk_memory_kind
 enum heed_status heedi_vk_allocate(struct heed_plugin *plugin, enum vk_memory_kind kind,
                                    uint64_t bytes, struct vk_region *region,
                                    struct heed_error *error) {
+    __atomic_fetch_add(&plugin->memory.taken, 1, __ATOMIC_RELAXED);
     const uint64_t align = alignment(plugin);
     *region = (struct vk_region){.block = NULL};
     if (bytes > plugin->device.limits.allocation_bytes)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the plugin needs of the operating system: a folder for what may be thrown away. */
+/* What the plugin needs of the operating system: a folder for what may be thrown away, a clock. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vulkan.h"
@@ -25,4 +26,11 @@ bool heedi_vk_cache_folder(char *path, size_t bytes) {
 
 long heedi_vk_process(void) {
     return (long)getpid();
+}
+
+uint64_t heedi_vk_thread_ns(void) {
+    struct timespec time;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }

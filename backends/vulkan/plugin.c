@@ -164,6 +164,8 @@ static enum heed_status create(const struct heed_host *host,
     pthread_mutex_init(&made->trial_mutex, NULL);
     pthread_mutex_init(&made->memory.mutex, NULL);
     pthread_mutex_init(&made->ring.mutex, NULL);
+    const char *records = getenv("HEED_VULKAN_RECORD");
+    made->records_always = records != NULL && strcmp(records, "always") == 0;
     enum heed_status status = read_fault(made, error);
     if (status == HEED_OK)
         status = heedi_vk_instance_create(&made->instance, error);

@@ -39,6 +39,7 @@ static bool make_queries(struct heed_plugin_instance *instance) {
 static void enable(struct heed_plugin_instance *instance, uint32_t on) {
     const bool wanted = on != 0;
     instance->entry_count = 0;
+    instance->timed = wanted;
     if (wanted == instance->profiled ||
         (wanted && instance->queries == VK_NULL_HANDLE && !make_queries(instance)))
         return;
@@ -147,11 +148,16 @@ void heedi_vk_profile_destroy(struct heed_plugin_instance *instance) {
 }
 
 const void *heedi_vk_get_extension(const char *name) {
-    if (strcmp(name, HEED_EXTENSION_PROFILE) == 0)
-        return &heedi_vk_profile;
-    if (strcmp(name, HEED_EXTENSION_TUNE) == 0)
-        return &heedi_vk_tune;
-    if (strcmp(name, HEED_EXTENSION_REPORT) == 0)
-        return &heedi_vk_report;
-    return strcmp(name, HEED_EXTENSION_STEPS) == 0 ? &heedi_vk_steps : NULL;
+    const struct {
+        const char *name;
+        const void *table;
+    } extensions[] = {
+        {HEED_EXTENSION_PROFILE, &heedi_vk_profile},   {HEED_EXTENSION_TUNE, &heedi_vk_tune},
+        {HEED_EXTENSION_REPORT, &heedi_vk_report},     {HEED_EXTENSION_STEPS, &heedi_vk_steps},
+        {HEED_EXTENSION_COUNTERS, &heedi_vk_counters},
+    };
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+        if (strcmp(name, extensions[i].name) == 0)
+            return extensions[i].table;
+    return NULL;
 }

@@ -36,7 +36,8 @@ static struct span span_of(const struct heed_plugin_instance *instance,
     return (struct span){region->buffer, region->offset + offset, bytes > 0 ? bytes : 4};
 }
 
-static void write_set(const struct heed_plugin_instance *instance, uint32_t index) {
+/* Returns the number of descriptors. */
+static uint32_t write_set(const struct heed_plugin_instance *instance, uint32_t index) {
     const struct heed_plugin *plugin = instance->program->plugin;
     const struct vk_dispatch *dispatch = &instance->program->dispatches[index];
     VkDescriptorBufferInfo infos[HEED_MAX_BINDINGS];
@@ -56,6 +57,7 @@ static void write_set(const struct heed_plugin_instance *instance, uint32_t inde
         };
     }
     plugin->vk.vkUpdateDescriptorSets(plugin->handle, count, writes, 0, NULL);
+    return count;
 }
 
 /* ---- recording ---- */
@@ -211,7 +213,7 @@ enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct h
     const struct heed_plugin *plugin = instance->program->plugin;
     uint32_t next = 0;
     for (uint32_t i = 0; i < instance->program->dispatch_count; i++)
-        write_set(instance, i);
+        instance->counts.written_descriptors += write_set(instance, i);
     VkResult result = VK_TRY(plugin, vkResetCommandPool, plugin->handle, instance->pool, 0);
     for (uint32_t i = 0; result == VK_SUCCESS && i < instance->program->batch_count; i++)
         result = record_batch(instance, i, &next);
@@ -220,6 +222,9 @@ enum heed_status heedi_vk_record(struct heed_plugin_instance *instance, struct h
     if (result == VK_SUCCESS && instance->steps != NULL)
         result = heedi_vk_steps_record(instance);
     instance->recorded = result == VK_SUCCESS;
+    instance->counts.recorded_commands += instance->program->batch_count + 1 +
+                                          (instance->staging.block != NULL ? 2 : 0) +
+                                          (instance->steps != NULL ? instance->steps->most : 0);
     return heedi_vk_result(error, result, "recording");
 }
 

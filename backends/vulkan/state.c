@@ -11,6 +11,7 @@ enum heed_status heedi_vk_state_create(struct heed_plugin *plugin,
     if (made == NULL)
         return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
+    made->id = __atomic_add_fetch(&plugin->state_count, 1, __ATOMIC_RELAXED);
     made->desc = *desc;
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, bytes, &made->region, error);

@@ -45,6 +45,7 @@ struct vk_memory {
     pthread_mutex_t mutex;
     struct vk_block *blocks;
     uint64_t allocated_bytes;
+    uint64_t taken; /* regions by now; atomic */
 };
 
 /* ---- transfers ---- */
@@ -141,6 +142,8 @@ struct heed_plugin {
     struct VolkDeviceTable vk; /* functions of the device */
     struct vk_fault *fault;    /* NULL: none */
     bool without_barriers;     /* HEED_VULKAN_FAULT=barriers: what checks runs should see it */
+    bool records_always;       /* HEED_VULKAN_RECORD=always: no run replays what another recorded */
+    uint64_t state_count;      /* made by now; atomic */
     VkQueue queue;
     pthread_mutex_t queue_mutex;
     struct vk_memory memory;
@@ -358,6 +361,8 @@ extern const struct heed_tune_extension heedi_vk_tune;
 /* ---- os_posix.c ---- */
 /* The user's folder for caches of heed, made if it is missing. False: there is none. */
 bool heedi_vk_cache_folder(char *path, size_t bytes);
+/* Nanoseconds that the processor has given to this thread. */
+uint64_t heedi_vk_thread_ns(void);
 /* A number that no other process has. */
 long heedi_vk_process(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several steps in one submission give what single steps give: what is carried, what is kept, and
- * what a state holds in the end. */
+ * what a state holds in the end. A run that replays encodes nothing and allocates nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -12,9 +12,11 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
+#include "tests/support/memory.h"
 
 enum { WIDTH = 5, CAPACITY = 9, MOST = 7 };
 
+static struct test_memory memory;
 static struct heed_context *context;
 
 static void ok(enum heed_status status) {
@@ -79,7 +81,63 @@ static void check_state(struct heed_state *state, uint32_t from, uint32_t count)
                          (double)found[from + step][i]);
 }
 
-static void run_all(struct heed_executor *executor) {
+/* What the profile has counted in replayed steps, or in others. */
+struct counted {
+    uint32_t replayed;
+    uint64_t steps, submissions, dispatches, encoded, allocated;
+};
+
+static void note(void *user, const struct heed_profile_counter *counter) {
+    struct counted *counted = user;
+    if (counter->replayed != counted->replayed)
+        return;
+    assert_string_equal(counter->backend, "vulkan");
+    assert_string_equal(counter->graph, "steps");
+    counted->steps = counter->steps;
+    if (strcmp(counter->name, "submissions") == 0)
+        counted->submissions = counter->value;
+    else if (strcmp(counter->name, "dispatches") == 0)
+        counted->dispatches = counter->value;
+    else if (strstr(counter->name, "allocations") != NULL)
+        counted->allocated += counter->value;
+    else if (strcmp(counter->name, "host_ns") != 0) /* recorded commands, written descriptors */
+        counted->encoded += counter->value;
+}
+
+static struct counted count(const struct heed_profile *profile, uint32_t replayed) {
+    struct counted counted = {.replayed = replayed};
+    heed_profile_counters(profile, note, &counted);
+    return counted;
+}
+
+/* Two runs of 3 steps in series and 2 single ones, with the counters before and after. */
+static void check_replay(struct heed_instance *instance, uint64_t submissions, bool anew) {
+    struct heed_profile *profile = NULL;
+    const long calls = atomic_load(&memory.calls);
+    run(instance, 0, 3, true);
+    run(instance, 0, 2, false);
+    assert_int_equal(atomic_load(&memory.calls), calls); /* nothing of the runtime's either */
+    ok(heed_profile_create(context, &profile));
+    heed_instance_set_profile(instance, profile);
+    run(instance, 0, 1, true); /* records anew, with timestamps */
+    const struct counted first = count(profile, 0);
+    assert_int_equal(first.steps, 1);
+    assert_true(first.encoded > 0);
+    run(instance, 0, 3, true);
+    run(instance, 0, 3, true);
+    run(instance, 0, 2, false);
+    const struct counted replayed = count(profile, 1);
+    assert_int_equal(replayed.steps, 8);
+    assert_int_equal(replayed.submissions, 2 * submissions + 2);
+    assert_int_equal(replayed.dispatches, 8 * 3);
+    assert_int_equal(replayed.encoded > 0, anew);
+    assert_int_equal(replayed.allocated, 0);
+    heed_instance_set_profile(instance, NULL);
+    heed_profile_destroy(profile);
+}
+
+/* `submissions` of a run of three steps; anew: no run replays. */
+static void run_all(struct heed_executor *executor, uint64_t submissions, bool anew) {
     static const struct heed_carry carries[] = {{.output = "y", .input = "x"},
                                                 {.output = "next", .input = "at"}};
     static const char *const stacked[] = {"next", "y"};
@@ -109,6 +167,8 @@ static void run_all(struct heed_executor *executor) {
     ok(heed_instance_bind_state(context, instance, "kept", states[1]));
     run(instance, 2, MOST, true);
     check_state(states[1], 2, MOST);
+    if (submissions > 0)
+        check_replay(instance, submissions, anew);
     heed_instance_destroy(instance);
     for (int i = 0; i < 2; i++)
         heed_state_destroy(states[i]);
@@ -116,21 +176,22 @@ static void run_all(struct heed_executor *executor) {
     heed_graph_release(graph);
 }
 
-/* With such limits, if there is such a device. */
-static void steps_with(const char *limits) {
+/* With a variable of the environment set, if there is such a device. */
+static void steps_with(const char *variable, const char *value, uint64_t submissions, bool anew) {
     const struct heed_executor_options options = {
         .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
     struct heed_executor *executor = NULL;
-    if (limits != NULL)
-        assert_int_equal(setenv("HEED_VULKAN_LIMITS", limits, 1), 0);
-    ok(heed_context_create(NULL, &context));
+    assert_int_equal(setenv(variable, value, 1), 0);
+    test_memory_init(&memory);
+    context = test_context(&memory, NULL, HEED_LOG_WARNING);
+    assert_non_null(context);
     const bool opened = heed_executor_create(context, &options, &executor) == HEED_OK;
     if (opened)
-        run_all(executor);
+        run_all(executor, submissions, anew);
     heed_executor_release(executor);
     heed_context_destroy(context);
-    if (limits != NULL)
-        (void)unsetenv("HEED_VULKAN_LIMITS");
+    (void)unsetenv(variable);
+    assert_int_equal(atomic_load(&memory.live), 0);
     if (!opened) {
         print_message("SKIP: the vulkan plugin was not built, or has no device\n");
         skip();
@@ -139,23 +200,28 @@ static void steps_with(const char *limits) {
 
 static void steps_in_one_submission(void **state) {
     (void)state;
-    steps_with(NULL);
+    steps_with("HEED_VULKAN_RECORD", "once", 1, false);
+}
+
+static void steps_recorded_anew(void **state) {
+    (void)state;
+    steps_with("HEED_VULKAN_RECORD", "always", 1, true);
 }
 
 /* Two steps are as much work as a driver bears. */
 static void steps_in_several(void **state) {
     (void)state;
-    steps_with("work=250");
+    steps_with("HEED_VULKAN_LIMITS", "work=1100", 2, false);
 }
 
 static void a_dispatch_at_a_time(void **state) {
     (void)state;
-    steps_with("work=1");
+    steps_with("HEED_VULKAN_LIMITS", "work=1", 0, false);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_in_one_submission),
-                                       cmocka_unit_test(steps_in_several),
-                                       cmocka_unit_test(a_dispatch_at_a_time)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_in_one_submission), cmocka_unit_test(steps_recorded_anew),
+        cmocka_unit_test(steps_in_several), cmocka_unit_test(a_dispatch_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
