@@ -48,8 +48,9 @@ static bool is_step(const struct vk_node *q, const struct vk_node *node) {
     return heedi_vk_is_same(query, &q->out[0]) && heedi_vk_has_dims(query, 4, q_dims) &&
            heads * d == n && d > 0 && d % 4 == 0 && heed_desc_contiguous(&query->desc) &&
            heedi_vk_has_dims(k, 4, kv_dims) && heedi_vk_has_dims(v, 4, kv_dims) &&
-           k->role == HEED_ROLE_STATE && v->role == HEED_ROLE_STATE && k->desc.dtype == HEED_F32 &&
-           v->desc.dtype == HEED_F32 && !heedi_vk_present(&node->in[HEED_ATTENTION_BIAS]) &&
+           heed_desc_elems(&k->desc) > 0 && k->role == HEED_ROLE_STATE &&
+           v->role == HEED_ROLE_STATE && k->desc.dtype == HEED_F32 && v->desc.dtype == HEED_F32 &&
+           !heedi_vk_present(&node->in[HEED_ATTENTION_BIAS]) &&
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_START]) &&
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_OFFSETS]) &&
            is_table(&node->in[HEED_ATTENTION_KEY_LEN], rows) &&
@@ -72,8 +73,8 @@ static bool is_append(const struct vk_node *append, const struct vk_node *produc
            heedi_vk_is_same(&append->out[0], kv) &&
            heedi_vk_has_dims(&append->in[STATE], 3, state_dims) &&
            append->in[STATE].desc.dtype == HEED_F32 && heed_desc_contiguous(state) &&
-           heedi_vk_present(&append->in[POSITION]) && is_table(&append->in[POSITION], rows) &&
-           is_table(&append->in[ROW], rows) &&
+           append->in[STATE].offset_elems % 4 == 0 && heedi_vk_present(&append->in[POSITION]) &&
+           is_table(&append->in[POSITION], rows) && is_table(&append->in[ROW], rows) &&
            (kv->desc.dims[0] == 1 || kv->desc.strides[0] == state->strides[0]) &&
            (kv->desc.dims[1] == 1 || kv->desc.strides[1] == d) &&
            (kv->desc.dims[2] == 1 || kv->desc.strides[2] == n);
@@ -221,7 +222,8 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
     for (uint32_t i = 0; i < PARTS; i++)
         if (!heedi_vk_is_inner(program, &node[i].out[0], first, first + STEP_NODES - 1))
             return 0;
-    /* A row must see its own key: other workgroups store those of other rows at the same time. */
+    /* Other workgroups store keys of other rows at the same time. As these go to other rows of the
+     * state, none is missed where attention reads the row that its own goes to. */
     const bool fits =
         is_append(append_k, &node[1], &attention->in[HEED_ATTENTION_K]) &&
         is_append(append_v, &node[2], &attention->in[HEED_ATTENTION_V]) &&
