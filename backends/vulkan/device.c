@@ -146,7 +146,9 @@ enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices
     uint32_t found = MOST;
     *count = 0;
     const VkResult result = vkEnumeratePhysicalDevices(instance, &found, physical);
-    if (result < VK_SUCCESS)
+    if (result == VK_ERROR_INITIALIZATION_FAILED) /* the loader's word for none */
+        found = 0;
+    else if (result < VK_SUCCESS)
         return heedi_vk_result(error, result, "listing Vulkan's devices");
     (void)heedi_vk_fail(error, HEED_OK, "Vulkan has no device");
     for (uint32_t i = 0; i < found && *count < capacity; i++) {

@@ -28,6 +28,8 @@ enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, cons
         return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY, "%s: out of device memory", what);
     case VK_ERROR_DEVICE_LOST:
         return heedi_vk_fail(error, HEED_ERROR_DEVICE_LOST, "%s: the device was lost", what);
+    case VK_ERROR_INITIALIZATION_FAILED:
+        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: the driver failed", what);
     case VK_TIMEOUT:
         return heedi_vk_fail(error, HEED_ERROR_TIMEOUT, "%s: not finished in time", what);
     default:
