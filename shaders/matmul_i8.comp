@@ -16,5 +16,5 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #define MATMUL_I8 1
-#define MATMUL_NORM 0
+#define MATMUL_THEN THEN_STORE
 #include "common/matmul.glsl"

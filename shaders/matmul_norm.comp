@@ -13,5 +13,5 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #define MATMUL_I8 0
-#define MATMUL_NORM 1
+#define MATMUL_THEN THEN_NORM
 #include "common/matmul.glsl"

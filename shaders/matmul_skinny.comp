@@ -13,5 +13,5 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#define MATMUL_NORM 0
+#define MATMUL_THEN THEN_STORE
 #include "common/skinny.glsl"

@@ -12,5 +12,5 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#define MATMUL_NORM 1
+#define MATMUL_THEN THEN_NORM
 #include "common/skinny.glsl"

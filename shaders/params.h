@@ -43,6 +43,11 @@
 #define HEED_BINARY_ADD 0
 #define HEED_BINARY_MUL 1
 
+/* What follows a product: MATMUL_THEN of common/matmul.glsl and common/skinny.glsl. */
+#define THEN_STORE 0
+#define THEN_NORM 1
+#define THEN_CHOICE 2
+
 /* matmul.comp and matmul_skinny.comp. Both sum in one order, so that the bits of a row do not
  * depend on how many there are: k is cut into segments of HEED_MATMUL_SEGMENT; within one, products
  * are added one by one by fma, p ascending, from 0 on; the sums of segments are added one by one,
@@ -79,6 +84,14 @@ struct heed_matmul_params {
 struct heed_norm_params {
     uint32_t residual_offset, gamma_offset, beta_offset, counters_offset;
     float eps;
+};
+
+/* A product followed by argmax and log_softmax (common/choice.glsl): what follows
+ * heed_matmul_params, in words from the start of y's binding. */
+#define HEED_MATMUL_CHOICE_BLOCK 32 /* columns; those of a workgroup are whole blocks */
+struct heed_choice_params {
+    uint32_t index_offset, log_offset, counters_offset;
+    uint32_t blocks_offset; /* three words for each row and block */
 };
 
 /* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */

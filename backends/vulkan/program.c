@@ -111,10 +111,13 @@ static enum heed_status accept_nodes(const struct heed_plugin *plugin,
     return HEED_OK;
 }
 
+uint64_t heedi_vk_alignment(const struct heed_plugin *plugin) {
+    const uint64_t align = plugin->device.limits.align_bytes;
+    return align > 64 ? align : 64;
+}
+
 int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes) {
-    const uint64_t align = program->plugin->device.limits.align_bytes > 64
-                               ? program->plugin->device.limits.align_bytes
-                               : 64;
+    const uint64_t align = heedi_vk_alignment(program->plugin);
     const uint64_t at = (program->instance_bytes + align - 1) / align * align;
     program->instance_bytes = at + bytes;
     return (int64_t)at;

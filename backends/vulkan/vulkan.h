@@ -400,7 +400,9 @@ void heedi_vk_program_destroy(struct heed_plugin_program *program);
 enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
                                       const struct vk_storage *storage, int32_t *index,
                                       struct heed_error *error);
-/* Takes room in the memory of an instance, aligned for every binding. */
+/* Of a storage in the memory of an instance, that it fits every binding. */
+uint64_t heedi_vk_alignment(const struct heed_plugin *plugin);
+/* Takes room in the memory of an instance, aligned so. */
 int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes);
 /* For operators: uploads `bytes` > 0 of constant data, which the program owns from then on, and
  * adds a storage for them. */
@@ -429,7 +431,7 @@ struct vk_fusion {
                               struct heed_error *error);
 };
 extern const struct vk_fusion heedi_vk_fuse_attention_step, heedi_vk_fuse_attention_cross;
-extern const struct vk_fusion heedi_vk_fuse_products, heedi_vk_fuse_norm;
+extern const struct vk_fusion heedi_vk_fuse_products, heedi_vk_fuse_norm, heedi_vk_fuse_choice;
 /* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error);
@@ -443,8 +445,8 @@ bool heedi_vk_is_same(const struct vk_tensor *a, const struct vk_tensor *b);
 bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims);
 /* For build: gives what the storages of tensors hold, results of the group from `first` on, memory
  * of their own, one after the other, with `tail_bytes` behind, which are zero before the first run
- * and which every group must leave zero. To be called before any dispatch is made that touches the
- * storages. */
+ * and which every group must leave zero, as others use the room when it is free: that of an output
+ * never is. To be called before any dispatch is made that touches the storages. */
 enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
                                     const struct vk_tensor *const *tensors, uint32_t count,
                                     uint32_t first, uint32_t tail_bytes, struct heed_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul.comp, matmul_i8.comp and matmul_norm.comp do; they say which by MATMUL_I8 and
- * MATMUL_NORM. */
+/* What matmul.comp, matmul_i8.comp, matmul_norm.comp and matmul_choice.comp do; they say which by
+ * MATMUL_I8 and MATMUL_THEN. */
 #include "params.h"
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
@@ -25,11 +25,15 @@ layout(binding = 1) readonly buffer B { uint b[]; };
 shared float a_piece[DEPTH * A_PITCH]; /* [p][row] */
 shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
 
-#if MATMUL_NORM
+#if MATMUL_THEN == THEN_NORM
 layout(binding = 1) readonly buffer Bias { uint bias[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
 #define NORM_PARTIAL b_piece
 #include "common/norm.glsl"
+#elif MATMUL_THEN == THEN_CHOICE
+layout(binding = 2) readonly buffer Bias { uint bias[]; };
+layout(push_constant) uniform Push { heed_matmul_params it; heed_choice_params choose; };
+#include "common/choice.glsl"
 #else
 layout(binding = 2) readonly buffer Bias { uint bias[]; };
 #if MATMUL_I8 /* four bindings for five operands: y lies beside a */
@@ -82,6 +86,30 @@ float finish(float total, uint column, uint bias_start) {
     return value;
 }
 
+#if MATMUL_THEN == THEN_CHOICE
+/* Chooses among the tile's columns of TY rows, TM apart, whose sums lie in a_piece. */
+void choose_slice(uint first_row, uint first_column) {
+    const uint blocks = COLUMNS / CHOICE_BLOCK; /* of a row; a lane for each CHOICE_LANES-th column */
+    for (uint i = gl_LocalInvocationID.x; i < TY * blocks * CHOICE_LANES; i += THREADS) {
+        const uint from = i / CHOICE_LANES * CHOICE_BLOCK + i % CHOICE_LANES;
+        choice mine = NO_CHOICE;
+        for (uint j = from; j < from + CHOICE_BLOCK; j += CHOICE_LANES) {
+            const uint column = first_column + j % COLUMNS;
+            if (column < it.n)
+                mine = choice_merge(mine, choice_of(finish(a_piece[j], column, it.bias_offset), column));
+        }
+        choice_put(i, mine);
+    }
+    barrier();
+    for (uint i = gl_LocalInvocationID.x; i < TY * blocks; i += THREADS) {
+        const uint row = first_row + i / blocks * TM;
+        if (row < it.m)
+            choice_store(row, first_column / CHOICE_BLOCK + i % blocks,
+                         choice_of_lanes(i * CHOICE_LANES));
+    }
+}
+#endif
+
 void main() {
     const uint columns = (it.columns + COLUMNS - 1) / COLUMNS, rows = (it.m + ROWS - 1) / ROWS;
     const uint batch = WORKGROUP / columns / rows;
@@ -121,13 +149,27 @@ void main() {
             }
     }
 
+#if MATMUL_THEN == THEN_CHOICE
+    /* Row y * TM + slice of each y comes together at a time, its columns beside each other. */
+    for (uint slice = 0; slice < TM; slice++) {
+        barrier(); /* pieces, and rows before these, have been read */
+        [[unroll]] for (uint i = 0; i < TM; i++)
+            [[unroll]] for (uint j = 0; j < TN; j++)
+                if (i == slice)
+                    a_piece[top / TM * COLUMNS + x + j * TX] = total[i * TN + j];
+        barrier();
+        choose_slice(first_row + slice, first_column);
+    }
+    choice_finish(first_row, min(first_row + ROWS, it.m), min(8, THREADS / 16), first_row / ROWS,
+                  columns);
+#else
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++) {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
             if (row >= it.m || column >= end)
                 continue;
             const float value = finish(total[i * TN + j], column, bias_start);
-#if MATMUL_NORM
+#if MATMUL_THEN == THEN_NORM
             norm_store(row, column, value);
         }
     norm_finish(first_row, min(first_row + ROWS, it.m), THREADS / 16, first_row / ROWS, columns);
@@ -144,5 +186,6 @@ void main() {
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }
+#endif
 #endif
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul_skinny.comp and matmul_skinny_norm.comp do; they say which by MATMUL_NORM. */
+/* What matmul_skinny.comp, matmul_skinny_norm.comp and matmul_skinny_choice.comp do; they say which
+ * by MATMUL_THEN. */
 #include "params.h"
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
@@ -23,12 +24,17 @@ layout(binding = 1) readonly buffer B { uint b[]; };
 layout(binding = 1) readonly buffer WideB { uvec4 wide_b[]; };
 shared float partial[ROWS * COLUMNS * PITCH]; /* [row][column][lane] */
 
-#if MATMUL_NORM
+const uint THREADS = LANES * COLUMNS;
+
+#if MATMUL_THEN == THEN_NORM
 layout(binding = 1) readonly buffer Bias { uint bias[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
-const uint THREADS = LANES * COLUMNS;
 #define NORM_PARTIAL partial
 #include "common/norm.glsl"
+#elif MATMUL_THEN == THEN_CHOICE
+layout(binding = 2) readonly buffer Bias { uint bias[]; };
+layout(push_constant) uniform Push { heed_matmul_params it; heed_choice_params choose; };
+#include "common/choice.glsl"
 #else
 layout(binding = 2) readonly buffer Bias { uint bias[]; };
 layout(binding = 3) writeonly buffer Y { float y[]; };
@@ -73,40 +79,65 @@ void sum_segment(uint a_at, uint b_at, uint from, uint to, uint slot) {
         partial[row * COLUMNS * PITCH + slot] = sum[row];
 }
 
-void main() {
-    const uint groups = (it.columns + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
-    if (batch >= it.batches) /* of the whole workgroup */
-        return;
-    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * COLUMNS;
+/* Row t / COLUMNS, column first + t % COLUMNS of the product, bias included. */
+float product_of(uint a_at, uint b_at, uint bias_at, uint first) {
+    const uint t = gl_LocalInvocationID.x, column = first + t % COLUMNS;
     const uint end = it.column + it.columns;
-    const uint outer = batch / it.inner, inner = batch % it.inner;
-    const uint a_at = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
-    const uint b_at = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1] +
-                      min(first + t / LANES, end - 1) * it.b_n;
-    precise float total = 0.0; /* of row t / COLUMNS, column t % COLUMNS */
+    const uint line = b_at + min(first + t / LANES, end - 1) * it.b_n;
+    precise float total = 0.0;
     for (uint base = 0; base < it.k; base += LANES * HEED_MATMUL_SEGMENT) {
         const uint from = min(base + t % LANES * HEED_MATMUL_SEGMENT, it.k);
         barrier(); /* sums before these have been read */
-        sum_segment(a_at, b_at, from, min(from + HEED_MATMUL_SEGMENT, it.k),
+        sum_segment(a_at, line, from, min(from + HEED_MATMUL_SEGMENT, it.k),
                     t / LANES * PITCH + t % LANES);
         barrier();
         if (t < ROWS * COLUMNS)
             [[unroll]] for (uint lane = 0; lane < LANES; lane++)
                 total += partial[t * PITCH + lane];
     }
-
-    const uint row = t / COLUMNS, column = first + t % COLUMNS;
-    const bool mine = row < it.m && column < end;
-    if (BIAS_TYPE != 0 && mine) {
-        const uint at = it.bias_offset + batch * it.bias_batch + column * it.bias_stride;
+    if (BIAS_TYPE != 0) {
+        const uint at = bias_at + min(column, end - 1) * it.bias_stride;
         total += heed_float(BIAS_TYPE, bias[heed_word(BIAS_TYPE, at)], at);
     }
-#if MATMUL_NORM
+    return total;
+}
+
+void main() {
+    const uint passes = MATMUL_THEN == THEN_CHOICE ? HEED_MATMUL_CHOICE_BLOCK / COLUMNS : 1;
+    const uint width = COLUMNS * passes, groups = (it.columns + width - 1) / width;
+    const uint batch = WORKGROUP / groups;
+    if (batch >= it.batches) /* of the whole workgroup */
+        return;
+    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * width;
+    const uint outer = batch / it.inner, inner = batch % it.inner;
+    const uint a_at = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
+    const uint b_at = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint bias_at = it.bias_offset + batch * it.bias_batch;
+    const uint row = t / COLUMNS, column = first + t % COLUMNS, end = it.column + it.columns;
+
+#if MATMUL_THEN == THEN_CHOICE
+    choice mine = NO_CHOICE;
+    for (uint i = 0; i < passes; i++) {
+        const float value = product_of(a_at, b_at, bias_at, first + i * COLUMNS);
+        if (column + i * COLUMNS < end)
+            mine = choice_merge(mine, choice_of(value, column + i * COLUMNS));
+    }
+    if (t < ROWS * COLUMNS)
+        choice_put(t, mine);
+    barrier();
+    if (t < it.m)
+        choice_store(t, first / width, choice_of_lanes(t * COLUMNS));
+    choice_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
+#else
+    const float total = product_of(a_at, b_at, bias_at, first);
+    const bool mine = row < it.m && column < end;
+#if MATMUL_THEN == THEN_NORM
     if (mine)
         norm_store(row, column, total);
     norm_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
 #else
     if (mine)
         y[it.y_offset + (batch * it.m + row) * it.n + column] = heed_activate(ACTIVATION, total);
+#endif
 #endif
 }
