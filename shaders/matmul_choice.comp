@@ -7,7 +7,7 @@
  *            (written), a counter for a row of tiles, three words for each row and block
  *            of HEED_MATMUL_CHOICE_BLOCK columns (written and read)
  * Workgroup: as matmul.comp; the last of a row of tiles goes on
- * Dispatch:  as matmul.comp; tiles have whole blocks
+ * Dispatch:  as matmul.comp; tiles are whole blocks wide
  * Shared:    that of matmul.comp, and 3076
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     the product has the bits of matmul.comp; that of log_softmax, and one exponential in

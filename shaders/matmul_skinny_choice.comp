@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul_skinny_choice: of each row of a product, as matmul_skinny.comp computes it, the lowest index of its
- * greatest element and the greatest of its log_softmax, as argmax.comp and softmax.comp.
+/* matmul_skinny_choice: of each row of a product, as matmul_skinny.comp computes it, the lowest
+ * index of its greatest element and the greatest of its log_softmax, as argmax.comp, softmax.comp.
  *
  * Source:    Milakov and Gimelshein 2018 (sums of exponentials put together)
  * Bindings:  0 a, 1 b, 2 bias (read, as matmul_skinny.comp), 3 y: indices i32, logarithms f32
  *            (written), a counter for all workgroups, three words for each row and block
  *            of HEED_MATMUL_CHOICE_BLOCK columns (written and read)
- * Workgroup: as matmul_skinny.comp, but a block; the last of all workgroups goes on
+ * Workgroup: a block of columns of all rows; the last of all workgroups goes on
  * Dispatch:  ceil(n / HEED_MATMUL_CHOICE_BLOCK)
  * Shared:    that of matmul_skinny.comp, and 3076
  * Needs:     nothing beyond Vulkan 1.1
- * Error:     the product has the bits of matmul_skinny.comp; that of log_softmax, and one exponential in
- *            each of at most 17 + n / 1024 steps, where a greater element is found */
+ * Error:     the product has the bits of matmul_skinny.comp; that of log_softmax, and one
+ *            exponential in each of at most 17 + n / 1024 steps, where greater elements come */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

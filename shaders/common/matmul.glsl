@@ -89,14 +89,15 @@ float finish(float total, uint column, uint bias_start) {
 #if MATMUL_THEN == THEN_CHOICE
 /* Chooses among the tile's columns of TY rows, TM apart, whose sums lie in a_piece. */
 void choose_slice(uint first_row, uint first_column) {
-    const uint blocks = COLUMNS / CHOICE_BLOCK; /* of a row; a lane for each CHOICE_LANES-th column */
+    const uint blocks = COLUMNS / CHOICE_BLOCK; /* of a row */
     for (uint i = gl_LocalInvocationID.x; i < TY * blocks * CHOICE_LANES; i += THREADS) {
         const uint from = i / CHOICE_LANES * CHOICE_BLOCK + i % CHOICE_LANES;
         choice mine = NO_CHOICE;
         for (uint j = from; j < from + CHOICE_BLOCK; j += CHOICE_LANES) {
             const uint column = first_column + j % COLUMNS;
             if (column < it.n)
-                mine = choice_merge(mine, choice_of(finish(a_piece[j], column, it.bias_offset), column));
+                mine = choice_merge(
+                    mine, choice_of(finish(a_piece[j], column, it.bias_offset), column));
         }
         choice_put(i, mine);
     }
