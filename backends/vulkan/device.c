@@ -111,6 +111,7 @@ static void read_properties(struct vk_device *device) {
     limits->allocation_bytes = maintenance.maxMemoryAllocationSize;
     limits->heap_bytes = UINT64_MAX;
     limits->unified = is_unified(device) ? 1 : 0;
+    limits->fuse = 1;
     limits->work = 4000000000u; /* the slowest phones do some 10 in a nanosecond */
 }
 

@@ -23,6 +23,7 @@ struct vk_limits {
     uint64_t allocation_bytes; /* most that one allocation may ask for */
     uint64_t heap_bytes;       /* most that is allocated in all */
     uint32_t unified;          /* 1: the host writes device memory; 0: copies through staging */
+    uint32_t fuse;             /* 0: every node is run alone */
     uint64_t work; /* operations of a submission: drivers end what takes longer than two seconds */
 };
 

@@ -135,8 +135,9 @@ static enum heed_status part_results(struct heed_plugin_program *program, uint32
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error) {
     const struct vk_fusion *fusion = NULL;
+    const bool may = program->plugin->device.limits.fuse != 0;
     *count = 0;
-    for (uint32_t i = 0; *count == 0 && fusions[i] != NULL; i++) {
+    for (uint32_t i = 0; may && *count == 0 && fusions[i] != NULL; i++) {
         fusion = fusions[i];
         *count = fusion->match(program, first);
         if (!heedi_vk_constants_fit(program, first, *count))

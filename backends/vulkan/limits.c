@@ -78,6 +78,7 @@ static const char *apply(struct vk_device *device, const char *name, uint64_t va
         {"heap", 1, NULL, &limits->heap_bytes},
         {"work", 1, NULL, &limits->work},
         {"unified", 0, &limits->unified, NULL},
+        {"fuse", 0, &limits->fuse, NULL},
     };
     static const char *const features[] = {"f16", "i8", "dot", "coop"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

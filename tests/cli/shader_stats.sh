@@ -13,7 +13,8 @@ fi
 what='tools/shader-stats'
 [ "$code" -eq 0 ] || wrong "$what: exit code $code"
 for chip in VEGA10 NAVI21; do
-    for kernel in matmul matmul_skinny attention matmul_norm matmul_skinny_choice; do
+    for kernel in matmul matmul_skinny attention layer_norm softmax top_k matmul_norm \
+        matmul_skinny_norm matmul_skinny_choice attention_step; do
         grep -qE "^$chip +$kernel " "$work/out" || wrong "$what: nothing of $kernel for $chip"
     done
 done
