@@ -114,6 +114,8 @@ struct heed_quantize_rows_params {
 #define HEED_ATTENTION_QUERIES 7 /* of a workgroup: 8, 16 or 32; at most 16 with a ROOM of 128 */
 #define HEED_ATTENTION_LANES 4   /* invocations for each of them */
 #define HEED_ATTENTION_MOST_ROOM 128
+/* Of attention_split.comp: workgroups that share the keys of a query, at least 2. */
+#define HEED_ATTENTION_SPLITS 7
 #define HEED_ATTENTION_CAUSAL 1
 #define HEED_ATTENTION_ROW_BY_KEY 2 /* kv_row has an entry for each key */
 #define HEED_ATTENTION_GROUP 4      /* times heads of q per head of k */
@@ -129,6 +131,9 @@ struct heed_attention_params {
     uint32_t sequences, kv_rows; /* stretches of packed queries; of packed keys, or rows of k */
     uint32_t flags, window, max_len;
     float scale;
+};
+struct heed_attention_combine_params {
+    uint32_t rows, splits, n, y_offset;
 };
 
 /* attention_step.comp and attention_cross.comp. */

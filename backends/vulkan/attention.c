@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention in all the forms of heed/ops.h: a workgroup per block of queries, or per query where
- * these are few or the form is rare. */
+/* attention in all the forms of heed/ops.h: a workgroup per block of queries; where these are few,
+ * or the form is rare, per query; where keys are many then, several for each query. */
 #include <math.h>
 
 #include "vulkan.h"
 
 _Static_assert(sizeof(struct heed_attention_params) == HEED_PUSH_BYTES, "as the shader sees it");
+_Static_assert(sizeof(struct heed_attention_combine_params) == 16, "as the shader sees it");
+
+/* Fewer queries of a sequence than these are too few for a block, and too few workgroups for a GPU
+ * unless keys are cut, into stretches of CUT_KEYS; more than MOST_SPLITS would have more to combine
+ * than they save. How many rows a batch has decides nothing: each has the bits that it has alone.
+ */
+enum { FEW_QUERIES = 4, CUT_KEYS = 128, MOST_SPLITS = 16 };
 
 /* Whether a tensor lies in memory that an instance owns, where a shader sees it without a binding
  * of its own. */
@@ -129,7 +136,27 @@ static struct vk_binding binding_of(const struct vk_tensor *tensor) {
     return heed_desc_elems(&tensor->desc) > 0 ? heedi_vk_reads(tensor) : none;
 }
 
-/* As wide as there are keys or columns, within what the device was tuned to. */
+/* Whether rows of q, k or v begin on boundaries of 16 bytes and are multiples of these. */
+static bool wide(const struct vk_tensor *tensor, uint32_t offset) {
+    const struct heed_tensor_desc *desc = &tensor->desc;
+    const uint32_t elems = 16 / (uint32_t)heed_dtype_bytes(desc->dtype);
+    if (desc->dims[3] % elems != 0 || offset % elems != 0)
+        return false;
+    for (uint32_t i = 0; i < 3; i++)
+        if (desc->dims[i] > 1 && desc->strides[i] % elems != 0)
+            return false;
+    return true;
+}
+
+static bool all_wide(const struct vk_node *node, const struct heed_attention_params *params) {
+    return wide(&node->in[HEED_ATTENTION_Q], params->q_offset) &&
+           wide(&node->in[HEED_ATTENTION_K], params->k_offset) &&
+           wide(&node->in[HEED_ATTENTION_V], params->v_offset);
+}
+
+/* ---- queries one by one ---- */
+
+/* As wide as there are keys or columns, in four subgroups at most. */
 static uint32_t width_of(const struct heed_plugin *plugin,
                          const struct heed_attention_params *params) {
     const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
@@ -147,27 +174,15 @@ static uint32_t room_of(const struct heed_attention_params *params, uint32_t wid
 
 /* ---- blocks of queries ---- */
 
-/* Whether rows of q, k or v begin on boundaries of 16 bytes and are multiples of these. */
-static bool wide(const struct vk_tensor *tensor, uint32_t offset) {
-    const struct heed_tensor_desc *desc = &tensor->desc;
-    const uint32_t elems = 16 / (uint32_t)heed_dtype_bytes(desc->dtype);
-    if (desc->dims[3] % elems != 0 || offset % elems != 0)
-        return false;
-    for (uint32_t i = 0; i < 3; i++)
-        if (desc->dims[i] > 1 && desc->strides[i] % elems != 0)
-            return false;
-    return true;
-}
-
 /* Queries of a block: as few as hold a sequence, so that none is idle; 0: not in blocks. */
 static uint32_t block_of(const struct vk_node *node, const struct heed_attention_params *params) {
     const uint32_t width = params->d > params->dv ? params->d : params->dv;
-    const uint32_t length = params->q_offsets != UINT32_MAX && params->max_len < params->queries
-                                ? params->max_len
-                                : params->queries;
+    const bool packed = params->q_offsets != UINT32_MAX;
+    const uint32_t length =
+        packed && params->max_len < params->queries ? params->max_len : params->queries;
     uint32_t queries = width > HEED_ATTENTION_MOST_ROOM / 2 ? 16 : 32;
-    if (length < 4 || width > HEED_ATTENTION_MOST_ROOM || params->weights != UINT32_MAX ||
-        (params->flags & HEED_ATTENTION_ROW_BY_KEY) != 0 ||
+    if ((!packed && length < FEW_QUERIES) || width > HEED_ATTENTION_MOST_ROOM ||
+        params->weights != UINT32_MAX || (params->flags & HEED_ATTENTION_ROW_BY_KEY) != 0 ||
         queries * HEED_ATTENTION_LANES > node->plugin->device.limits.workgroup)
         return 0;
     while (queries > 8 && queries / 2 >= length)
@@ -175,8 +190,8 @@ static uint32_t block_of(const struct vk_node *node, const struct heed_attention
     return queries;
 }
 
-static void in_blocks(const struct vk_node *node, const struct heed_attention_params *params,
-                      uint32_t queries, struct vk_request *request) {
+static void in_blocks(const struct heed_attention_params *params, uint32_t queries,
+                      struct vk_request *request) {
     uint32_t room = 32;
     while (room < params->d || room < params->dv)
         room *= 2;
@@ -184,12 +199,82 @@ static void in_blocks(const struct vk_node *node, const struct heed_attention_pa
     request->constants[HEED_CONSTANT_WIDTH] = queries * HEED_ATTENTION_LANES;
     request->constants[HEED_ATTENTION_ROOM] = room;
     request->constants[HEED_ATTENTION_QUERIES] = queries;
-    if (wide(&node->in[HEED_ATTENTION_Q], params->q_offset) &&
-        wide(&node->in[HEED_ATTENTION_K], params->k_offset) &&
-        wide(&node->in[HEED_ATTENTION_V], params->v_offset))
-        request->constants[HEED_ATTENTION_TYPES] |= HEED_ATTENTION_WIDE;
     request->groups =
         (uint64_t)params->batches * params->heads * ((params->queries + queries - 1) / queries);
+}
+
+/* ---- keys in stretches ---- */
+
+/* Workgroups for each query; 1: the keys are not cut. */
+static uint32_t splits_of(const struct heed_attention_params *params) {
+    const bool packed = params->kv_offsets != UINT32_MAX && params->max_len < params->keys;
+    const uint32_t keys = packed ? params->max_len : params->keys;
+    const uint32_t splits = keys / CUT_KEYS + (keys % CUT_KEYS != 0);
+    if (params->queries >= FEW_QUERIES || keys <= 2 * CUT_KEYS || params->weights != UINT32_MAX)
+        return 1;
+    return splits < MOST_SPLITS ? splits : MOST_SPLITS;
+}
+
+/* Room for what the workgroups leave, in the memory of an instance. Attentions of one size follow
+ * each other, and share one. */
+static enum heed_status find_parts(struct heed_plugin_program *program, uint64_t bytes,
+                                   int32_t *storage, struct heed_error *error) {
+    for (uint32_t i = 0; i < program->dispatch_count; i++) {
+        const struct vk_dispatch *dispatch = &program->dispatches[i];
+        *storage = dispatch->bindings[0].storage;
+        if (dispatch->shader == VK_SHADER_ATTENTION_COMBINE &&
+            program->storages[*storage].bytes == bytes)
+            return HEED_OK;
+    }
+    const struct vk_storage parts = {.bytes = bytes,
+                                     .offset_bytes = heedi_vk_reserve(program, bytes),
+                                     .binding = -1,
+                                     .role = HEED_ROLE_INTERNAL,
+                                     .first_node = -1,
+                                     .last_node = INT32_MAX};
+    return heedi_vk_add_storage(program, &parts, storage, error);
+}
+
+static enum heed_status in_stretches(struct heed_plugin_program *program, uint32_t index,
+                                     uint32_t splits, struct vk_request *request,
+                                     struct heed_error *error) {
+    const struct heed_attention_params *params = request->push;
+    const struct heed_attention_combine_params combine = {
+        .rows = (uint32_t)request->groups,
+        .splits = splits,
+        .n = params->dv,
+        .y_offset = params->y_offset,
+    };
+    const uint64_t bytes = request->groups * splits * (2 + (uint64_t)params->dv) * sizeof(float);
+    int32_t parts = VK_STORAGE_NONE;
+    enum heed_status status = find_parts(program, bytes, &parts, error);
+    if (status != HEED_OK)
+        return status;
+    const struct vk_request last = {
+        .shader = VK_SHADER_ATTENTION_COMBINE,
+        .constants = {[HEED_CONSTANT_WIDTH] = heedi_vk_row_width(program->plugin, combine.n)},
+        .bindings = {{.storage = parts}, request->bindings[3]},
+        .groups = combine.rows,
+        .push = &combine,
+        .push_bytes = sizeof combine,
+    };
+    request->shader = VK_SHADER_ATTENTION_SPLIT;
+    request->constants[HEED_ATTENTION_SPLITS] = splits;
+    request->bindings[3] = (struct vk_binding){.storage = parts, .writes = true};
+    request->groups *= splits;
+    status = heedi_vk_dispatch(program, index, request, error);
+    return status == HEED_OK ? heedi_vk_dispatch(program, index, &last, error) : status;
+}
+
+/* Shaders see all that an instance owns by one binding. */
+static enum heed_status check_range(const struct heed_plugin_program *program,
+                                    const struct vk_node *node, struct heed_error *error) {
+    if (program->instance_bytes > program->plugin->device.limits.range_bytes)
+        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
+                             "%s: %llu bytes of activations are more than a storage buffer of this "
+                             "device",
+                             node->name, (unsigned long long)program->instance_bytes);
+    return HEED_OK;
 }
 
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
@@ -197,11 +282,6 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     const struct vk_node *node = &program->nodes[index];
     const struct vk_tensor *k = &node->in[HEED_ATTENTION_K], *v = &node->in[HEED_ATTENTION_V];
     const struct vk_tensor *bias = &node->in[HEED_ATTENTION_BIAS], *y = &node->out[0];
-    if (program->instance_bytes > program->plugin->device.limits.range_bytes)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
-                             "%s: %llu bytes of activations are more than a storage buffer of this "
-                             "device",
-                             node->name, (unsigned long long)program->instance_bytes);
     const struct heed_attention_params params = params_of(program, node);
     const bool nothing = heed_desc_elems(&y->desc) == 0 && params.weights == UINT32_MAX;
     const uint32_t width = width_of(program->plugin, &params);
@@ -216,16 +296,24 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .push = &params,
         .push_bytes = sizeof params,
     };
-    const uint32_t queries = block_of(node, &params);
-    if (queries > 0 && !nothing)
-        in_blocks(node, &params, queries, &request);
+    const uint32_t queries = block_of(node, &params), splits = splits_of(&params);
+    if (all_wide(node, &params))
+        request.constants[HEED_ATTENTION_TYPES] |= HEED_ATTENTION_WIDE;
     if (params.weights != UINT32_MAX)
         request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
     if (heedi_vk_present(bias)) {
         request.constants[HEED_ATTENTION_TYPES] |= (uint32_t)bias->desc.dtype << 8;
         heedi_vk_strides4(&bias->desc, &request.constants[HEED_ATTENTION_BIAS_STRIDES]);
     }
-    return heedi_vk_dispatch(program, index, &request, error);
+    enum heed_status status;
+    if (queries == 0 && splits > 1 && !nothing) {
+        status = in_stretches(program, index, splits, &request, error);
+    } else {
+        if (queries > 0 && !nothing)
+            in_blocks(&params, queries, &request);
+        status = heedi_vk_dispatch(program, index, &request, error);
+    }
+    return status != HEED_OK ? status : check_range(program, node, error);
 }
 
 const struct vk_operator heedi_vk_attention = {
