@@ -2,8 +2,7 @@
 /* attention for several queries of a sequence: what attention.comp computes, with keys and values
  * read once for a block of queries
  *
- * Source:    Dao et al. 2022, algorithm 1, with blocks of keys innermost: for each query
- *            m' = max(m, scores), s' = s exp(m - m') + sum exp(scores - m'), y alike; y / s at last
+ * Source:    Dao et al. 2022, algorithm 1, with blocks of keys innermost; common/attention.glsl
  * Bindings:  0 all that the instance owns, as words: q f32, bias, tables of i32 (read); 1 k, 2 v
  *            (read, f32, f16 or bf16, elements of a row side by side); 3 y f32 (write, contiguous)
  * Workgroup: QUERIES neighbouring queries of one head, in turn for each sequence that they belong
@@ -11,11 +10,9 @@
  *            invocation, then LANES invocations for the exponentials of a query, then a tile of
  *            ROOM / 16 queries and four columns of y
  * Dispatch:  batches x heads x ceil(queries / QUERIES)
- * Shared:    16 (QUERIES + KEYS) (ROOM / 4 + 1) + 4 QUERIES (KEYS + 6) + 16 bytes, at most 16,144
+ * Shared:    16 (QUERIES + KEYS) (ROOM / 4 + 1) + 4 QUERIES (KEYS + 7) + 16 bytes, at most 16,016
  * Needs:     nothing
- * Error:     scores as sums of d products, by fma; sums over keys, rescaled once for each KEYS of
- *            them. Keys are cut at multiples of KEYS, so that the bits of a query do not depend on
- *            which others are in its block */
+ * Error:     scores as sums of d products; sums over keys, rescaled once for each tile */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -25,22 +22,20 @@
 #include "common/floats.glsl"
 #include "common/attention.glsl"
 
-layout(constant_id = HEED_ATTENTION_ROOM) const uint ROOM = 64;
 layout(constant_id = HEED_ATTENTION_QUERIES) const uint QUERIES = 32;
-const uint LANES = HEED_ATTENTION_LANES;
-const uint KEYS = 1024 / ROOM;
 const uint PITCH = ROOM / 4 + 1;    /* one more, so that readers of it do not meet in one bank */
 const uint SCORES_PITCH = KEYS + 4; /* likewise */
-/* Tiles of scores and of y: keys of one invocation; queries of one, and how far apart these are. */
+/* What an invocation has: keys, with two queries each; queries of y, and how far apart they are. */
 const uint KEY_LANES = 8, TILE_KEYS = KEYS / KEY_LANES;
 const uint TILE_QUERIES = ROOM / 16, TILE_STEP = QUERIES / TILE_QUERIES;
 
-const uint HIDDEN = 0xbf800000u; /* -1: the weight of a key that a query must not see */
+/* The weight of a key that a query must not see: -1. */
+const uint HIDDEN = 0xbf800000u;
 
 shared vec4 queries[QUERIES * PITCH];
 shared vec4 tile[KEYS * PITCH]; /* of keys, then of values */
 shared float scores[QUERIES * SCORES_PITCH]; /* then weights, at last parts of sums */
-shared float corrections[QUERIES];
+shared vec2 corrections[QUERIES]; /* factors_of() each */
 shared uint sequences[QUERIES];
 /* Of the queries of a sequence that see keys: least begin, greatest end, and the opposite. */
 shared uint low, high, all_low, all_high;
@@ -96,19 +91,15 @@ void find_sequences(uint first) {
     }
 }
 
-float biased(float score, uint batch, uint head, uint t, uint key) {
-    score *= it.scale;
-    if (BIAS_TYPE != 0 && t < it.queries && key < it.keys) {
-        const uint at = it.bias_offset + batch * BIAS_STRIDE_BATCH + head * BIAS_STRIDE_HEAD +
-                        t * BIAS_STRIDE_QUERY + key * BIAS_STRIDE_KEY;
-        score += heed_float(BIAS_TYPE, memory[heed_word(BIAS_TYPE, at)], at);
-    }
-    return score;
+/* The place of a bias; that of another where there is none. */
+uint place_of_bias(uint batch, uint head, uint t, uint key) {
+    return it.bias_offset + batch * BIAS_STRIDE_BATCH + head * BIAS_STRIDE_HEAD +
+           min(t, it.queries - 1) * BIAS_STRIDE_QUERY + min(key, it.keys - 1) * BIAS_STRIDE_KEY;
 }
 
 /* Scores of all queries and the keys of the tile. */
 void score_keys(uint batch, uint head, uint first_query, uint first_key) {
-    precise float sums[2][TILE_KEYS];
+    float sums[2][TILE_KEYS];
     [[unroll]] for (uint i = 0; i < 2; i++)
         [[unroll]] for (uint j = 0; j < TILE_KEYS; j++)
             sums[i][j] = 0.0;
@@ -118,15 +109,14 @@ void score_keys(uint batch, uint head, uint first_query, uint first_key) {
         [[unroll]] for (uint j = 0; j < TILE_KEYS; j++) {
             const vec4 b = tile[(key + j * KEY_LANES) * PITCH + c];
             [[unroll]] for (uint i = 0; i < 2; i++)
-                sums[i][j] = fma(a[i].w, b.w,
-                                 fma(a[i].z, b.z, fma(a[i].y, b.y, fma(a[i].x, b.x, sums[i][j]))));
+                sums[i][j] = add_products(a[i], b, sums[i][j]);
         }
     }
     [[unroll]] for (uint i = 0; i < 2; i++)
         [[unroll]] for (uint j = 0; j < TILE_KEYS; j++) {
             const uint own = t + i * (QUERIES / 2), other = key + j * KEY_LANES;
-            scores[own * SCORES_PITCH + other] =
-                biased(sums[i][j], batch, head, first_query + own, first_key + other);
+            scores[own * SCORES_PITCH + other] = scored(
+                sums[i][j], place_of_bias(batch, head, first_query + own, first_key + other));
         }
 }
 
@@ -137,31 +127,27 @@ struct softmax_state {
     float weights[KEYS / LANES];
 };
 
-/* The next tile, of which the query sees keys [begin, end). Returns the factor for what was summed
- * before. */
-float next_weights(inout softmax_state state, uint first, uint begin, uint end, float hidden) {
+/* The next tile, of which the query sees keys [begin, end). */
+vec2 next_weights(inout softmax_state state, uint first, uint begin, uint end, float hidden) {
     const uint own = me() / LANES, lane = me() % LANES;
-    const float before = state.greatest;
+    float greatest = uintBitsToFloat(MINUS_INFINITY);
     [[unroll]] for (uint j = 0; j < KEYS; j++) {
         const float score = scores[own * SCORES_PITCH + j];
-        if (first + j >= begin && first + j < end && score > state.greatest)
-            state.greatest = score;
+        if (first + j >= begin && first + j < end && score > greatest)
+            greatest = score;
     }
-    /* nothing but weights of 0 yet, or NaN where a score is */
-    const float shift =
-        floatBitsToUint(state.greatest) == MINUS_INFINITY ? 0.0 : state.greatest;
-    const float correction = state.greatest > before ? heed_exp(before - shift) : 1.0;
-    precise float part = state.part * correction;
+    precise float part = 0.0;
     [[unroll]] for (uint j = 0; j < KEYS / LANES; j++) {
         const uint key = lane * (KEYS / LANES) + j;
         const bool seen = first + key >= begin && first + key < end;
         state.weights[j] =
-            seen ? heed_exp(scores[own * SCORES_PITCH + key] - shift) : hidden;
+            seen ? weight_of(scores[own * SCORES_PITCH + key], greatest) : hidden;
         if (seen)
             part += state.weights[j];
     }
-    state.part = part;
-    return correction;
+    const vec2 factors = factors_of(state.greatest, greatest);
+    state.part = merged(state.part, part, factors);
+    return factors;
 }
 
 /* Adds the tile of values to y, by its weights. Some keys are HIDDEN only where it is `mixed`. */
@@ -169,7 +155,7 @@ void add_values(inout vec4 y_tile[TILE_QUERIES], bool mixed) {
     const uint c = me() % (ROOM / 4), t = me() / (ROOM / 4);
     precise vec4 sums[TILE_QUERIES];
     [[unroll]] for (uint i = 0; i < TILE_QUERIES; i++)
-        sums[i] = y_tile[i] * corrections[t + i * TILE_STEP];
+        sums[i] = vec4(0.0);
     if (mixed) {
         for (uint j = 0; j < KEYS; j++) {
             const vec4 value = tile[j * PITCH + c];
@@ -191,7 +177,7 @@ void add_values(inout vec4 y_tile[TILE_QUERIES], bool mixed) {
         }
     }
     [[unroll]] for (uint i = 0; i < TILE_QUERIES; i++)
-        y_tile[i] = sums[i];
+        y_tile[i] = merged(y_tile[i], sums[i], corrections[t + i * TILE_STEP]);
 }
 
 /* The ranges of keys of a sequence's queries, together; `seen`: this invocation's query has one. */
@@ -258,7 +244,7 @@ void main() {
             score_keys(batch, head, first, key);
             barrier();
             fill_values(v_at, key);
-            const float correction =
+            const vec2 correction =
                 next_weights(state, key, begin, end, mixed ? uintBitsToFloat(HIDDEN) : 0.0);
             barrier();
             [[unroll]] for (uint j = 0; j < KEYS / LANES; j++)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention for few queries and many keys: what attention.comp computes, with the keys shared by
- * SPLITS workgroups, each of which leaves its greatest score m, the sum s of its weights, and its
- * sums of weighted values; attention_combine.comp makes y of these
+/* attention for few queries and many keys: what attention.comp computes, with the keys of a query
+ * shared by SPLITS workgroups, which leave their tiles to be merged by attention_combine.comp
  *
- * Source:    Milakov and Gimelshein 2018, section 3.1 (m and s of parts give those of the whole)
- * Bindings:  0 to 2 as attention.comp; 3 parts f32 [batches, heads, queries, SPLITS, 2 + dv]: m, s,
- *            values (write)
- * Workgroup: one stretch of keys of one query of one head, as attention.comp has all. Where the
- *            stretches end depends on the shapes alone
+ * Source:    Milakov and Gimelshein 2018, section 3.1; common/attention.glsl
+ * Bindings:  0 to 2 as attention.comp; 3 tiles f32 [batches, heads, queries, SPLITS x WIDTH / KEYS,
+ *            HEED_ATTENTION_PART + dv] (write)
+ * Workgroup: WIDTH keys of one query of one head, as attention.comp has all
  * Dispatch:  batches x heads x queries x SPLITS
- * Shared:    28 ROOM + 4 HEED_MAX_WIDTH + 4 bytes
+ * Shared:    as attention.comp
  * Needs:     nothing
- * Error:     that of attention.comp, and once more one rescaling */
+ * Error:     that of attention.comp */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

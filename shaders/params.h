@@ -107,15 +107,22 @@ struct heed_quantize_rows_params {
 /* attention.comp and its forms: constants, the widest heads, and bits of `flags`. */
 #define HEED_ATTENTION_TYPES 1        /* k + 16 v + 256 bias; bias 0: absent; + WIDE */
 #define HEED_ATTENTION_WIDE 4096      /* loads of 16 bytes */
-#define HEED_ATTENTION_ROOM 2         /* d, dv and the width of the workgroup at least */
+#define HEED_ATTENTION_ROOM 2         /* a power of two, 32, d and dv at least */
 #define HEED_ATTENTION_BIAS_STRIDES 3 /* four of them */
 #define HEED_ATTENTION_MOST_WIDTH 512
-/* Of attention_block.comp: ROOM is 32, 64 or 128, no less than d and dv. */
-#define HEED_ATTENTION_QUERIES 7 /* of a workgroup: 8, 16 or 32; at most 16 with a ROOM of 128 */
-#define HEED_ATTENTION_LANES 4   /* invocations for each of them */
+/* Keys are summed in tiles, their weights in some sums (common/attention.glsl). */
+#define HEED_ATTENTION_KEYS(room) (1024 / ((room) < 128 ? (room) : 128))
+#define HEED_ATTENTION_LANES 4
+/* Of attention_block.comp: ROOM is 32, 64 or 128; queries of a workgroup, 8, 16 or 32, and at most
+ * 16 with a ROOM of 128; each has HEED_ATTENTION_LANES invocations. */
+#define HEED_ATTENTION_QUERIES 7
 #define HEED_ATTENTION_MOST_ROOM 128
-/* Of attention_split.comp: workgroups that share the keys of a query, at least 2. */
+/* attention_split.comp: workgroups that share the keys of a query, at least 2. What they leave of a
+ * tile, before its values: the greatest score, and sums of weights, of which the first is
+ * HEED_ATTENTION_UNSEEN where there is nothing to be merged. */
 #define HEED_ATTENTION_SPLITS 7
+#define HEED_ATTENTION_PART (1 + HEED_ATTENTION_LANES)
+#define HEED_ATTENTION_UNSEEN 0xbf800000u /* -1 */
 #define HEED_ATTENTION_CAUSAL 1
 #define HEED_ATTENTION_ROW_BY_KEY 2 /* kv_row has an entry for each key */
 #define HEED_ATTENTION_GROUP 4      /* times heads of q per head of k */
@@ -133,7 +140,7 @@ struct heed_attention_params {
     float scale;
 };
 struct heed_attention_combine_params {
-    uint32_t rows, splits, n, y_offset;
+    uint32_t rows, tiles, n, y_offset;
 };
 
 /* attention_step.comp and attention_cross.comp. */

@@ -9,10 +9,11 @@ _Static_assert(sizeof(struct heed_attention_params) == HEED_PUSH_BYTES, "as the 
 _Static_assert(sizeof(struct heed_attention_combine_params) == 16, "as the shader sees it");
 
 /* Fewer queries of a sequence than these are too few for a block, and too few workgroups for a GPU
- * unless keys are cut, into stretches of CUT_KEYS; more than MOST_SPLITS would have more to combine
- * than they save. How many rows a batch has decides nothing: each has the bits that it has alone.
- */
-enum { FEW_QUERIES = 4, CUT_KEYS = 128, MOST_SPLITS = 16 };
+ * where keys are many. Which form is taken changes no bit of a result. */
+enum { FEW_QUERIES = 4, MANY_KEYS = 256 };
+
+/* Numbers of shared memory for the sums of a workgroup's tiles. */
+enum { MOST_SUMS = 16384 };
 
 /* Whether a tensor lies in memory that an instance owns, where a shader sees it without a binding
  * of its own. */
@@ -156,20 +157,22 @@ static bool all_wide(const struct vk_node *node, const struct heed_attention_par
 
 /* ---- queries one by one ---- */
 
-/* As wide as there are keys or columns, in four subgroups at most. */
-static uint32_t width_of(const struct heed_plugin *plugin,
-                         const struct heed_attention_params *params) {
-    const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
-    const uint32_t width = heedi_vk_row_width(plugin, n);
-    return width < plugin->tuning.attention ? width : plugin->tuning.attention;
-}
-
 /* Elements of arrays in shared memory: a power of two, so that few pipelines are needed. */
-static uint32_t room_of(const struct heed_attention_params *params, uint32_t width) {
-    uint32_t room = width;
+static uint32_t room_of(const struct heed_attention_params *params) {
+    uint32_t room = 32;
     while (room < params->d || room < params->dv)
         room *= 2;
     return room;
+}
+
+/* As wide as there are keys or columns, within what the device was tuned to, and so far as there is
+ * shared memory for sums of their tiles. */
+static uint32_t width_of(const struct heed_plugin *plugin,
+                         const struct heed_attention_params *params) {
+    const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
+    const uint32_t room = MOST_SUMS / room_of(params), tuned = plugin->tuning.attention;
+    const uint32_t width = heedi_vk_row_width(plugin, n), most = room < tuned ? room : tuned;
+    return width < most ? width : most;
 }
 
 /* ---- blocks of queries ---- */
@@ -192,32 +195,27 @@ static uint32_t block_of(const struct vk_node *node, const struct heed_attention
 
 static void in_blocks(const struct heed_attention_params *params, uint32_t queries,
                       struct vk_request *request) {
-    uint32_t room = 32;
-    while (room < params->d || room < params->dv)
-        room *= 2;
     request->shader = VK_SHADER_ATTENTION_BLOCK;
     request->constants[HEED_CONSTANT_WIDTH] = queries * HEED_ATTENTION_LANES;
-    request->constants[HEED_ATTENTION_ROOM] = room;
     request->constants[HEED_ATTENTION_QUERIES] = queries;
     request->groups =
         (uint64_t)params->batches * params->heads * ((params->queries + queries - 1) / queries);
 }
 
-/* ---- keys in stretches ---- */
+/* ---- keys shared by workgroups ---- */
 
-/* Workgroups for each query; 1: the keys are not cut. */
-static uint32_t splits_of(const struct heed_attention_params *params) {
+/* Workgroups of `width` keys for each query; 1: one has them all. */
+static uint32_t splits_of(const struct heed_attention_params *params, uint32_t width) {
     const bool packed = params->kv_offsets != UINT32_MAX && params->max_len < params->keys;
     const uint32_t keys = packed ? params->max_len : params->keys;
-    const uint32_t splits = keys / CUT_KEYS + (keys % CUT_KEYS != 0);
-    if (params->queries >= FEW_QUERIES || keys <= 2 * CUT_KEYS || params->weights != UINT32_MAX)
+    if (params->queries >= FEW_QUERIES || keys <= MANY_KEYS || params->weights != UINT32_MAX)
         return 1;
-    return splits < MOST_SPLITS ? splits : MOST_SPLITS;
+    return keys / width + (keys % width != 0);
 }
 
 /* Room for what the workgroups leave, in the memory of an instance. Attentions of one size follow
  * each other, and share one. */
-static enum heed_status find_parts(struct heed_plugin_program *program, uint64_t bytes,
+static enum heed_status find_tiles(struct heed_plugin_program *program, uint64_t bytes,
                                    int32_t *storage, struct heed_error *error) {
     for (uint32_t i = 0; i < program->dispatch_count; i++) {
         const struct vk_dispatch *dispatch = &program->dispatches[i];
@@ -226,41 +224,43 @@ static enum heed_status find_parts(struct heed_plugin_program *program, uint64_t
             program->storages[*storage].bytes == bytes)
             return HEED_OK;
     }
-    const struct vk_storage parts = {.bytes = bytes,
+    const struct vk_storage tiles = {.bytes = bytes,
                                      .offset_bytes = heedi_vk_reserve(program, bytes),
                                      .binding = -1,
                                      .role = HEED_ROLE_INTERNAL,
                                      .first_node = -1,
                                      .last_node = INT32_MAX};
-    return heedi_vk_add_storage(program, &parts, storage, error);
+    return heedi_vk_add_storage(program, &tiles, storage, error);
 }
 
-static enum heed_status in_stretches(struct heed_plugin_program *program, uint32_t index,
-                                     uint32_t splits, struct vk_request *request,
-                                     struct heed_error *error) {
+static enum heed_status in_splits(struct heed_plugin_program *program, uint32_t index,
+                                  uint32_t splits, struct vk_request *request,
+                                  struct heed_error *error) {
     const struct heed_attention_params *params = request->push;
     const struct heed_attention_combine_params combine = {
         .rows = (uint32_t)request->groups,
-        .splits = splits,
+        .tiles = splits * request->constants[HEED_CONSTANT_WIDTH] /
+                 HEED_ATTENTION_KEYS(request->constants[HEED_ATTENTION_ROOM]),
         .n = params->dv,
         .y_offset = params->y_offset,
     };
-    const uint64_t bytes = request->groups * splits * (2 + (uint64_t)params->dv) * sizeof(float);
-    int32_t parts = VK_STORAGE_NONE;
-    enum heed_status status = find_parts(program, bytes, &parts, error);
+    const uint64_t bytes = request->groups * combine.tiles *
+                           (HEED_ATTENTION_PART + (uint64_t)params->dv) * sizeof(float);
+    int32_t tiles = VK_STORAGE_NONE;
+    enum heed_status status = find_tiles(program, bytes, &tiles, error);
     if (status != HEED_OK)
         return status;
     const struct vk_request last = {
         .shader = VK_SHADER_ATTENTION_COMBINE,
         .constants = {[HEED_CONSTANT_WIDTH] = heedi_vk_row_width(program->plugin, combine.n)},
-        .bindings = {{.storage = parts}, request->bindings[3]},
+        .bindings = {{.storage = tiles}, request->bindings[3]},
         .groups = combine.rows,
         .push = &combine,
         .push_bytes = sizeof combine,
     };
     request->shader = VK_SHADER_ATTENTION_SPLIT;
     request->constants[HEED_ATTENTION_SPLITS] = splits;
-    request->bindings[3] = (struct vk_binding){.storage = parts, .writes = true};
+    request->bindings[3] = (struct vk_binding){.storage = tiles, .writes = true};
     request->groups *= splits;
     status = heedi_vk_dispatch(program, index, request, error);
     return status == HEED_OK ? heedi_vk_dispatch(program, index, &last, error) : status;
@@ -290,13 +290,13 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .constants = {[HEED_CONSTANT_WIDTH] = width,
                       [HEED_ATTENTION_TYPES] = (uint32_t)k->desc.dtype | (uint32_t)v->desc.dtype
                                                                              << 4,
-                      [HEED_ATTENTION_ROOM] = room_of(&params, width)},
+                      [HEED_ATTENTION_ROOM] = room_of(&params)},
         .bindings = {{.storage = VK_STORAGE_ALL}, binding_of(k), binding_of(v), heedi_vk_writes(y)},
         .groups = nothing ? 0 : (uint64_t)params.batches * params.heads * params.queries,
         .push = &params,
         .push_bytes = sizeof params,
     };
-    const uint32_t queries = block_of(node, &params), splits = splits_of(&params);
+    const uint32_t queries = block_of(node, &params), splits = splits_of(&params, width);
     if (all_wide(node, &params))
         request.constants[HEED_ATTENTION_TYPES] |= HEED_ATTENTION_WIDE;
     if (params.weights != UINT32_MAX)
@@ -307,7 +307,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     }
     enum heed_status status;
     if (queries == 0 && splits > 1 && !nothing) {
-        status = in_stretches(program, index, splits, &request, error);
+        status = in_splits(program, index, splits, &request, error);
     } else {
         if (queries > 0 && !nothing)
             in_blocks(&params, queries, &request);

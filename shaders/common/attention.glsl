@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the forms of attention share: bindings, and which keys a query may see. */
+/* What the forms of attention share: bindings, which keys a query may see, and one order of sums,
+ * so that the bits of a query do not depend on the form.
+ *
+ * Keys of a sequence are cut at multiples of KEYS. In such a tile, m is the greatest score that the
+ * query sees; values are added by weights exp(score - m), key by key, from 0 on; the weights
+ * themselves in LANES sums of neighbours. Tiles are merged one after another: with m' = max(M, m),
+ * sums become sums exp(M - m') + those of the tile exp(m - m'). A tile of which the query sees
+ * nothing changes no bit. */
+
+#include "common/merge.glsl"
 
 layout(constant_id = HEED_ATTENTION_TYPES) const uint TYPES = HEED_TYPE_F32 | HEED_TYPE_F32 << 4;
 layout(constant_id = HEED_ATTENTION_BIAS_STRIDES) const uint BIAS_STRIDE_BATCH = 0;
 layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 1) const uint BIAS_STRIDE_HEAD = 0;
 layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 2) const uint BIAS_STRIDE_QUERY = 0;
 layout(constant_id = HEED_ATTENTION_BIAS_STRIDES + 3) const uint BIAS_STRIDE_KEY = 0;
+layout(constant_id = HEED_ATTENTION_ROOM) const uint ROOM = 64;
+const uint LANES = HEED_ATTENTION_LANES;
+const uint KEYS = HEED_ATTENTION_KEYS(ROOM);
 const uint K_TYPE = TYPES & 15, V_TYPE = TYPES >> 4 & 15;
 const uint BIAS_TYPE = TYPES >> 8 & 15; /* 0: none */
 /* Rows of q, k and v lie on boundaries of 16 bytes, and have a multiple of these. */
@@ -20,7 +32,6 @@ layout(binding = 2) readonly buffer WideV { uvec4 wide_v[]; };
 layout(binding = 3) writeonly buffer Y { float y[]; };
 layout(push_constant) uniform Push { heed_attention_params it; };
 
-const uint MINUS_INFINITY = 0xff800000u;
 const uint NONE = 0xffffffffu;
 
 int entry(uint table, uint index) {
@@ -110,4 +121,27 @@ vec4 four_of_v(uint at, uint count) {
     vec4 result;
     FOUR_FROM(result, v, wide_v, V_TYPE, at, count)
     return result;
+}
+
+/* Adds the products of four elements to `sum`, one by one. */
+float add_products(vec4 a, vec4 b, float sum) {
+    precise const float result =
+        fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
+    return result;
+}
+
+/* The score of a sum of products; `bias` is the place of its bias. */
+float scored(float sum, uint bias) {
+    precise float score = sum * it.scale;
+    if (BIAS_TYPE != 0)
+        score = score + heed_float(BIAS_TYPE, memory[heed_word(BIAS_TYPE, bias)], bias);
+    return score;
+}
+
+/* The weight of a key in its tile, whose greatest score is given. Where all are minus infinity,
+ * weights are 0, or NaN where a score is. */
+float weight_of(float score, float greatest) {
+    precise const float shifted =
+        floatBitsToUint(greatest) == MINUS_INFINITY ? score : score - greatest;
+    return heed_exp(shifted);
 }

@@ -4,22 +4,27 @@
 #include "common/workgroup.glsl"
 #include "common/functions.glsl"
 #include "common/floats.glsl"
-#include "common/reduce.glsl"
 #include "common/attention.glsl"
-
-layout(constant_id = HEED_ATTENTION_ROOM) const uint ROOM = HEED_ATTENTION_MOST_WIDTH;
 
 #if ATTENTION_SPLIT
 layout(constant_id = HEED_ATTENTION_SPLITS) const uint SPLITS = 2;
 #else
 const uint SPLITS = 1;
 #endif
+const uint WIDTH = gl_WorkGroupSize.x;
+const uint TILES = WIDTH / KEYS; /* that are in work at a time */
+const uint GROUPS = ROOM / 4;    /* of four columns */
 
-/* Each has room for d, dv and the width of the workgroup. */
-shared vec4 query[ROOM / 4];
-shared vec4 sums[ROOM]; /* of weighted values, four columns of each team */
-shared float weights[ROOM];
-shared uint rows[ROOM]; /* of the keys, NONE: not visible */
+shared vec4 query[GROUPS];
+shared float scores[WIDTH], weights[WIDTH];
+shared uint rows[WIDTH]; /* of the keys, NONE: not visible */
+/* Of each tile: its greatest score, sums of weights, sums of weighted values, and factors for the
+ * sums of all tiles before it and for its own. */
+shared float tile_greatest[TILES], tile_parts[TILES * LANES];
+shared vec4 tile_values[TILES * GROUPS];
+shared vec2 tile_factors[TILES];
+shared vec4 sums[GROUPS];
+shared float parts[LANES];
 shared uint found;
 
 /* The first sequence that has query t, NONE: none has. Any invocation may find it. */
@@ -54,119 +59,192 @@ void fill_query(uint at) {
 float score(uint at, uint bias) {
     float sum = 0.0;
     for (uint c = 0; c < it.d; c += 4)
-        sum += dot(query[c / 4], four_of_k(at + c, it.d - c));
-    sum *= it.scale;
-    if (BIAS_TYPE != 0)
-        sum += heed_float(BIAS_TYPE, memory[heed_word(BIAS_TYPE, bias)], bias);
-    return sum;
+        sum = add_products(query[c / 4], four_of_k(at + c, it.d - c), sum);
+    return scored(sum, bias);
 }
 
-/* Leaves of the keys [begin, end) what lies in a workgroup's stretch of all that there may be. */
-void cut_keys(uint split, inout uint begin, inout uint end) {
-    const uint most = it.kv_offsets == NONE ? it.keys : min(it.keys, it.max_len);
-    const uint span = (most + SPLITS - 1) / SPLITS;
-    begin = max(begin, split * span);
-    end = min(end, split * span + span);
+/* Where what a query and a head have to do with each other lies. */
+struct place_of_query {
+    uint sequence, row, kv_head, base, bias;
+};
+
+/* Scores of WIDTH keys from `first` on, of which the query sees [begin, end). */
+void score_keys(place_of_query at, uint first, uint begin, uint end) {
+    const uint me = gl_LocalInvocationID.x, key = first + me;
+    const uint row = key >= begin && key < end ? row_of(at.row, at.sequence, key) : NONE;
+    float own = uintBitsToFloat(MINUS_INFINITY);
+    if (row != NONE)
+        own = score(place(it.k_offset, it.k_strides, row, at.kv_head, at.base + key),
+                    at.bias + key * BIAS_STRIDE_KEY);
+    scores[me] = own;
+    rows[me] = row;
 }
+
+/* Weights of the keys, and greatest scores of the tiles. */
+void weigh_keys() {
+    const uint me = gl_LocalInvocationID.x, tile = me / KEYS;
+    float greatest = uintBitsToFloat(MINUS_INFINITY);
+    for (uint j = 0; j < KEYS; j++)
+        greatest = scores[tile * KEYS + j] > greatest ? scores[tile * KEYS + j] : greatest;
+    weights[me] = rows[me] == NONE ? 0.0 : weight_of(scores[me], greatest);
+    if (me % KEYS == 0)
+        tile_greatest[tile] = greatest;
+}
+
+/* Sums over the keys of each tile. As many invocations as there are groups of columns share one. */
+void sum_tiles(place_of_query at, uint first) {
+    const uint me = gl_LocalInvocationID.x, groups = (it.dv + 3) / 4;
+    uint columns = WIDTH;
+    while (columns / 2 >= max(groups, 1))
+        columns /= 2;
+    if (me < TILES * LANES) {
+        precise float part = 0.0;
+        for (uint j = 0; j < KEYS / LANES; j++)
+            part += weights[me * (KEYS / LANES) + j];
+        tile_parts[me] = part;
+    }
+    for (uint tile = me / columns; tile < TILES; tile += WIDTH / columns)
+        for (uint i = me % columns; i < groups; i += columns) {
+            precise vec4 sum = vec4(0.0);
+            for (uint j = tile * KEYS; j < tile * KEYS + KEYS; j++)
+                if (rows[j] != NONE) {
+                    const uint from = place(it.v_offset, it.v_strides, rows[j], at.kv_head,
+                                            at.base + first + j);
+                    sum = fma(vec4(weights[j]), four_of_v(from + i * 4, it.dv - i * 4), sum);
+                }
+            tile_values[tile * GROUPS + i] = sum;
+        }
+}
+
+#if ATTENTION_SPLIT
+/* Leaves the tiles to be merged by attention_combine.comp. */
+void leave_tiles(bool any) {
+    const uint me = gl_LocalInvocationID.x, pitch = HEED_ATTENTION_PART + it.dv;
+    const uint to = WORKGROUP * TILES * pitch;
+    if (me < TILES) {
+        y[to + me * pitch] = any ? tile_greatest[me] : uintBitsToFloat(MINUS_INFINITY);
+        if (!any)
+            y[to + me * pitch + 1] = uintBitsToFloat(HEED_ATTENTION_UNSEEN);
+    }
+    if (!any)
+        return;
+    if (me < TILES * LANES)
+        y[to + me / LANES * pitch + 1 + me % LANES] = tile_parts[me];
+    for (uint i = me; i < TILES * GROUPS * 4; i += WIDTH) {
+        const uint tile = i / (GROUPS * 4), c = i % (GROUPS * 4);
+        if (c < it.dv)
+            y[to + tile * pitch + HEED_ATTENTION_PART + c] = tile_values[i / 4][c % 4];
+    }
+}
+#else
+/* Merges the tiles into sums and parts, one after another. */
+void merge_tiles(inout float greatest) {
+    const uint me = gl_LocalInvocationID.x;
+    float before = greatest; /* tile `me` */
+    for (uint i = 0; i < TILES; i++) {
+        before = i == me ? greatest : before;
+        greatest = tile_greatest[i] > greatest ? tile_greatest[i] : greatest;
+    }
+    if (me < TILES)
+        tile_factors[me] = factors_of(before, tile_greatest[me]);
+    barrier();
+    for (uint i = me; i < (it.dv + 3) / 4; i += WIDTH) {
+        vec4 sum = sums[i];
+        for (uint tile = 0; tile < TILES; tile++)
+            sum = merged(sum, tile_values[tile * GROUPS + i], tile_factors[tile]);
+        sums[i] = sum;
+    }
+    if (me < LANES) {
+        float part = parts[me];
+        for (uint tile = 0; tile < TILES; tile++)
+            part = merged(part, tile_parts[tile * LANES + me], tile_factors[tile]);
+        parts[me] = part;
+    }
+}
+
+float total_weight() {
+    precise float total = 0.0;
+    for (uint i = 0; i < LANES; i++)
+        total += parts[i];
+    return total;
+}
+
+uint weight_count() {
+    return it.weights == NONE ? 0 : it.kv_offsets != NONE ? it.max_len : it.keys;
+}
+
+/* Weights of all keys, where they are asked for. */
+void write_weights(place_of_query at, uint to, uint begin, uint end, float greatest, float total) {
+    for (uint key = gl_LocalInvocationID.x; key < weight_count(); key += WIDTH) {
+        const uint row = key >= begin && key < end ? row_of(at.row, at.sequence, key) : NONE;
+        float weight = 0.0;
+        if (row != NONE && total != 0.0)
+            weight = weight_of(score(place(it.k_offset, it.k_strides, row, at.kv_head,
+                                           at.base + key),
+                                     at.bias + key * BIAS_STRIDE_KEY),
+                               greatest) /
+                     total;
+        y[to + key] = weight;
+    }
+}
+#endif
 
 void main() {
-    const uint item = WORKGROUP / SPLITS;
-    const uint me = gl_LocalInvocationID.x, width = gl_WorkGroupSize.x;
+    const uint item = WORKGROUP / SPLITS, me = gl_LocalInvocationID.x;
     const uint t = item % it.queries, head = item / it.queries % it.heads;
     const uint batch = item / it.queries / it.heads;
     if (batch >= it.batches)
         return;
-    const uint kv_head = head / (it.flags / HEED_ATTENTION_GROUP);
-    uint sequence = batch, position = t;
+    uint position = t, begin = 0, end = 0;
+    place_of_query at;
+    at.sequence = batch;
+    at.row = 0;
+    at.base = 0;
+    at.kv_head = head / (it.flags / HEED_ATTENTION_GROUP);
+    at.bias = it.bias_offset + batch * BIAS_STRIDE_BATCH + head * BIAS_STRIDE_HEAD +
+              t * BIAS_STRIDE_QUERY;
     if (it.q_offsets != NONE) {
-        sequence = find_sequence(t);
-        position = sequence == NONE ? 0 : t - clamped(entry(it.q_offsets, sequence), 0, it.queries);
+        at.sequence = find_sequence(t);
+        position = at.sequence == NONE
+                       ? 0
+                       : t - clamped(entry(it.q_offsets, at.sequence), 0, it.queries);
     }
-    uint row = 0, base = 0, begin = 0, end = 0;
-    bool any = sequence != NONE && find_keys(sequence, position, row, base, begin, end);
-    if (SPLITS > 1) {
-        cut_keys(WORKGROUP % SPLITS, begin, end);
-        any = any && begin < end;
-    }
-    const uint y_at = SPLITS > 1 ? WORKGROUP * (2 + it.dv) + 2 : it.y_offset + item * it.dv;
-    const uint weight_count = it.weights == NONE          ? 0
-                              : it.kv_offsets != NONE ? it.max_len
-                                                      : it.keys;
-    const uint weights_at = it.weights + item * weight_count;
-    if (!any) {
-        for (uint i = me; i < it.dv; i += width)
-            y[y_at + i] = 0.0;
-        for (uint i = me; i < weight_count; i += width)
-            y[weights_at + i] = 0.0;
-        if (SPLITS > 1 && me == 0) {
-            y[y_at - 2] = uintBitsToFloat(MINUS_INFINITY);
-            y[y_at - 1] = 0.0;
-        }
-        return;
-    }
+    const bool any = at.sequence != NONE &&
+                     find_keys(at.sequence, position, at.row, at.base, begin, end);
     fill_query(place(it.q_offset, it.q_strides, batch, head, t));
-    const uint groups = (it.dv + 3) / 4; /* of columns */
-    for (uint i = me; i < max(groups, width); i += width)
-        sums[i] = vec4(0.0);
-    uint columns = width; /* that a team takes at a time, in groups */
-    while (columns / 2 >= max(groups, 1))
-        columns /= 2;
-    const uint teams = width / columns, team = me / columns;
-    const uint bias = it.bias_offset + batch * BIAS_STRIDE_BATCH + head * BIAS_STRIDE_HEAD +
-                      t * BIAS_STRIDE_QUERY;
-    float greatest = uintBitsToFloat(MINUS_INFINITY), part = 0.0;
-    barrier();
-    for (uint first = begin; first < end; first += width) {
-        const uint key = first + me;
-        const uint own_row = key < end ? row_of(row, sequence, key) : NONE;
-        float own = uintBitsToFloat(MINUS_INFINITY);
-        if (own_row != NONE)
-            own = score(place(it.k_offset, it.k_strides, own_row, kv_head, base + key),
-                        bias + key * BIAS_STRIDE_KEY);
-        const float block = reduce_max(own);
-        const float before = greatest;
-        greatest = block > greatest ? block : greatest;
-        /* nothing but weights of 0 yet, or NaN where a score is */
-        const float shift = floatBitsToUint(greatest) == MINUS_INFINITY ? 0.0 : greatest;
-        const float correction = heed_exp(before - shift);
-        const float weight = own_row == NONE ? 0.0 : heed_exp(own - shift);
-        part = part * correction + weight;
-        weights[me] = weight;
-        rows[me] = own_row;
+#if ATTENTION_SPLIT
+    const uint first = WORKGROUP % SPLITS * WIDTH;
+    const bool here = any && begin < first + WIDTH && end > first;
+    if (here) { /* the same for all of the workgroup */
         barrier();
-        const uint count = min(end - first, width);
-        for (uint i = me % columns; i < groups; i += columns) {
-            vec4 sum = sums[team * columns + i] * correction;
-            for (uint j = team; j < count; j += teams) {
-                if (rows[j] == NONE)
-                    continue;
-                const uint at =
-                    place(it.v_offset, it.v_strides, rows[j], kv_head, base + first + j) + i * 4;
-                sum += weights[j] * four_of_v(at, it.dv - i * 4);
-            }
-            sums[team * columns + i] = sum;
-        }
+        score_keys(at, first, begin, end);
+        barrier();
+        weigh_keys();
+        barrier();
+        sum_tiles(at, first);
+        barrier();
     }
-    const float total = reduce_sum(part);
-    for (uint i = me; i < it.dv; i += width) {
-        float sum = sums[i / 4][i % 4];
-        for (uint j = 1; j < teams; j++)
-            sum += sums[j * columns + i / 4][i % 4];
-        y[y_at + i] = SPLITS > 1 ? sum : total == 0.0 ? 0.0 : sum / total;
+    leave_tiles(here);
+#else
+    float greatest = uintBitsToFloat(MINUS_INFINITY);
+    for (uint i = me; i < GROUPS; i += WIDTH)
+        sums[i] = vec4(0.0);
+    if (me < LANES)
+        parts[me] = 0.0;
+    for (uint first = any ? begin / KEYS * KEYS : end; first < end; first += WIDTH) {
+        barrier();
+        score_keys(at, first, begin, end);
+        barrier();
+        weigh_keys();
+        barrier();
+        sum_tiles(at, first);
+        barrier();
+        merge_tiles(greatest);
     }
-    if (SPLITS > 1 && me == 0) {
-        y[y_at - 2] = greatest;
-        y[y_at - 1] = total;
-    }
-    const float shift = floatBitsToUint(greatest) == MINUS_INFINITY ? 0.0 : greatest;
-    for (uint key = me; key < weight_count; key += width) {
-        const uint own_row = key >= begin && key < end ? row_of(row, sequence, key) : NONE;
-        float weight = 0.0;
-        if (own_row != NONE && total != 0.0)
-            weight = heed_exp(score(place(it.k_offset, it.k_strides, own_row, kv_head, base + key),
-                                    bias + key * BIAS_STRIDE_KEY) -
-                              shift) /
-                     total;
-        y[weights_at + key] = weight;
-    }
+    barrier();
+    const float total = total_weight();
+    for (uint i = me; i < it.dv; i += WIDTH)
+        y[it.y_offset + item * it.dv + i] = total == 0.0 ? 0.0 : sums[i / 4][i % 4] / total;
+    write_weights(at, it.weights + item * weight_count(), begin, end, greatest, total);
+#endif
 }
