@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
-#include "tests/support/compare.h"
+#include "runtime/check/case.h"
 #include "tests/support/evaluate.h"
 
 /* Sums over some hundred keys of numbers of about 1, and of their exponentials. */
@@ -157,7 +157,7 @@ static heed_tensor draw(struct heed_graph *graph, struct operands *operands, con
     assert_non_null(data);
     for (size_t i = 0; i < count; i++) {
         bits = bits * 1664525u + 1013904223u;
-        compare_store(data, type, (int64_t)i, (float)(bits >> 25) * 0x1p-6f - 1.0f);
+        heedi_store(data, type, (int64_t)i, (double)(bits >> 25) * 0x1p-6 - 1.0);
     }
     operands->drawn[operands->count] = data;
     return give(graph, operands, name, type, 4, dims, data);
