@@ -24,7 +24,8 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     };
     heedi_vk_row_strides(&x->desc, params.dims, params.x_strides, &params.x_stride);
     const struct vk_request request = {
-        .shader = VK_SHADER_ARGMAX,
+        .shader = heedi_vk_proven(program, VK_FORM_SUBGROUP) ? VK_SHADER_ARGMAX_SUBGROUP
+                                                             : VK_SHADER_ARGMAX,
         .constants = {[HEED_CONSTANT_WIDTH] = heedi_vk_row_width(program->plugin, params.n),
                       [1] = (uint32_t)x->desc.dtype},
         .bindings = {heedi_vk_reads(x), heedi_vk_writes(y)},

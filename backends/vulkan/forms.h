@@ -8,7 +8,7 @@
 
 #include "heed/backend.h"
 
-enum vk_form { VK_FORM_DOT, VK_FORM_COUNT };
+enum vk_form { VK_FORM_DOT, VK_FORM_SUBGROUP, VK_FORM_COUNT };
 enum vk_proof { VK_UNTRIED = 0, VK_PROVEN, VK_SET_ASIDE };
 
 struct heed_plugin;
@@ -33,5 +33,10 @@ enum heed_status heedi_vk_try(struct heed_plugin *plugin, enum vk_form form,
 /* Whether all are equal. */
 enum heed_status heedi_vk_agree(struct heed_plugin *plugin, float *found, const float *expected,
                                 int64_t count, struct heed_error *error);
+
+/* ---- selftest_rows.c ---- */
+/* Sums, greatest values and first indices of rows, by subgroups. */
+enum heed_status heedi_vk_try_subgroups(struct heed_plugin *plugin, enum vk_form form,
+                                        struct heed_error *error);
 
 #endif

@@ -192,6 +192,10 @@ static bool has_dot(const struct vk_features *features) {
     return features->dot_accelerated;
 }
 
+static bool has_subgroups(const struct vk_features *features) {
+    return features->subgroup_arithmetic;
+}
+
 static const struct {
     const char *name;
     bool (*offered)(const struct vk_features *features);
@@ -199,6 +203,7 @@ static const struct {
                             struct heed_error *error);
 } tests[VK_FORM_COUNT] = {
     [VK_FORM_DOT] = {"integer dot products", has_dot, try_integer_dot},
+    [VK_FORM_SUBGROUP] = {"sums by subgroups", has_subgroups, heedi_vk_try_subgroups},
 };
 
 enum heed_status heedi_vk_agree(struct heed_plugin *plugin, float *found, const float *expected,

@@ -4,6 +4,23 @@
 
 shared candidate order_partial[HEED_MAX_WIDTH];
 
+#if SUBGROUPS
+/* The first of all candidates of the workgroup: of each subgroup's, then of these. All must call,
+ * and all get the same. */
+candidate order_first(candidate mine) {
+    barrier(); /* the result before this one has been read, and all are together again */
+    const uint key = subgroupMax(mine.key);
+    const uint index = subgroupMin(mine.key == key ? mine.index : NO_CANDIDATE.index);
+    if (subgroupElect())
+        order_partial[gl_SubgroupID] = candidate(key, index);
+    barrier();
+    candidate first = order_partial[0];
+    for (uint i = 1; i < gl_NumSubgroups; i++)
+        if (comes_before(order_partial[i], first))
+            first = order_partial[i];
+    return first;
+}
+#else
 /* The first of all candidates of the workgroup, by a tree in shared memory of 8 bytes for each of
  * at most HEED_MAX_WIDTH invocations, a power of two. All must call, and all get the same. */
 candidate order_first(candidate mine) {
@@ -18,3 +35,4 @@ candidate order_first(candidate mine) {
     }
     return order_partial[0];
 }
+#endif

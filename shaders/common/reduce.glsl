@@ -1,8 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a workgroup knows together, by a tree in shared memory: 4 bytes for each of at most
- * HEED_MAX_WIDTH invocations, a power of two. All invocations must call, and all get the same. */
+/* What a workgroup knows together. All invocations must call, and all get the same.
+ *
+ * Without SUBGROUPS: by a tree in shared memory, of 4 bytes for each of at most HEED_MAX_WIDTH
+ * invocations, a power of two. With SUBGROUPS: subgroups by themselves, in an order of the device,
+ * then theirs one after another. Nothing is assumed of how large these are, or which invocations
+ * they have. */
 shared float reduce_partial[HEED_MAX_WIDTH];
 
+#if SUBGROUPS
+float reduce_sum(float value) {
+    barrier(); /* the result before this one has been read, and all are together again */
+    const float own = subgroupAdd(value);
+    if (subgroupElect())
+        reduce_partial[gl_SubgroupID] = own;
+    barrier();
+    float sum = reduce_partial[0];
+    for (uint i = 1; i < gl_NumSubgroups; i++)
+        sum += reduce_partial[i];
+    return sum;
+}
+
+/* NaN counts for nothing. */
+float reduce_max(float value) {
+    const bool number = (floatBitsToUint(value) & 0x7fffffffu) <= 0x7f800000u;
+    barrier();
+    const float own = subgroupMax(number ? value : uintBitsToFloat(0xff800000u));
+    if (subgroupElect())
+        reduce_partial[gl_SubgroupID] = own;
+    barrier();
+    float greatest = reduce_partial[0];
+    for (uint i = 1; i < gl_NumSubgroups; i++)
+        greatest = reduce_partial[i] > greatest ? reduce_partial[i] : greatest;
+    return greatest;
+}
+#else
 float reduce_sum(float value) {
     const uint t = gl_LocalInvocationID.x;
     barrier(); /* the result before this one has been read */
@@ -29,3 +60,4 @@ float reduce_max(float value) {
     }
     return reduce_partial[0];
 }
+#endif
