@@ -8,7 +8,10 @@
 #include "tools/check/check.h"
 #include "tools/os.h"
 
-enum { MOST_CASE_BYTES = 1 << 28 }; /* of a file with a case */
+enum {
+    MOST_CASE_BYTES = 1 << 28, /* of a file with a case */
+    ALL_CASES = 50             /* of each operator with --all */
+};
 
 static int out_of_memory(void) {
     heedi_tool_message("out of memory");
@@ -204,11 +207,12 @@ static int take_progress(void *user, enum heed_op op, int64_t done, int64_t case
 static struct heed_check_options options_of(const struct heedi_checking *checking,
                                             const struct heedi_checked_backend *backend) {
     const struct heedi_tool_check_options *check = &checking->options->check;
+    const int64_t cases = check->cases == 0 && check->all ? ALL_CASES : check->cases;
     return (struct heed_check_options){.struct_size = sizeof(struct heed_check_options),
                                        .backend = backend->entry,
                                        .seed = checking->seed,
                                        .first = check->single ? check->number : 0,
-                                       .cases = check->single ? 1 : check->cases,
+                                       .cases = check->single ? 1 : cases,
                                        .repeat = (int32_t)check->repeat,
                                        .pools = checking->pools,
                                        .pool_count = checking->pool_count,
@@ -239,16 +243,24 @@ static int check_backend(struct heedi_checking *checking, struct heedi_checked_b
         gathering.pass++;
         options.seed++;
     } while (code == TOOL_OK && heedi_tool_os_now_ns() < checking->deadline_ns);
+    if (code == TOOL_OK && checking->options->check.all) {
+        const enum heed_status status =
+            heed_check_precision(checking->context, &options, &backend->precision);
+        code = status != HEED_OK ? failed(checking, status) : TOOL_OK;
+    }
     backend->seconds = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
     return code;
 }
 
 static int report(const struct heedi_checking *checking) {
     bool holds = true;
-    if (!checking->options->bench.json)
-        heedi_check_table(checking, stdout);
-    else if (!heedi_check_json(checking, stdout))
-        return out_of_memory();
+    if (checking->options->bench.json) {
+        if (!heedi_check_json(checking, stdout))
+            return out_of_memory();
+    } else {
+        (checking->options->check.all ? heedi_check_matrix : heedi_check_table)(checking, stdout);
+        heedi_check_summary(checking, stdout);
+    }
     for (size_t i = 0; i < checking->backend_count; i++)
         holds = holds && heedi_check_holds(&checking->backends[i]);
     return holds ? TOOL_OK : TOOL_DISAGREES;

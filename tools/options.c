@@ -62,6 +62,9 @@ static const struct option table[] = {
     {TOOL_CHECK, "backend", 0, "A,B,C",
      "backends to check: names, name:device, or paths of plugin files\n"
      "(default: all that can be used here but devices in software)"},
+    {TOOL_CHECK, "all", 0, NULL,
+     "every backend, devices in software too, as a matrix of backends and\n"
+     "operators, with the precision that they are found to have"},
     {TOOL_CHECK, "cases", 0, "N", "cases of each operator (default: 200 to 1200)"},
     {TOOL_CHECK, "case", 0, "N", "only this case of an operator"},
     {TOOL_CHECK, "threads", 0, "A,B,C",
@@ -194,6 +197,8 @@ static bool set_check_option(const char *name, const char *value,
         check->backends = value;
     else if (strcmp(name, "threads") == 0)
         check->threads = value;
+    else if (strcmp(name, "all") == 0)
+        check->all = true;
     else if (strcmp(name, "save") == 0)
         check->folder = value;
     else if (strcmp(name, "replay") == 0)

@@ -77,6 +77,7 @@ struct heedi_tool_check_options {
     uint32_t cases, repeat, minutes; /* 0: not given */
     uint32_t number;                 /* of one case */
     bool single;                     /* `number` is given */
+    bool all;
 };
 
 struct heedi_tool_options {

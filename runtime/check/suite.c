@@ -31,8 +31,7 @@ const char *heed_check_fault_text(enum heed_check_fault fault) {
     return "?";
 }
 
-/* Reads options as heed/backend.h states. */
-static enum heed_status read_options(struct heed_context *context,
+enum heed_status heedi_check_options(struct heed_context *context,
                                      const struct heed_check_options *given,
                                      struct heed_check_options *known) {
     memset(known, 0, sizeof *known);
@@ -177,7 +176,7 @@ enum heed_status heed_check_run(struct heed_context *context,
                                 const struct heed_check_options *given) {
     struct heed_check_options options;
     struct heedi_target target = {.count = 0};
-    enum heed_status status = read_options(context, given, &options);
+    enum heed_status status = heedi_check_options(context, given, &options);
     if (status != HEED_OK)
         return status;
     status = heedi_target_open(context, &options, &target);
@@ -203,7 +202,7 @@ enum heed_status heed_check_replay(struct heed_context *context,
     if (text == NULL || finding == NULL)
         return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                           "heed_check_replay: text and finding must not be NULL");
-    enum heed_status status = read_options(context, given, &options);
+    enum heed_status status = heedi_check_options(context, given, &options);
     if (status == HEED_OK)
         status = heedi_case_parse(context, text, bytes, &it);
     if (status != HEED_OK)

@@ -8,6 +8,11 @@
 
 enum { HEEDI_TARGET_EXECUTORS = 8 };
 
+/* Reads options as heed/backend.h states, and refuses what makes no sense. */
+enum heed_status heedi_check_options(struct heed_context *context,
+                                     const struct heed_check_options *given,
+                                     struct heed_check_options *known);
+
 /* A backend to try cases on: one executor for each pool. Memory that it allocates is poisoned. */
 struct heedi_target {
     struct heed_context *context; /* messages about trials go here */

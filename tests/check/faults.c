@@ -253,6 +253,25 @@ static void test_sound_plugin(void **state) {
     }
 }
 
+static void test_precision(void **state) {
+    static const struct {
+        const char *fault, *name;
+        uint32_t operand_bits, sum_bits;
+    } expected[] = {
+        {"none", "f32", 24, 24}, {"f16", "f16 accumulate", 24, 11}, {"tf32", "tf32-like", 11, 24}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        char backend[512];
+        struct heed_check_precision precision;
+        (void)snprintf(backend, sizeof backend, "%s(fault=%s)", PLUGIN, expected[i].fault);
+        const struct heed_check_options options = {.struct_size = sizeof options,
+                                                   .backend = backend};
+        assert_int_equal(heed_check_precision(*state, &options, &precision), HEED_OK);
+        assert_string_equal(precision.name, expected[i].name);
+        assert_int_equal(precision.operand_bits, expected[i].operand_bits);
+        assert_int_equal(precision.sum_bits, expected[i].sum_bits);
+    }
+}
+
 static void test_wrong_options(void **state) {
     struct heed_check_options options = {.struct_size = sizeof options, .seed = 1};
     struct heed_check_finding finding;
@@ -275,9 +294,9 @@ static void test_wrong_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults),        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_only_there),    cmocka_unit_test(test_sound_plugin),
-        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_only_there), cmocka_unit_test(test_sound_plugin),
+        cmocka_unit_test(test_precision),  cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -58,4 +58,9 @@ grep -q '^scalar: ok scale' "$work/out" || wrong "the case does not hold"
 
 expect 0 "$HEED" check --backend scalar --op add --cases 4 --json
 grep -q '"holds":.*true' "$work/out" || wrong "the JSON does not say that all holds"
+
+# all backends beside each other
+expect 0 "$HEED" check --all --backend scalar,scalar --op matmul,relu --cases 30
+grep -Eq '^matmul +0\.[0-9]+ ' "$work/out" || wrong "the matrix has no row for matmul"
+grep -Eq '^precision +f32 ' "$work/out" || wrong "scalar is not found to compute in f32"
 finish

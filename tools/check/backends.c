@@ -62,7 +62,9 @@ struct found {
 static void take_device(void *user, const struct heed_device *device, const char *reason) {
     struct found *found = user;
     char entry[48];
-    if (reason != NULL || device->info.type == HEED_DEVICE_SOFTWARE || found->code != TOOL_OK)
+    const bool software = device->info.type == HEED_DEVICE_SOFTWARE;
+    if (reason != NULL || found->code != TOOL_OK ||
+        (software && !found->checking->options->check.all))
         return;
     if (device->index == 0)
         snprintf(entry, sizeof entry, "%s", device->backend);
@@ -91,6 +93,7 @@ static void describe(void *user, const struct heed_device *device, const char *r
         if (backend->found || !is_device(backend, device))
             continue;
         backend->found = true;
+        backend->numeric = device->info.numeric;
         snprintf(backend->description, sizeof backend->description, "%s %s, %s", device->backend,
                  device->version, device->info.name);
     }

@@ -24,6 +24,8 @@ struct heedi_checked_backend {
                         declined */
     char description[448];
     bool found;
+    struct heed_numeric_profile numeric;
+    struct heed_check_precision precision; /* with --all; else name is "" */
     struct heed_check_row rows[HEEDI_CHECKED_ROWS];
     size_t row_count;
     struct heedi_checked_failure *failures;
@@ -62,10 +64,17 @@ bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, 
 /* Whether nothing failed and nothing was declined that should not be. */
 bool heedi_check_holds(const struct heedi_checked_backend *backend);
 
-/* ---- report_table.c, report_json.c ---- */
+/* Whether probes found less precision than the backend declares. */
+bool heedi_check_lowers_precision(const struct heedi_checked_backend *backend);
+
+/* ---- report_table.c, report_matrix.c, report_json.c ---- */
 /* "[2, 3]" */
 const char *heedi_check_index(const struct heed_check_finding *finding, char text[96]);
 void heedi_check_table(const struct heedi_checking *checking, FILE *stream);
+/* Backends beside each other, and how precise they were found to be. */
+void heedi_check_matrix(const struct heedi_checking *checking, FILE *stream);
+/* What is declined, each failing case, and a line for each backend. */
+void heedi_check_summary(const struct heedi_checking *checking, FILE *stream);
 /* False: out of memory. */
 bool heedi_check_json(const struct heedi_checking *checking, FILE *stream);
 

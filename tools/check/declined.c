@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What backends may decline, so that what is checked never shrinks unseen. */
+#include <math.h>
 #include <string.h>
 
 #include "tools/check/check.h"
@@ -70,7 +71,19 @@ bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, 
     return (double)declined > share * (double)(cases + declined);
 }
 
+bool heedi_check_lowers_precision(const struct heedi_checked_backend *backend) {
+    const struct heed_check_precision *found = &backend->precision;
+    const uint32_t least =
+        found->operand_bits < found->sum_bits ? found->operand_bits : found->sum_bits;
+    const bool f32 = backend->numeric.accumulator == HEED_F32 || backend->numeric.accumulator == 0;
+    /* with b bits the unit roundoff is 2^-b */
+    return found->operand_bits > 0 && f32 &&
+           ldexp(1, -(int)least) > (double)backend->numeric.unit_roundoff * 1.5;
+}
+
 bool heedi_check_holds(const struct heedi_checked_backend *backend) {
+    if (heedi_check_lowers_precision(backend))
+        return false;
     for (size_t i = 0; i < backend->row_count; i++)
         if (backend->rows[i].failed > 0 ||
             heedi_check_declines_too_much(backend, (enum heed_op)backend->rows[i].op))

@@ -55,6 +55,11 @@ static bool add_backend(cJSON *object, const struct heedi_checked_backend *backe
     TEXT(object, "description", backend->description);
     FLAG(object, "holds", heedi_check_holds(backend));
     NUMBER(object, "seconds", backend->seconds);
+    if (backend->precision.name[0] != '\0') {
+        TEXT(object, "precision", backend->precision.name);
+        NUMBER(object, "operand_bits", backend->precision.operand_bits);
+        NUMBER(object, "sum_bits", backend->precision.sum_bits);
+    }
     cJSON *rows = cJSON_AddArrayToObject(object, "rows");
     for (size_t i = 0; ok && i < backend->row_count; i++)
         ok = add_row(append(rows), &backend->rows[i]);

@@ -36,7 +36,9 @@ static void print_row(const struct heed_check_row *row, FILE *stream) {
     fputc('\n', stream);
 }
 
-static void print_declined(const struct heedi_checked_backend *backend, FILE *stream) {
+/* `only_much`: only of what is declined too often. */
+static void print_declined(const struct heedi_checked_backend *backend, bool only_much,
+                           FILE *stream) {
     for (int op = 1; op < HEED_OP_COUNT_PLUS_ONE; op++) {
         int64_t cases, declined;
         const char *reason = "";
@@ -47,7 +49,10 @@ static void print_declined(const struct heedi_checked_backend *backend, FILE *st
             if (backend->rows[i].op == (uint32_t)op && backend->rows[i].declined > 0)
                 reason = backend->rows[i].declined_reason;
         const bool much = heedi_check_declines_too_much(backend, (enum heed_op)op);
-        fprintf(stream, "%s%s: %lld of %lld declined", much ? "FAIL " : "",
+        if (only_much && !much)
+            continue;
+        fprintf(stream, "%s%s%s%s: %lld of %lld declined", much ? "FAIL " : "",
+                only_much ? backend->entry : "", only_much ? " " : "",
                 heed_op_name((enum heed_op)op), (long long)declined, (long long)(cases + declined));
         if (much)
             fprintf(stream, ", more than %.3g %%",
@@ -83,15 +88,21 @@ static void print_backend(const struct heedi_checked_backend *backend, FILE *str
             "statist.", "ULP", "largest error");
     for (size_t i = 0; i < backend->row_count; i++)
         print_row(&backend->rows[i], stream);
-    print_declined(backend, stream);
-    for (size_t i = 0; i < backend->failure_count; i++)
-        print_failure(backend, &backend->failures[i], stream);
+    print_declined(backend, false, stream);
 }
 
 void heedi_check_table(const struct heedi_checking *checking, FILE *stream) {
     fprintf(stream, "seed %llu\n", (unsigned long long)checking->seed);
     for (size_t i = 0; i < checking->backend_count; i++)
         print_backend(&checking->backends[i], stream);
+}
+
+void heedi_check_summary(const struct heedi_checking *checking, FILE *stream) {
+    for (size_t i = 0; i < checking->backend_count; i++) {
+        const struct heedi_checked_backend *backend = &checking->backends[i];
+        for (size_t j = 0; j < backend->failure_count; j++)
+            print_failure(backend, &backend->failures[j], stream);
+    }
     fputc('\n', stream);
     for (size_t i = 0; i < checking->backend_count; i++) {
         const struct heedi_checked_backend *backend = &checking->backends[i];
@@ -101,6 +112,11 @@ void heedi_check_table(const struct heedi_checking *checking, FILE *stream) {
             declined += backend->rows[j].declined;
             failed += backend->rows[j].failed;
         }
+        if (checking->options->check.all)
+            print_declined(backend, true, stream);
+        if (heedi_check_lowers_precision(backend))
+            fprintf(stream, "FAIL %s computes in %s, not in the f32 that it declares\n",
+                    backend->entry, backend->precision.name);
         fprintf(stream, "%s: %s; %lld cases, %lld failed, %lld declined, %.1f s\n", backend->entry,
                 heedi_check_holds(backend) ? "holds" : "FAILS", (long long)cases, (long long)failed,
                 (long long)declined, backend->seconds);

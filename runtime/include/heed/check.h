@@ -132,6 +132,24 @@ HEED_API enum heed_status heed_check_replay(struct heed_context *context,
                                             const char *text, size_t bytes,
                                             struct heed_check_finding *finding);
 
+/** How precisely a backend multiplies and adds, as probes have found it: products and sums of
+ * values that only so many bits tell apart, in one row, in tiles, with operands that are inputs and
+ * with weights that may be packed. A driver that lowers precision on its own is seen by this,
+ * whatever its numeric profile says. */
+struct heed_check_precision {
+    uint32_t struct_size;
+    uint32_t operand_bits; /**< of the significand that operands keep: f32 24, tf32 and f16 11, bf16
+                              8; 0: no probe was run */
+    uint32_t sum_bits;     /**< that sums keep, 24 at the most */
+    char name[32];         /**< "f32", "f16 accumulate", "tf32-like", ...; "declined" */
+};
+
+/** Probes matmul with operands in f32. Of the options, backend, plugin_path and the first pool
+ * count. */
+HEED_API enum heed_status heed_check_precision(struct heed_context *context,
+                                               const struct heed_check_options *options,
+                                               struct heed_check_precision *precision);
+
 #ifdef __cplusplus
 }
 #endif
