@@ -42,15 +42,19 @@ static void store_cross(struct heed_graph *graph, const struct heedi_marian *mar
         const char *state, *name;
         const struct heedi_marian_linear *linear;
     } parts[] = {{"cross_k", "k_proj", &cross->k}, {"cross_v", "v_proj", &cross->v}};
+    heed_tensor rows[2]; /* one after the other, as a backend may compute both together */
+    for (int i = 0; i < 2; i++)
+        rows[i] =
+            heedi_marian_linear(graph, parts[i].name, parts[i].linear, HEED_ACTIVATION_NONE, x);
     for (int i = 0; i < 2; i++) {
         struct heedi_marian_name name;
-        heed_tensor state = HEED_NO_TENSOR, row = HEED_NO_TENSOR, zero = HEED_NO_TENSOR;
+        heed_tensor state = HEED_NO_TENSOR, zero = HEED_NO_TENSOR;
         heed_graph_state(graph, heedi_marian_name(&name, parts[i].state, layer), HEED_F32, 3, dims,
                          &state);
-        row = heedi_marian_linear(graph, parts[i].name, parts[i].linear, HEED_ACTIVATION_NONE, x);
-        heed_graph_reshape(graph, NULL, row, 3, dims, &row);
+        heed_graph_reshape(graph, NULL, rows[i], 3, dims, &rows[i]);
         heed_graph_constant(graph, marian->zero, &zero);
-        heed_graph_cache_append(graph, parts[i].state, state, row, zero, HEED_NO_TENSOR, &state);
+        heed_graph_cache_append(graph, parts[i].state, state, rows[i], zero, HEED_NO_TENSOR,
+                                &state);
     }
 }
 
