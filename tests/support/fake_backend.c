@@ -51,6 +51,8 @@ struct heed_plugin_program {
     size_t scratch_elems; /* largest output */
 };
 
+enum { FAKE_MOST_STEPS = 4 }; /* carries and stacked outputs */
+
 struct heed_plugin_instance {
     struct heed_plugin_program *program;
     unsigned char *arena;
@@ -59,6 +61,11 @@ struct heed_plugin_instance {
     struct heed_profile_entry *entries;
     uint32_t entry_count;
     bool profile_on;
+    struct heed_counter counter;
+    struct heed_plugin_steps steps;
+    struct heed_plugin_carry carries[FAKE_MOST_STEPS];
+    uint32_t stacked[FAKE_MOST_STEPS];
+    void *stack[FAKE_MOST_STEPS];
 };
 
 static enum heed_status fail(struct heed_error *error, enum heed_status status, const char *text) {
@@ -435,8 +442,76 @@ static uint32_t profile_entries(struct heed_plugin_instance *instance,
 static const struct heed_profile_extension profile = {(uint32_t)sizeof profile, profile_enable,
                                                       profile_entries};
 
+/* ---- steps and counters ---- */
+
+static enum heed_status steps_configure(struct heed_plugin_instance *instance,
+                                        const struct heed_plugin_steps *steps,
+                                        struct heed_error *error) {
+    const struct fake_config *config = instance->program->plugin->config;
+    if (config->steps_status != HEED_OK)
+        return fail(error, config->steps_status, "no steps");
+    if (steps->carry_count > FAKE_MOST_STEPS || steps->stacked_count > FAKE_MOST_STEPS)
+        return fail(error, HEED_ERROR_UNSUPPORTED, "too many");
+    instance->steps = *steps;
+    memcpy(instance->carries, steps->carries, steps->carry_count * sizeof *steps->carries);
+    memcpy(instance->stacked, steps->stacked, steps->stacked_count * sizeof *steps->stacked);
+    memcpy(instance->stack, steps->memory, steps->stacked_count * sizeof *steps->memory);
+    return HEED_OK;
+}
+
+static size_t bytes_bound(const struct heed_plugin_instance *instance, uint32_t binding) {
+    const struct heed_plugin_program *program = instance->program;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < program->tensor_count; i++)
+        if (program->tensors[i].storage == (int32_t)i &&
+            program->tensors[i].binding == (int32_t)binding)
+            bytes = program->tensors[i].bytes;
+    return bytes;
+}
+
+static enum heed_status steps_submit(struct heed_plugin_instance *instance, uint32_t count,
+                                     struct heed_error *error) {
+    for (uint32_t step = 0; step < count; step++) {
+        const enum heed_status status = submit(instance, error);
+        if (status != HEED_OK)
+            return status;
+        for (uint32_t i = 0; i < instance->steps.stacked_count; i++) {
+            const size_t bytes = bytes_bound(instance, instance->stacked[i]);
+            memcpy((char *)instance->stack[i] + step * bytes, instance->bound[instance->stacked[i]],
+                   bytes);
+        }
+        for (uint32_t i = 0; i < instance->steps.carry_count; i++)
+            memcpy(instance->bound[instance->carries[i].input],
+                   instance->bound[instance->carries[i].output],
+                   bytes_bound(instance, instance->carries[i].input));
+    }
+    atomic_fetch_add(&instance->program->plugin->config->series_done, 1);
+    return HEED_OK;
+}
+
+static const struct heed_steps_extension steps = {(uint32_t)sizeof steps, steps_configure,
+                                                  steps_submit};
+
+static uint32_t read_counters(struct heed_plugin_instance *instance,
+                              const struct heed_counter **counters) {
+    const struct fake_config *config = instance->program->plugin->config;
+    instance->counter = (struct heed_counter){
+        .struct_size = (uint32_t)sizeof instance->counter,
+        .name = "submissions",
+        .value = 100 + (uint64_t)atomic_load(&config->runs_done),
+    };
+    *counters = &instance->counter;
+    return 1;
+}
+
+static const struct heed_counters_extension counters = {(uint32_t)sizeof counters, read_counters};
+
 static const void *extension(const struct fake_config *config, const char *name) {
-    return config->profiled && strcmp(name, HEED_EXTENSION_PROFILE) == 0 ? &profile : NULL;
+    if (config->profiled && strcmp(name, HEED_EXTENSION_PROFILE) == 0)
+        return &profile;
+    if (config->steps && strcmp(name, HEED_EXTENSION_STEPS) == 0)
+        return &steps;
+    return config->counts && strcmp(name, HEED_EXTENSION_COUNTERS) == 0 ? &counters : NULL;
 }
 
 /* ---- the tables ---- */

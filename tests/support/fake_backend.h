@@ -26,13 +26,16 @@ struct fake_config {
     enum heed_op compile_fails_on;   /* HEED_OP_NONE: of all parts */
     enum heed_status instance_status;
     enum heed_status run_status;
-    int runs_until_then; /* so many runs succeed before run_status is given */
-    bool profiled;       /* offers the profile extension */
-    bool packs;          /* matmul packs a constant b through prepared_acquire */
+    int runs_until_then;           /* so many runs succeed before run_status is given */
+    bool profiled;                 /* offers the profile extension */
+    bool counts;                   /* offers counters: its runs */
+    bool steps;                    /* offers runs of several steps */
+    enum heed_status steps_status; /* of preparing them */
+    bool packs;                    /* matmul packs a constant b through prepared_acquire */
     bool keep_source;
     char options[32]; /* what the last create was given */
 
-    atomic_int creates, queries, compiles, prepares, runs_done;
+    atomic_int creates, queries, compiles, prepares, runs_done, series_done;
     atomic_int live; /* objects of any kind that exist */
 };
 

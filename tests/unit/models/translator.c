@@ -70,18 +70,24 @@ struct session {
     struct heed_translator *translator;
 };
 
-static struct session open_session(uint32_t max_length, uint32_t max_batch_tokens) {
+static struct session open_stepping(uint32_t max_length, uint32_t max_batch_tokens,
+                                    uint32_t steps) {
     struct session session = {.context = new_context()};
     const struct heed_translator_options options = {.struct_size = sizeof options,
                                                     .backends = "scalar",
                                                     .threads = 1,
                                                     .max_length = max_length,
-                                                    .max_batch_tokens = max_batch_tokens};
+                                                    .max_batch_tokens = max_batch_tokens,
+                                                    .steps_per_submit = steps};
     session.model = tiny_open(session.context, folder.path);
     if (heed_translator_create(session.context, session.model, &options, &session.translator) !=
         HEED_OK)
         fail_msg("no translator: %s", heed_last_error(session.context));
     return session;
+}
+
+static struct session open_session(uint32_t max_length, uint32_t max_batch_tokens) {
+    return open_stepping(max_length, max_batch_tokens, 0);
 }
 
 static void close_session(struct session *session) {
@@ -124,6 +130,24 @@ static void batches_give_the_bits_of_single_sentences(void **state) {
             assert_memory_equal(together.list, alone.list, sizeof alone.list);
         }
         close_session(&session);
+    }
+}
+
+/* Rows end in the middle of a series, and series end where the cache or the length does. */
+static void steps_at_once_give_the_same_bits(void **state) {
+    static const uint32_t lengths[] = {1, 2, 9, TINY_POSITIONS};
+    static const uint32_t steps[] = {2, 3, 7, HEED_MAX_STEPS_PER_SUBMIT};
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct session session = open_stepping(lengths[i], 0, 1);
+        run(&session, list, NULL, TEXTS, &alone);
+        close_session(&session);
+        for (size_t j = 0; j < sizeof steps / sizeof steps[0]; j++) {
+            session = open_stepping(lengths[i], 0, steps[j]);
+            run(&session, list, NULL, TEXTS, &together);
+            assert_memory_equal(together.list, alone.list, sizeof alone.list);
+            close_session(&session);
+        }
     }
 }
 
@@ -257,6 +281,11 @@ static void options_are_checked(void **state) {
                      HEED_ERROR_LIMIT);
     assert_non_null(strstr(heed_last_error(context), "max_length: expected at most 150"));
     options.max_length = 0;
+    options.steps_per_submit = HEED_MAX_STEPS_PER_SUBMIT + 1;
+    assert_int_equal(heed_translator_create(context, model, &options, &translator),
+                     HEED_ERROR_LIMIT);
+    assert_non_null(strstr(heed_last_error(context), "steps_per_submit: expected at most 64"));
+    options.steps_per_submit = 0;
     options.backends = "no_such_backend,only";
     assert_int_equal(heed_translator_create(context, model, &options, &translator),
                      HEED_ERROR_NOT_FOUND);
@@ -360,6 +389,7 @@ static void the_report_says_what_ran(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(batches_give_the_bits_of_single_sentences),
+                                       cmocka_unit_test(steps_at_once_give_the_same_bits),
                                        cmocka_unit_test(scores_are_mean_log_probabilities),
                                        cmocka_unit_test(max_length_forces_the_end),
                                        cmocka_unit_test(bad_texts_are_reported_in_their_place),

@@ -208,6 +208,11 @@ static void steps_recorded_anew(void **state) {
     steps_with("HEED_VULKAN_RECORD", "always", 1, true);
 }
 
+static void steps_on_a_card(void **state) { /* whose memory the host does not see */
+    (void)state;
+    steps_with("HEED_VULKAN_LIMITS", "unified=0", 1, false);
+}
+
 /* Two steps are as much work as a driver bears. */
 static void steps_in_several(void **state) {
     (void)state;
@@ -222,6 +227,7 @@ static void a_dispatch_at_a_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_in_one_submission), cmocka_unit_test(steps_recorded_anew),
-        cmocka_unit_test(steps_in_several), cmocka_unit_test(a_dispatch_at_a_time)};
+        cmocka_unit_test(steps_on_a_card), cmocka_unit_test(steps_in_several),
+        cmocka_unit_test(a_dispatch_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs of several steps: what is carried, what is kept, and what is refused. The host passes on
- * here; devices that do so themselves are tested beside their backends. */
+/* Runs of several steps: what is carried, what is kept, and what is refused, whether the host
+ * passes on or the device; what the profile counts of them. */
 #include "exec_test.h"
 
 static const int64_t two[] = {2};
@@ -87,10 +87,23 @@ static void test_one_part(void **state) {
     run_scan("fake_a,only", 1);
 }
 
+static void test_device(void **state) {
+    (void)state;
+    fake_a.steps = true;
+    run_scan("fake_a,only", 1);
+    assert_int_equal(atomic_load(&fake_a.series_done), 2);
+    assert_int_equal(atomic_load(&fake_a.runs_done), 7);
+    fake_a.steps_status = HEED_ERROR_UNSUPPORTED; /* then the host does it */
+    run_scan("fake_a,only", 1);
+    assert_int_equal(atomic_load(&fake_a.series_done), 2);
+    assert_int_equal(atomic_load(&fake_a.runs_done), 14);
+}
+
 static void test_two_parts(void **state) {
     (void)state;
     const enum heed_op add[] = {HEED_OP_ADD, HEED_OP_NONE};
     fake_runs_only(&fake_a, add);
+    fake_a.steps = fake_b.steps = true; /* neither has the whole program */
     run_scan("fake_a,fake_b,only", 2);
 }
 
@@ -131,6 +144,7 @@ static void test_refusals(void **state) {
 
 static void test_failures(void **state) {
     (void)state;
+    fake_a.steps = true;
     struct heed_executor *executor = open_executor("fake_a,only");
     struct heed_program *program = scan(executor);
     struct heed_instance *instance = NULL;
@@ -141,6 +155,12 @@ static void test_failures(void **state) {
     fill(instance, 0, 0);
     assert_int_equal(heed_instance_run_steps(context, instance, 4), HEED_ERROR_DEVICE_LOST);
     heed_instance_destroy(instance);
+    fake_a.steps_status = HEED_ERROR_DEVICE_MEMORY;
+    assert_ok(heed_instance_create(context, program, &instance));
+    assert_fails(heed_instance_set_steps(context, instance, &four), HEED_ERROR_DEVICE_MEMORY,
+                 "preparing several steps of part 0 on backend 'fake_a': no steps");
+    heed_instance_destroy(instance);
+    fake_a.steps_status = HEED_OK;
     for (int fails = 0;; fails++) { /* every allocation in turn */
         enum heed_status status;
         assert_ok(heed_instance_create(context, program, &instance));
@@ -156,8 +176,55 @@ static void test_failures(void **state) {
     heed_executor_release(executor);
 }
 
+struct sums {
+    uint64_t steps[2], submissions[2], allocations[2];
+};
+
+static void sum(void *user, const struct heed_profile_counter *counter) {
+    struct sums *sums = user;
+    assert_string_equal(counter->backend, "fake_a");
+    assert_string_equal(counter->graph, "scan");
+    assert_in_range(counter->replayed, 0, 1);
+    sums->steps[counter->replayed] = counter->steps;
+    if (strcmp(counter->name, "submissions") == 0)
+        sums->submissions[counter->replayed] = counter->value;
+    else if (strcmp(counter->name, "host_allocations") == 0)
+        sums->allocations[counter->replayed] = counter->value;
+    else
+        fail_msg("unknown counter %s", counter->name);
+}
+
+static void test_counters(void **state) {
+    (void)state;
+    fake_a.steps = fake_a.counts = true;
+    struct heed_executor *executor = open_executor("fake_a,only");
+    struct heed_program *program = scan(executor);
+    struct heed_instance *instance = NULL;
+    struct heed_profile *profile = NULL;
+    struct sums sums = {{0}, {0}, {0}};
+    assert_ok(heed_profile_create(context, &profile));
+    assert_ok(heed_instance_create(context, program, &instance));
+    assert_ok(heed_instance_set_steps(context, instance, &four));
+    assert_ok(heed_instance_run_steps(context, instance, 4)); /* not seen */
+    heed_instance_set_profile(instance, profile);
+    assert_ok(heed_instance_run_steps(context, instance, 2));
+    assert_ok(heed_instance_run_steps(context, instance, 3));
+    assert_ok(heed_instance_run(context, instance));
+    heed_profile_counters(profile, sum, &sums);
+    assert_int_equal(sums.steps[0], 2);
+    assert_int_equal(sums.submissions[0], 2);
+    assert_int_equal(sums.steps[1], 4);
+    assert_int_equal(sums.submissions[1], 4);
+    assert_int_equal(sums.allocations[0] + sums.allocations[1], 0);
+    heed_instance_destroy(instance);
+    heed_profile_destroy(profile);
+    heed_program_release(program);
+    heed_executor_release(executor);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {exec_test(test_one_part), exec_test(test_two_parts),
-                                       exec_test(test_refusals), exec_test(test_failures)};
+    const struct CMUnitTest tests[] = {exec_test(test_one_part),  exec_test(test_device),
+                                       exec_test(test_two_parts), exec_test(test_refusals),
+                                       exec_test(test_failures),  exec_test(test_counters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
