@@ -91,7 +91,7 @@ static enum heed_status make(struct heed_plugin_instance *made, struct heed_erro
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
     if (status == HEED_OK && made->memory.mapped == NULL)
-        status = heedi_vk_allocate(plugin, VK_MEMORY_STAGING, program->instance_bytes,
+        status = heedi_vk_allocate(plugin, VK_MEMORY_STAGING, program->staging_bytes,
                                    &made->staging, error);
     if (status == HEED_OK)
         status = heedi_vk_result(error, make_commands(made), "command buffers");
@@ -194,14 +194,14 @@ enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint
  */
 static void exchange(const struct heed_plugin_instance *instance, enum heed_role role) {
     const struct heed_plugin_program *program = instance->program;
-    const struct vk_region *seen =
-        instance->memory.mapped != NULL ? &instance->memory : &instance->staging;
+    const bool staged = instance->staging.block != NULL;
     for (uint32_t i = 0; i < program->boundary_count; i++) {
         const struct vk_boundary *boundary = &program->boundaries[i];
         if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
             continue;
         const struct vk_storage *storage = &program->storages[boundary->tensor];
-        char *device = (char *)seen->mapped + storage->offset_bytes;
+        char *device = staged ? (char *)instance->staging.mapped + boundary->staging_offset
+                              : (char *)instance->memory.mapped + storage->offset_bytes;
         if (storage->bytes > 0 && role == HEED_ROLE_INPUT)
             memcpy(device, instance->host[i], storage->bytes);
         else if (storage->bytes > 0)

@@ -201,6 +201,17 @@ static void place_scratch(struct heed_plugin_program *program) {
         }
 }
 
+/* Lays inputs and outputs side by side, for where the host reaches them in staging memory. */
+static void place_staging(struct heed_plugin_program *program) {
+    for (uint32_t i = 0; i < program->boundary_count; i++) {
+        struct vk_boundary *boundary = &program->boundaries[i];
+        if (boundary->tensor < 0 || boundary->role == HEED_ROLE_STATE)
+            continue;
+        boundary->staging_offset = program->staging_bytes;
+        program->staging_bytes += (program->storages[boundary->tensor].bytes + 63) / 64 * 64;
+    }
+}
+
 static enum heed_status fill(struct heed_plugin_program *program,
                              const struct heed_subgraph *subgraph, struct heed_error *error) {
     enum heed_status status = accept_nodes(program->plugin, subgraph, program, error);
@@ -222,6 +233,7 @@ static enum heed_status fill(struct heed_plugin_program *program,
         status = status == HEED_OK ? built : status;
     }
     place_scratch(program);
+    place_staging(program);
     if (status == HEED_OK)
         status = heedi_vk_check_ranges(program, error);
     heedi_vk_cut(program);

@@ -137,8 +137,7 @@ static void record_dispatches(const struct heed_plugin_instance *instance, VkCom
     }
 }
 
-/* Copies boundary tensors of one role between the staging region, laid out alike, and the memory.
- */
+/* Copies boundary tensors of one role between the staging region and the memory. */
 static void record_copies(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
                           enum heed_role role) {
     const struct heed_plugin_program *program = instance->program;
@@ -148,11 +147,12 @@ static void record_copies(const struct heed_plugin_instance *instance, VkCommand
         if (boundary->tensor < 0 || boundary->role != (uint32_t)role)
             continue;
         const struct vk_storage *storage = &program->storages[boundary->tensor];
-        const uint64_t at = (uint64_t)storage->offset_bytes;
+        const uint64_t device = memory->offset + (uint64_t)storage->offset_bytes;
+        const uint64_t host = staging->offset + boundary->staging_offset;
         const bool in = role == HEED_ROLE_INPUT;
         const VkBufferCopy range = {
-            .srcOffset = (in ? staging->offset : memory->offset) + at,
-            .dstOffset = (in ? memory->offset : staging->offset) + at,
+            .srcOffset = in ? host : device,
+            .dstOffset = in ? device : host,
             .size = storage->bytes,
         };
         if (storage->bytes > 0)

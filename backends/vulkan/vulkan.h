@@ -246,6 +246,7 @@ struct vk_boundary {
     uint32_t role;
     struct heed_tensor_desc desc;
     const char *name;
+    uint64_t staging_offset; /* where there is staging memory, of inputs and outputs */
 };
 
 /* Pieces of memory that nodes take in turn for what they keep between their dispatches: several, so
@@ -265,6 +266,7 @@ struct heed_plugin_program {
     uint32_t batch_count; /* at least 1 */
     uint32_t calm_steps;  /* so many of them together are no more work than a batch; at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for, then scratch */
+    uint64_t staging_bytes;  /* of inputs and outputs side by side */
     uint64_t all_bytes;      /* of these, what VK_STORAGE_ALL shows: all but scratch */
     int32_t scratch[VK_SCRATCH_AREAS]; /* storages; 0: none yet */
     uint32_t scratch_asked;

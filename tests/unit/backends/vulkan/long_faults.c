@@ -66,22 +66,19 @@ static bool has_device(void) {
     return found;
 }
 
-static void every_call_may_fail(void **state) {
-    static const char *const kinds[] = {"lost", "memory", "host", "timeout"};
+/* Has every `step`th call fail in each way, until the first way fails at none. Returns how many
+ * calls there are. */
+static int try_faults(const char *const *kinds, size_t kind_count, int step) {
     char wanted[TEXT_BYTES], found[TEXT_BYTES], fault[64];
     bool failed = false;
-    (void)state;
-    if (!has_device()) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        skip();
-    }
+    assert_int_equal(unsetenv("HEED_VULKAN_FAULT"), 0);
     assert_true(translate("scalar,only", wanted, &failed));
     assert_true(translate("vulkan,scalar,only", found, &failed));
     assert_string_equal(found, wanted);
     assert_false(failed);
-    int calls = MOST_CALLS; /* until a device that is lost at that call is lost at none */
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        for (int call = 1; call < calls; call++) {
+    int calls = MOST_CALLS;
+    for (size_t k = 0; k < kind_count; k++)
+        for (int call = 1; call < calls; call += step) {
             (void)snprintf(fault, sizeof fault, "%s@%d", kinds[k], call);
             assert_int_equal(setenv("HEED_VULKAN_FAULT", fault, 1), 0);
             assert_true(translate("vulkan,scalar,only", found, &failed));
@@ -90,10 +87,33 @@ static void every_call_may_fail(void **state) {
             if (k == 0 && !failed)
                 calls = call;
         }
-    assert_in_range(calls, 30, MOST_CALLS - 1);
+    return calls;
+}
+
+static void every_call_may_fail(void **state) {
+    static const char *const kinds[] = {"lost", "memory", "host", "timeout"};
+    (void)state;
+    if (!has_device()) {
+        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
+        skip();
+    }
+    assert_in_range(try_faults(kinds, sizeof kinds / sizeof kinds[0], 1), 30, MOST_CALLS - 1);
+}
+
+/* The same where memory is not the host's to write, and transfers go through a ring: some calls. */
+static void transfers_may_fail(void **state) {
+    static const char *const kinds[] = {"lost", "memory", "timeout"};
+    (void)state;
+    if (!has_device())
+        skip();
+    assert_int_equal(setenv("HEED_VULKAN_LIMITS", "unified=0", 1), 0);
+    const int calls = try_faults(kinds, sizeof kinds / sizeof kinds[0], 31);
+    assert_int_equal(unsetenv("HEED_VULKAN_LIMITS"), 0);
+    assert_in_range(calls, 100, MOST_CALLS - 1);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_call_may_fail)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_call_may_fail),
+                                       cmocka_unit_test(transfers_may_fail)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
