@@ -29,6 +29,8 @@ expect 0 env HEED_VULKAN_LIMITS=subgroup=0,f16=0,i8=0,dot=0,coop=0 "$HEED" devic
 grep -q '^    lacks .*subgroup arithmetic, subgroup-size control, 16-bit storage, 8-bit storage, '\
 'float16, int8, accelerated integer dot product, cooperative matrix' "$work/out" ||
     wrong "HEED_VULKAN_LIMITS does not take features away"
+grep -q '^    kernels .*quantised products: f32; reductions of rows: shared memory' "$work/out" ||
+    wrong "features that are taken away do not select other kernels"
 
 # a device that does not exist
 expect 0 "$HEED" translate --backend vulkan:99,scalar "$text"
