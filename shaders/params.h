@@ -97,6 +97,14 @@ struct heed_choice_params {
 /* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */
 #define HEED_MATMUL_ALONG 7
 
+/* matmul_coop_*.comp: rows, columns and depth of a matrix, how many subgroups, and how many
+ * matrices of sums along each side of what one subgroup has. */
+#define HEED_COOP_M 3
+#define HEED_COOP_N 4
+#define HEED_COOP_K 5
+#define HEED_COOP_SUBGROUPS 6
+#define HEED_COOP_TILES 2
+
 /* quantize_rows.comp: rows of `pitch` words, in batches of m. */
 struct heed_quantize_rows_params {
     uint32_t rows, m, inner, k, pitch;

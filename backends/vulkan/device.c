@@ -301,6 +301,7 @@ enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_er
         return heedi_vk_result(error, result, "opening the device");
     volkLoadDeviceTable(&plugin->vk, plugin->handle);
     heedi_vk_cache_open(plugin);
+    heedi_vk_coop_open(plugin);
     plugin->vk.vkGetDeviceQueue(plugin->handle, plugin->device.queue_family, 0, &plugin->queue);
     return create_layouts(plugin, error);
 }

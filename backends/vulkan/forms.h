@@ -8,7 +8,7 @@
 
 #include "heed/backend.h"
 
-enum vk_form { VK_FORM_DOT, VK_FORM_SUBGROUP, VK_FORM_COUNT };
+enum vk_form { VK_FORM_DOT, VK_FORM_COOP, VK_FORM_SUBGROUP, VK_FORM_COUNT };
 enum vk_proof { VK_UNTRIED = 0, VK_PROVEN, VK_SET_ASIDE };
 
 struct heed_plugin;

@@ -114,6 +114,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t firs
     if (status != HEED_OK)
         return status;
     struct vk_request *request = &product.request;
+    heedi_vk_matmul_coop(program, node, &product.params, request);
     request->bindings[0] = heedi_vk_reads(&node->in[A]);
     request->bindings[1] = (struct vk_binding){.storage = weights};
     request->bindings[2] = (struct vk_binding){.storage = weights};

@@ -306,6 +306,7 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
     const struct vk_node *node = &program->nodes[index];
     struct vk_request request = {.shader = VK_SHADER_MATMUL};
     plan(node, &params, &request);
+    heedi_vk_matmul_coop(program, node, &params, &request);
     bind(program, node, &params, &request);
     request.bindings[1] = *b;
     return heedi_vk_dispatch(program, index, &request, error);

@@ -16,6 +16,11 @@ static VkResult make_module(struct heed_plugin *plugin, enum vk_shader shader) {
                   &plugin->modules[shader]);
 }
 
+/* Whether it matters which invocations of a workgroup are in which subgroup. */
+static bool is_of_subgroups(enum vk_shader shader) {
+    return shader == VK_SHADER_MATMUL_COOP_KHR || shader == VK_SHADER_MATMUL_COOP_NV;
+}
+
 static VkResult make(struct heed_plugin *plugin, struct vk_pipeline *pipeline) {
     VkSpecializationMapEntry entries[HEED_MAX_CONSTANTS];
     for (uint32_t i = 0; i < HEED_MAX_CONSTANTS; i++)
@@ -27,10 +32,16 @@ static VkResult make(struct heed_plugin *plugin, struct vk_pipeline *pipeline) {
         .dataSize = sizeof pipeline->constants,
         .pData = pipeline->constants,
     };
+    const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = plugin->device.limits.subgroup};
+    const bool full = plugin->device.features.subgroup_control && is_of_subgroups(pipeline->shader);
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .flags = plugin->stats ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .pNext = full ? &subgroup : NULL,
+                  .flags = full ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = plugin->modules[pipeline->shader],
                   .pName = "main",

@@ -72,8 +72,8 @@ enum heed_status heedi_vk_try(struct heed_plugin *plugin, enum vk_form form,
 
 /* ---- products ---- */
 
-/* Of integers, so that every sum is below 2^24 and exact; of several of them f16 sums would not
- * be. Rows of an i8 a have 127 in them, so that quantising changes nothing. */
+/* Of integers, so that every sum is below 2^24 and exact; many sums of halves would not be, or
+ * would overflow. Every row of a has 127 in it, so that quantising changes nothing. */
 struct product {
     enum heed_dtype a, b;
     int64_t m, n, k;
@@ -84,6 +84,13 @@ static const struct product integer_products[] = {
     {HEED_F32, HEED_I8, 33, 40, 96},   {HEED_F32, HEED_I8, 20, 70, 30},
     {HEED_F32, HEED_Q8_0, 2, 17, 576}, {HEED_F32, HEED_Q8_0, 70, 65, 64},
 };
+static const struct product half_products[] = {
+    {HEED_F16, HEED_F16, 17, 5, 16},
+    {HEED_F16, HEED_F16, 70, 65, 33},
+    {HEED_F16, HEED_F16, 33, 130, 96},
+    {HEED_F16, HEED_F16, 20, 16, 1032},
+};
+static const struct product rounded_product = {HEED_F32, HEED_F16, 40, 40, 40};
 
 struct operands {
     void *a, *b;
@@ -97,16 +104,35 @@ static int32_t value_of(int64_t i) {
 
 static int32_t a_value(const struct product *it, int64_t row, int64_t p) {
     const int32_t value = value_of(3 * (row * it->k + p) + 1);
-    return p == row % it->k || value == -128 ? 127 : value;
+    return row == 0 || p == row % it->k || value == -128 ? 127 : value;
 }
 
 static int32_t b_value(const struct product *it, int64_t column, int64_t p) {
     return column == 0 ? -128 : value_of(7 * (column * it->k + p));
 }
 
+/* Element i of a matrix. */
+static void put(enum heed_dtype type, void *matrix, int64_t i, int32_t value) {
+    struct heed_q8_0 *block = (struct heed_q8_0 *)matrix + i / HEED_Q8_0_VALUES;
+    switch (type) {
+    case HEED_F32:
+        ((float *)matrix)[i] = (float)value;
+        break;
+    case HEED_F16:
+        ((uint16_t *)matrix)[i] = heed_f32_to_f16((float)value);
+        break;
+    case HEED_Q8_0:
+        block->scale = 0x3c00; /* 1 */
+        block->values[i % HEED_Q8_0_VALUES] = (int8_t)value;
+        break;
+    default:
+        ((int8_t *)matrix)[i] = (int8_t)value;
+    }
+}
+
 static bool fill(const struct heed_host *host, const struct product *it, struct operands *to) {
     const size_t b_values = (size_t)heed_dtype_values(it->b);
-    float *a = to->a = heedi_vk_calloc(host, (size_t)(it->m * it->k), sizeof(float));
+    to->a = heedi_vk_calloc(host, (size_t)(it->m * it->k), heed_dtype_bytes(it->a));
     to->b = heedi_vk_calloc(host, (size_t)(it->n * it->k) / b_values, heed_dtype_bytes(it->b));
     to->b_scale = heedi_vk_calloc(host, (size_t)it->n, sizeof(float));
     to->y = heedi_vk_calloc(host, (size_t)(it->m * it->n), sizeof(float));
@@ -114,23 +140,12 @@ static bool fill(const struct heed_host *host, const struct product *it, struct 
     if (to->a == NULL || to->b == NULL || to->b_scale == NULL || to->y == NULL ||
         to->expected == NULL)
         return false;
-    int8_t *bytes = to->b;
-    struct heed_q8_0 *blocks = to->b;
     for (int64_t i = 0; i < it->m * it->k; i++)
-        a[i] = (float)a_value(it, i / it->k, i % it->k);
-    for (int64_t j = 0; j < it->n; j++) {
+        put(it->a, to->a, i, a_value(it, i / it->k, i % it->k));
+    for (int64_t i = 0; i < it->n * it->k; i++)
+        put(it->b, to->b, i, b_value(it, i / it->k, i % it->k));
+    for (int64_t j = 0; j < it->n; j++)
         to->b_scale[j] = 1.0f;
-        for (int64_t p = 0; p < it->k; p++) {
-            const int64_t i = j * it->k + p;
-            const int8_t value = (int8_t)b_value(it, j, p);
-            if (it->b == HEED_Q8_0) {
-                blocks[i / HEED_Q8_0_VALUES].scale = 0x3c00; /* 1 */
-                blocks[i / HEED_Q8_0_VALUES].values[i % HEED_Q8_0_VALUES] = value;
-            } else {
-                bytes[i] = value;
-            }
-        }
-    }
     for (int64_t i = 0; i < it->m * it->n; i++) {
         int32_t sum = 0;
         for (int64_t p = 0; p < it->k; p++)
@@ -148,10 +163,11 @@ static enum heed_status try_product(struct heed_plugin *plugin, enum vk_form for
     if (!fill(host, it, &operands))
         status = heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     if (status == HEED_OK) {
-        const struct heed_matmul_attrs attrs = {.struct_size = sizeof attrs,
-                                                .transpose_b = 1,
-                                                .out_dtype = HEED_F32,
-                                                .a_quantization = HEED_QUANTIZE_ROWS};
+        const struct heed_matmul_attrs attrs = {
+            .struct_size = sizeof attrs,
+            .transpose_b = 1,
+            .out_dtype = HEED_F32,
+            .a_quantization = it->b == HEED_F16 ? HEED_QUANTIZE_NONE : HEED_QUANTIZE_ROWS};
         const int64_t a[] = {it->m, it->k}, b[] = {it->n, it->k / heed_dtype_values(it->b)};
         const int64_t y[] = {it->m, it->n};
         const struct vk_trial trial = {
@@ -177,32 +193,52 @@ static enum heed_status try_product(struct heed_plugin *plugin, enum vk_form for
     return status;
 }
 
+static enum heed_status try_products(struct heed_plugin *plugin, enum vk_form form,
+                                     const struct product *products, size_t count,
+                                     struct heed_error *error) {
+    enum heed_status status = HEED_OK;
+    for (size_t i = 0; status == HEED_OK && i < count; i++)
+        status = try_product(plugin, form, &products[i], error);
+    return status;
+}
+
 static enum heed_status try_integer_dot(struct heed_plugin *plugin, enum vk_form form,
                                         struct heed_error *error) {
-    enum heed_status status = HEED_OK;
-    for (size_t i = 0; status == HEED_OK && i < sizeof integer_products / sizeof *integer_products;
-         i++)
-        status = try_product(plugin, form, &integer_products[i], error);
-    return status;
+    return try_products(plugin, form, integer_products,
+                        sizeof integer_products / sizeof *integer_products, error);
+}
+
+static enum heed_status try_coop(struct heed_plugin *plugin, enum vk_form form,
+                                 struct heed_error *error) {
+    const enum heed_status status = try_products(
+        plugin, form, half_products, sizeof half_products / sizeof *half_products, error);
+    return status == HEED_OK && plugin->rounds_to_f16
+               ? try_product(plugin, form, &rounded_product, error)
+               : status;
 }
 
 /* ---- forms ---- */
 
-static bool has_dot(const struct vk_features *features) {
-    return features->dot_accelerated;
+static bool has_dot(const struct heed_plugin *plugin) {
+    return plugin->device.features.dot_accelerated;
 }
 
-static bool has_subgroups(const struct vk_features *features) {
-    return features->subgroup_arithmetic;
+static bool has_coop(const struct heed_plugin *plugin) {
+    return plugin->matrix.m > 0;
+}
+
+static bool has_subgroups(const struct heed_plugin *plugin) {
+    return plugin->device.features.subgroup_arithmetic;
 }
 
 static const struct {
     const char *name;
-    bool (*offered)(const struct vk_features *features);
+    bool (*offered)(const struct heed_plugin *plugin);
     enum heed_status (*run)(struct heed_plugin *plugin, enum vk_form form,
                             struct heed_error *error);
 } tests[VK_FORM_COUNT] = {
     [VK_FORM_DOT] = {"integer dot products", has_dot, try_integer_dot},
+    [VK_FORM_COOP] = {"cooperative matrices", has_coop, try_coop},
     [VK_FORM_SUBGROUP] = {"sums by subgroups", has_subgroups, heedi_vk_try_subgroups},
 };
 
@@ -235,7 +271,7 @@ static enum vk_proof prove(struct heed_plugin *plugin, enum vk_form form) {
 
 bool heedi_vk_proven(const struct heed_plugin_program *program, enum vk_form form) {
     struct heed_plugin *plugin = program->plugin;
-    if (!tests[form].offered(&plugin->device.features))
+    if (!tests[form].offered(plugin))
         return false;
     if (program->granted_forms != 0) /* it is a trial itself */
         return (program->granted_forms & 1u << form) != 0;

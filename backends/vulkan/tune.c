@@ -109,12 +109,18 @@ static uint32_t standard_of(const struct heed_plugin *plugin, uint32_t kernel) {
     return plugin->device.software && plugin->device.limits.workgroup > 128 ? 3 + kernel : kernel;
 }
 
-/* Takes "key=value,key=value". False, with a sentence: a key or value that is unknown, or too much
- * for the device. */
-static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, const char *options,
-                 struct heed_error *error) {
+/* Takes "key=value,key=value"; f16=0 or 1 only where `rounds` is not NULL. False, with a sentence:
+ * a key or value that is unknown, or too much for the device. */
+static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, bool *rounds,
+                 const char *options, struct heed_error *error) {
     while (*options != '\0') {
         const size_t length = strcspn(options, ","), key = strcspn(options, "=,");
+        if (rounds != NULL && length == 5 &&
+            (memcmp(options, "f16=0", 5) == 0 || memcmp(options, "f16=1", 5) == 0)) {
+            *rounds = options[4] == '1';
+            options += length + (options[length] == ',');
+            continue;
+        }
         const struct choice *found = NULL;
         uint32_t k = 0;
         while (k < KERNELS &&
@@ -123,7 +129,7 @@ static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, con
         if (k == KERNELS || key == length) {
             heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
                           "unknown option '%.*s'; there are tile.large, tile.medium, tile.small, "
-                          "skinny and attention, each with '=' and a shape",
+                          "skinny and attention, each with '=' and a shape, and f16=0 and f16=1",
                           (int)(length < 60 ? length : 60), options);
             return false;
         }
@@ -184,7 +190,7 @@ static bool read_file(const struct heed_plugin *plugin, FILE *file, struct vk_tu
         return false;
     }
     while ((got = read_line(file, line)) == 1)
-        if (!take(plugin, tuning, line, error))
+        if (!take(plugin, tuning, NULL, line, error))
             return false;
     if (got != 0)
         heedi_vk_fail(error, HEED_ERROR_FORMAT, "a line is too long or cut off");
@@ -215,7 +221,7 @@ enum heed_status heedi_vk_tuning_open(struct heed_plugin *plugin, const char *op
             if (fits(&plugin->device.limits, kernel, &kernels[kernel].choices[i]))
                 choose(&plugin->tuning, kernel, &kernels[kernel].choices[i]);
     load(plugin);
-    return options == NULL || take(plugin, &plugin->tuning, options, error)
+    return options == NULL || take(plugin, &plugin->tuning, &plugin->rounds_to_f16, options, error)
                ? HEED_OK
                : HEED_ERROR_INVALID_ARGUMENT;
 }
@@ -264,7 +270,7 @@ static enum heed_status save(const struct heed_plugin *plugin, const char *choic
                              struct heed_error *error) {
     char path[VK_PATH_BYTES], part[VK_PATH_BYTES + 40];
     struct vk_tuning tuning = plugin->tuning;
-    if (!take(plugin, &tuning, choices, error))
+    if (!take(plugin, &tuning, NULL, choices, error))
         return HEED_ERROR_INVALID_ARGUMENT;
     if (!heedi_vk_cache_path(&plugin->device, ".tune", path))
         return heedi_vk_fail(error, HEED_ERROR_NOT_FOUND,

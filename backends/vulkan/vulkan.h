@@ -84,6 +84,11 @@ struct vk_shader_info {
 };
 extern const struct vk_shader_info heedi_vk_shaders[VK_SHADER_COUNT];
 
+/* Whether the compiler for shaders knew what the shader needs. */
+static inline bool heedi_vk_is_built(enum vk_shader shader) {
+    return heedi_vk_shaders[shader].code_bytes > sizeof(uint32_t);
+}
+
 struct vk_pipeline {
     struct vk_pipeline *next;
     enum vk_shader shader;
@@ -109,6 +114,11 @@ struct vk_tuning {
     struct vk_tile tiles[VK_TILE_SIZES]; /* tx 0: as matmul.c likes */
     uint32_t lanes, columns;             /* of products with few rows */
     uint32_t attention;                  /* widest workgroup of attention */
+};
+
+/* Rows, columns and depth of a product of cooperative matrices (coop.c). */
+struct vk_matrix {
+    uint32_t m, n, k;
 };
 
 /* ---- faults on purpose ---- */
@@ -160,6 +170,8 @@ struct heed_plugin {
     enum vk_proof proofs[VK_FORM_COUNT]; /* guarded by it */
     bool wrong_trials;                   /* HEED_VULKAN_FAULT=selftest: none succeeds */
     struct vk_tuning tuning;
+    bool rounds_to_f16;      /* the option f16=1: f32 may be rounded to f16 for a product */
+    struct vk_matrix matrix; /* what cooperative matrices are made of; m 0: there are none */
 };
 
 /* ---- programs ---- */
@@ -552,6 +564,14 @@ void heedi_vk_matmul_columns(const struct vk_node *node, const struct heed_matmu
  * say of them, and the binding. False: there are none. */
 bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params *params,
                           struct vk_binding *b);
+
+/* ---- coop.c ---- */
+/* Finds plugin->matrix. */
+void heedi_vk_coop_open(struct heed_plugin *plugin);
+/* Has cooperative matrices make the product, if they can and may, in place of what was requested.
+ */
+void heedi_vk_matmul_coop(const struct heed_plugin_program *program, const struct vk_node *node,
+                          const struct heed_matmul_params *params, struct vk_request *request);
 
 /* ---- matmul_quantized.c ---- */
 /* NULL where a product with HEED_QUANTIZE_ROWS can be run, else why not. */
