@@ -114,6 +114,10 @@ static int check_options(const struct heedi_tool_options *options) {
         heedi_tool_message("--case is one case: without --cases and --minutes");
     else if (check->replay != NULL && (check->single || check->cases > 0 || op != NULL))
         heedi_tool_message("--replay runs the case in the file: without --op, --case and --cases");
+    else if (options->model != NULL && (op != NULL || check->replay != NULL || check->all))
+        heedi_tool_message("--model checks a whole model: without --op, --replay and --all");
+    else if (options->model == NULL && (check->input != NULL || check->against != NULL))
+        heedi_tool_message("--input and --against belong to --model");
     else
         return TOOL_OK;
     return TOOL_USAGE;
@@ -355,12 +359,16 @@ int heedi_tool_check(const struct heedi_tool_options *options) {
     if (code == TOOL_OK)
         code = heedi_check_backends(&checking);
     if (code == TOOL_OK)
-        code = options->check.replay != NULL ? replay(&checking) : check_all(&checking);
+        code = options->model != NULL          ? heedi_check_models(&checking)
+               : options->check.replay != NULL ? replay(&checking)
+                                               : check_all(&checking);
     for (uint32_t i = 0; i < checking.pool_count; i++)
         heed_pool_release(checking.pools[i]);
     heed_context_destroy(checking.context);
-    for (size_t i = 0; i < checking.backend_count; i++)
+    for (size_t i = 0; i < checking.backend_count; i++) {
         free(checking.backends[i].failures);
+        free(checking.backends[i].nodes);
+    }
     free(checking.backends);
     return code;
 }

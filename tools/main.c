@@ -111,9 +111,13 @@ static const struct heedi_tool_verb verbs[] = {
             "The seed is printed and replays: heed check --op OP --case N --seed S. A case that\n"
             "fails is made as small as it can be and written to a file that\n"
             "heed check --replay FILE runs again, on any backend. What a backend declines is\n"
-            "counted; of those that come with heed it is known how much that may be.\n"
+            "counted; of those that come with heed it is known how much that may be.\n\n"
+            "--model PATH ('default': the one that comes with heed) translates a text and "
+            "computes\n"
+            "each graph of it node by node: on the operands of the other side, which tells the\n"
+            "kernel that is wrong, and on its own, which tells how errors grow.\n\n"
             "The exit code is 0 only if everything holds.\n",
-        .options = TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_CHECK | TOOL_VERBOSE,
+        .options = TOOL_MODEL | TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_CHECK | TOOL_VERBOSE,
         .run = heedi_tool_check,
     },
 };

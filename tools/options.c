@@ -71,6 +71,11 @@ static const struct option table[] = {
      "numbers of threads that must give the same bits (default: 1,4)"},
     {TOOL_CHECK, "repeat", 0, "N", "runs of each case that must give the same bits (default: 3)"},
     {TOOL_CHECK, "minutes", 0, "N", "go on with new cases for so long"},
+    {TOOL_CHECK, "input", 0, "TEXT", "with --model: what is translated (default: a sentence)"},
+    {TOOL_CHECK, "against", 0, "B|f64",
+     "with --model: the other side, a backend or references in double\n"
+     "precision (default: f64)"},
+    {TOOL_CHECK, "tokens", 0, "N", "with --model: steps of the decoder to look at (default: 8)"},
     {TOOL_CHECK, "save", 0, "FOLDER", "where failing cases are written (default: '.')"},
     {TOOL_CHECK, "replay", 0, "FILE", "run the case in FILE"},
     {TOOL_TUNE, "tune", 0, NULL,
@@ -203,6 +208,12 @@ static bool set_check_option(const char *name, const char *value,
         check->folder = value;
     else if (strcmp(name, "replay") == 0)
         check->replay = value;
+    else if (strcmp(name, "input") == 0)
+        check->input = value;
+    else if (strcmp(name, "against") == 0)
+        check->against = value;
+    else if (strcmp(name, "tokens") == 0)
+        return parse_number(name, value, 1000, &check->tokens);
     else if (strcmp(name, "cases") == 0)
         return parse_number(name, value, 100000000, &check->cases);
     else if (strcmp(name, "repeat") == 0)

@@ -73,10 +73,10 @@ struct heedi_tool_bench_options {
 };
 
 struct heedi_tool_check_options {
-    const char *backends, *threads, *replay, *folder;
-    uint32_t cases, repeat, minutes; /* 0: not given */
-    uint32_t number;                 /* of one case */
-    bool single;                     /* `number` is given */
+    const char *backends, *threads, *replay, *folder, *input, *against;
+    uint32_t cases, repeat, minutes, tokens; /* 0: not given */
+    uint32_t number;                         /* of one case */
+    bool single;                             /* `number` is given */
     bool all;
 };
 

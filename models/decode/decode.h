@@ -57,6 +57,9 @@ struct heedi_session_table {
     /* An output of the last encoder (decoder == false) or decoder run, by name; NULL if absent. */
     const void *(*output)(struct heedi_session *session, bool decoder, const char *name,
                           size_t *bytes);
+    /* The instance of the last encoder or decoder run, and its program; NULL before any. */
+    struct heed_instance *(*instance)(struct heedi_session *session, bool decoder,
+                                      const struct heed_program **program);
     /* Calls fn with the programs in use ("encoder", "decoder"); returns bytes of states. */
     uint64_t (*programs)(const struct heedi_session *session, heedi_session_program_fn fn,
                          void *user);

@@ -203,6 +203,14 @@ static const void *output(struct heedi_session *base, bool decoder, const char *
     return run ? heed_instance_output(run->instance, name, bytes) : NULL;
 }
 
+static struct heed_instance *instance(struct heedi_session *base, bool decoder,
+                                      const struct heed_program **program) {
+    const struct heedi_marian_session *session = own(base);
+    const struct heedi_marian_run *run = decoder ? session->decoder : session->encoder;
+    *program = run ? run->program : NULL;
+    return run ? run->instance : NULL;
+}
+
 static uint64_t programs(const struct heedi_session *base, heedi_session_program_fn fn,
                          void *user) {
     const struct heedi_marian_session *session = (const struct heedi_marian_session *)base;
@@ -236,8 +244,8 @@ static void destroy(struct heedi_session *base) {
     heedi_free(&env, session);
 }
 
-static const struct heedi_session_table table = {begin,    step,  keep_rows, output,
-                                                 programs, reset, destroy};
+static const struct heedi_session_table table = {begin,    step,     keep_rows, output,
+                                                 instance, programs, reset,     destroy};
 
 enum heed_status heedi_marian_session_create(struct heed_context *context, struct heed_model *model,
                                              const struct heedi_session_options *options,

@@ -57,7 +57,7 @@ static enum heed_status try_bits(struct heedi_target *target, const struct probe
               probe->constant ? HEEDI_SOURCE_CONSTANT : HEEDI_SOURCE_INPUT, probe->n, b, "nk"))
         status = heedi_fail_memory(target->context, "a probe", sizeof a);
     if (status == HEED_OK)
-        status = heedi_trial(target, &it, 1, &finding);
+        status = heedi_trial(target, &it, 1, NULL, &finding);
     heedi_case_clear(&target->context->env, &it);
     *declined = status == HEED_OK && finding.declined != 0;
     *exact = status == HEED_OK && finding.fault == HEED_CHECK_NONE && finding.hard == 0;

@@ -37,7 +37,7 @@ static bool exhausted(const struct shrinking *it) {
 static bool attempt(struct shrinking *it, struct heedi_case *candidate) {
     struct heed_check_finding finding;
     it->tries++;
-    const enum heed_status status = heedi_trial(it->target, candidate, it->repeat, &finding);
+    const enum heed_status status = heedi_trial(it->target, candidate, it->repeat, NULL, &finding);
     if (status == HEED_ERROR_OUT_OF_MEMORY)
         it->status = status;
     const bool same = finding.fault == it->finding->fault ||

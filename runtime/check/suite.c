@@ -137,7 +137,7 @@ static enum heed_status check_case(struct suite *suite, enum heed_op op, int64_t
     enum heed_status status = heedi_case_draw(context, op, options->seed, number, &it);
     if (status != HEED_OK)
         return status;
-    status = heedi_trial(suite->target, &it, options->repeat, &finding);
+    status = heedi_trial(suite->target, &it, options->repeat, NULL, &finding);
     if (status != HEED_OK)
         status =
             heedi_fail_within(context, status, "case %lld of %s with seed %llu", (long long)number,
@@ -209,7 +209,7 @@ enum heed_status heed_check_replay(struct heed_context *context,
         return status;
     status = heedi_target_open(context, &options, &target);
     if (status == HEED_OK) {
-        status = heedi_trial(&target, &it, options.repeat, finding);
+        status = heedi_trial(&target, &it, options.repeat, NULL, finding);
         if (status != HEED_OK)
             heedi_fail(context, status, "%s", heed_last_error(target.context));
     }

@@ -407,7 +407,8 @@ static enum heed_status run_all(struct trial *trial, int32_t repeat) {
 }
 
 enum heed_status heedi_trial(struct heedi_target *target, const struct heedi_case *it,
-                             int32_t repeat, struct heed_check_finding *finding) {
+                             int32_t repeat, void *const results[HEED_MAX_OUTPUTS],
+                             struct heed_check_finding *finding) {
     const struct heedi_env *env = &target->context->env;
     struct trial trial = {.target = target, .it = it, .finding = finding};
     trial.error.struct_size = sizeof trial.error;
@@ -419,6 +420,10 @@ enum heed_status heedi_trial(struct heedi_target *target, const struct heedi_cas
     status = prepare(&trial);
     if (status == HEED_OK)
         status = run_all(&trial, repeat);
+    for (uint32_t i = 0;
+         status == HEED_OK && results != NULL && !finding->declined && i < trial.call.output_count;
+         i++)
+        memcpy(results[i], trial.results[0][i], trial.bytes[i]);
     for (int slot = 0; slot < 3; slot++)
         for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
             heedi_free(env, trial.results[slot][i]);

@@ -29,9 +29,12 @@ enum heed_status heedi_target_open(struct heed_context *context,
 void heedi_target_close(struct heedi_target *target);
 
 /* Runs a case `repeat` times (0: three) on the first executor and twice on each of the others, with
- * another poison from time to time. Fails where memory is out (HEED_ERROR_OUT_OF_MEMORY) and where
- * the case itself has no meaning; a failing backend is a finding. */
+ * another poison from time to time. `results` (may be NULL) has memory for the contiguous results
+ * of the first run, or for the state that the node updates; it is written unless the case is
+ * declined. Fails where memory is out (HEED_ERROR_OUT_OF_MEMORY) and where the case itself has no
+ * meaning; a failing backend is a finding. */
 enum heed_status heedi_trial(struct heedi_target *target, const struct heedi_case *it,
-                             int32_t repeat, struct heed_check_finding *finding);
+                             int32_t repeat, void *const results[HEED_MAX_OUTPUTS],
+                             struct heed_check_finding *finding);
 
 #endif

@@ -63,4 +63,18 @@ grep -q '"holds":.*true' "$work/out" || wrong "the JSON does not say that all ho
 expect 0 "$HEED" check --all --backend scalar,scalar --op matmul,relu --cases 30
 grep -Eq '^matmul +0\.[0-9]+ ' "$work/out" || wrong "the matrix has no row for matmul"
 grep -Eq '^precision +f32 ' "$work/out" || wrong "scalar is not found to compute in f32"
+
+# a whole model
+expect 2 "$HEED" check --model default --op add
+says '--model'
+expect 2 "$HEED" check --against scalar
+says '--model'
+expect 3 "$HEED" check --model "$work/none" --backend scalar
+says "$work/none"
+if [ -n "$(ls "$HEED_MODELS"/*.gguf 2>/dev/null)" ]; then
+    expect 0 "$HEED" check --model default --backend scalar --input 'Hello.' --tokens 1
+    grep -q '^scalar against f64: holds' "$work/out" || wrong "the default model does not hold"
+    grep -q 'the largest error, .* is at' "$work/out" || wrong "no node is named"
+    grep -q "the other side's is the same" "$work/out" || wrong "the translations differ"
+fi
 finish

@@ -3,7 +3,7 @@
 #ifndef HEEDI_TOOLS_CHECK_CHECK_H
 #define HEEDI_TOOLS_CHECK_CHECK_H
 
-#include "heed/check.h"
+#include "heed/check_model.h"
 #include "tools/tool.h"
 
 enum {
@@ -16,6 +16,14 @@ enum {
 struct heedi_checked_failure {
     struct heed_check_finding drawn, smallest;
     char path[512]; /* "" where it could not be written */
+};
+
+/* A node of a model. */
+struct heedi_checked_node {
+    struct heed_check_place place;
+    double isolated, relative;
+    enum heed_check_fault fault;
+    bool declined;
 };
 
 struct heedi_checked_backend {
@@ -31,6 +39,9 @@ struct heedi_checked_backend {
     struct heedi_checked_failure *failures;
     size_t failure_count;
     double seconds;
+    struct heed_check_model_report model; /* with --model */
+    struct heedi_checked_node *nodes;
+    size_t node_count;
 };
 
 struct heedi_checking {
@@ -51,6 +62,10 @@ struct heedi_checking {
 /* ---- backends.c ---- */
 /* Finds what is to be checked. Says what is wrong and returns an exit code. */
 int heedi_check_backends(struct heedi_checking *checking);
+
+/* ---- model.c ---- */
+/* Checks the backends inside a model and reports. Returns an exit code. */
+int heedi_check_models(struct heedi_checking *checking);
 
 /* ---- declined.c ---- */
 /* The largest share of an operator's cases that a backend that comes with heed may decline; 1 for

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checking a backend inside a real model: a translation leads, its graphs are walked. */
+#include <math.h>
+#include <string.h>
+
+#include "heed/check_model.h"
+#include "models/decode/decode.h"
+#include "runtime/check/walk.h"
+#include "runtime/exec/executor.h"
+
+static const uint32_t default_steps = 8;
+static const char default_text[] = "Two men are playing guitar in front of a large crowd.";
+
+struct check {
+    struct heed_context *context;
+    struct heed_model *model;
+    struct heed_check_model_options options;
+    struct heed_check_model_report *report;
+    struct heedi_target target, against;
+    struct heedi_walk walk;
+    struct heed_instance *instance; /* whose inputs are read */
+    const char *graph;
+    uint32_t step, depth;
+    bool ended;
+};
+
+/* ---- nodes ---- */
+
+static void note(struct heed_check_place *place, const struct check *check,
+                 const struct heedi_node *node) {
+    snprintf(place->name, sizeof place->name, "%s", node->name);
+    snprintf(place->graph, sizeof place->graph, "%s", check->graph);
+    place->step = check->step;
+    place->op = (uint32_t)node->op;
+}
+
+static void gather(struct check *check, const struct heedi_walk_node *node) {
+    struct heed_check_model_report *report = check->report;
+    report->nodes++;
+    report->declined += node->isolated.declined;
+    if (node->isolated.fault != HEED_CHECK_NONE) {
+        if (report->over++ == 0) {
+            note(&report->first_over, check, node->node);
+            report->first_finding = node->isolated;
+        }
+    }
+    if (!node->isolated.declined && node->isolated.hard > report->isolated) {
+        report->isolated = node->isolated.hard;
+        note(&report->worst_isolated, check, node->node);
+    }
+    if (node->relative > report->accumulated) {
+        report->accumulated = node->relative;
+        note(&report->worst_accumulated, check, node->node);
+    }
+    if (node->rows > 0) {
+        if (report->choices == 0 || node->margin < report->margin)
+            report->margin = node->margin;
+        report->choices += node->rows;
+        report->same_choices += node->same_choice;
+        report->shared_best += node->shared_best * (double)node->rows;
+        report->logits = fmax(report->logits, node->logits);
+    }
+}
+
+static bool take_node(void *user, const struct heedi_walk_node *node) {
+    struct check *check = user;
+    const struct heed_check_node seen = {.struct_size = sizeof seen,
+                                         .op = (uint32_t)node->node->op,
+                                         .graph = check->graph,
+                                         .name = node->node->name,
+                                         .step = check->step,
+                                         .depth = check->depth++,
+                                         .isolated = &node->isolated,
+                                         .relative = node->relative,
+                                         .mismatches = node->mismatches};
+    gather(check, node);
+    if (check->options.node != NULL && check->options.node(check->options.user, &seen) != 0)
+        check->ended = true;
+    return !check->ended;
+}
+
+static const void *input(void *user, const char *name) {
+    const struct check *check = user;
+    return heed_instance_input(check->instance, name, NULL);
+}
+
+/* ---- graphs ---- */
+
+/* Walks the graph that the session has just run. Its inputs are as they were. */
+static enum heed_status walk(struct check *check, struct heedi_session *session, bool decoder) {
+    const struct heed_program *program = NULL;
+    check->instance = session->table->instance(session, decoder, &program);
+    check->graph = decoder ? "decoder" : "encoder";
+    if (check->instance == NULL)
+        return heedi_fail(check->context, HEED_ERROR_INTERNAL, "the model has run no %s",
+                          check->graph);
+    return heedi_walk_graph(&check->walk, program->partition.graph, input, check, take_node, check);
+}
+
+static enum heed_status follow(struct check *check, struct heedi_session *session,
+                               const struct heedi_tokens *tokens) {
+    const int32_t offsets[] = {0, (int32_t)tokens->count};
+    const struct heedi_sources sources = {tokens->ids, offsets, 1};
+    const struct heedi_generation *generation = &check->model->generation;
+    const uint32_t steps = check->options.steps > 0 ? check->options.steps : default_steps;
+    int32_t last = generation->start;
+    enum heed_status status = session->table->begin(session, check->context, &sources);
+    if (status == HEED_OK)
+        status = walk(check, session, false);
+    for (; status == HEED_OK && check->step < steps && !check->ended; check->step++) {
+        struct heedi_series series;
+        status = session->table->step(session, check->context, &last, 1, &series);
+        if (status == HEED_OK)
+            status = walk(check, session, true);
+        if (status == HEED_OK)
+            last = series.tokens[0];
+        if (last == generation->eos)
+            break;
+    }
+    return status;
+}
+
+/* A translation on the backends that are used by default says which tokens go in. */
+static enum heed_status walk_all(struct check *check, const char *text) {
+    struct heed_context *context = check->context;
+    const struct heed_executor_options wanted = {.struct_size = sizeof wanted,
+                                                 .plugin_path = check->options.plugin_path};
+    struct heed_executor *executor = NULL;
+    struct heedi_session *session = NULL;
+    struct heedi_tokens tokens;
+    size_t count = 0;
+    heedi_tokens_init(&tokens, &context->env);
+    enum heed_status status = heed_executor_create(context, &wanted, &executor);
+    const struct heedi_session_options options = {.executor = executor, .steps_per_submit = 1};
+    if (status == HEED_OK)
+        status = check->model->network->session_create(context, check->model, &options, &session);
+    if (status == HEED_OK)
+        status = heedi_tokenizer_encode(context, &check->model->tokenizer, text, strlen(text),
+                                        &tokens, &count);
+    if (status == HEED_OK && count > check->model->generation.max_positions)
+        status = heedi_fail(context, HEED_ERROR_LIMIT, "the text has %zu tokens, more than %u",
+                            count, check->model->generation.max_positions);
+    if (status == HEED_OK)
+        status = follow(check, session, &tokens);
+    if (session != NULL)
+        session->table->destroy(session);
+    heedi_tokens_clear(&tokens);
+    heed_executor_release(executor);
+    return status;
+}
+
+/* ---- whole translations ---- */
+
+static enum heed_status translate(struct check *check, const char *backends, const char *text,
+                                  char *result, size_t bytes) {
+    const struct heed_executor_options wanted = {.struct_size = sizeof wanted,
+                                                 .backends = backends,
+                                                 .plugin_path = check->options.plugin_path};
+    struct heed_translator_options options = {.struct_size = sizeof options};
+    struct heed_translator *translator = NULL;
+    char *translation = NULL;
+    enum heed_status status = heed_executor_create(check->context, &wanted, &options.executor);
+    if (status == HEED_OK)
+        status = heed_translator_create(check->context, check->model, &options, &translator);
+    if (status == HEED_OK)
+        status = heed_translate(translator, text, &translation);
+    if (status == HEED_OK)
+        snprintf(result, bytes, "%s", translation);
+    heed_string_free(translator, translation);
+    heed_translator_destroy(translator);
+    heed_executor_release(options.executor);
+    return status;
+}
+
+/* ---- the check ---- */
+
+static enum heed_status open_targets(struct check *check) {
+    struct heed_check_options wanted = {.struct_size = sizeof wanted,
+                                        .backend = check->options.backend,
+                                        .plugin_path = check->options.plugin_path};
+    enum heed_status status = heedi_target_open(check->context, &wanted, &check->target);
+    wanted.backend = check->options.against;
+    if (status == HEED_OK && wanted.backend != NULL)
+        status = heedi_target_open(check->context, &wanted, &check->against);
+    check->walk.context = check->context;
+    check->walk.target = &check->target;
+    check->walk.against = wanted.backend != NULL ? &check->against : NULL;
+    return status;
+}
+
+enum heed_status heed_check_model(struct heed_context *context, struct heed_model *model,
+                                  const struct heed_check_model_options *given,
+                                  struct heed_check_model_report *report) {
+    struct check check = {.context = context, .model = model, .report = report};
+    if (model == NULL || report == NULL)
+        return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
+                          "heed_check_model: model and report must not be NULL");
+    *report = (struct heed_check_model_report){.struct_size = sizeof *report};
+    enum heed_status status = heedi_read_options(context, "heed_check_model_options", given,
+                                                 &check.options, sizeof check.options);
+    if (status != HEED_OK)
+        return status;
+    const char *text = check.options.text != NULL ? check.options.text : default_text;
+    status = open_targets(&check);
+    if (status == HEED_OK)
+        status = walk_all(&check, text);
+    if (status == HEED_OK && !check.ended)
+        status = translate(&check, check.options.backend, text, report->translation,
+                           sizeof report->translation);
+    if (status == HEED_OK && !check.ended)
+        status = translate(&check, check.options.against, text, report->expected,
+                           sizeof report->expected);
+    report->same_translation = strcmp(report->translation, report->expected) == 0;
+    if (report->choices > 0)
+        report->shared_best /= (double)report->choices;
+    heedi_walk_clear(&check.walk);
+    heedi_target_close(&check.target);
+    heedi_target_close(&check.against);
+    return status;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Checking a backend inside a real model.
+ *
+ * A text is translated, and every graph that this takes (the encoder's, then the decoder's once for
+ * each token) is computed node by node in two ways. *Isolated*: a node gets the operands of the
+ * other side and is judged by its bounds, which tells the kernel that is wrong. *Accumulated*: the
+ * backend goes on with its own results, which tells how errors grow with depth. The other side are
+ * the operators' references in double precision, rounded where results are stored, or another
+ * backend. Beside it the text is translated as a whole on both.
+ *
+ * Thread rule: everything here belongs to the thread of its context. */
+#ifndef HEED_CHECK_MODEL_H
+#define HEED_CHECK_MODEL_H
+
+#include "heed/check.h"
+#include "heed/translate.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What came of one node. Pointers are valid during the call. */
+struct heed_check_node {
+    uint32_t struct_size;
+    uint32_t op;       /**< enum heed_op */
+    const char *graph; /**< "encoder" or "decoder" */
+    const char *name;  /**< of the node */
+    uint32_t step;     /**< of the decoder, from 0 */
+    uint32_t depth;    /**< how many nodes were there before it, views left out */
+    const struct heed_check_finding *isolated;
+    /** Accumulated: the largest difference of its results, divided by their largest magnitude. */
+    double relative;
+    int64_t mismatches; /**< integers that differ */
+};
+
+struct heed_check_model_options {
+    uint32_t struct_size;
+    const char *backend; /**< one entry of a list of backends; required */
+    const char *against; /**< another; NULL: references in double precision */
+    const char *plugin_path;
+    const char *text;  /**< NULL: a sentence that is known to every model */
+    uint32_t steps;    /**< most steps of the decoder to look at; 0: 8 */
+    uint32_t reserved; /**< 0 */
+    /** Called for every node; a result other than 0 ends the check. May be NULL. */
+    int (*node)(void *user, const struct heed_check_node *node);
+    void *user;
+};
+
+/** A node by its name and place. */
+struct heed_check_place {
+    char name[96]; /**< "" where there is none */
+    char graph[16];
+    uint32_t step;
+    uint32_t op;
+};
+
+struct heed_check_model_report {
+    uint32_t struct_size;
+    uint32_t nodes;    /**< looked at */
+    uint32_t declined; /**< of them, left to another backend */
+    uint32_t over;     /**< of them, beyond a bound or failed in another way */
+    struct heed_check_place first_over;
+    struct heed_check_finding first_finding; /**< of that node */
+    struct heed_check_place worst_isolated;  /**< with the largest fraction of its hard bound */
+    double isolated;                         /**< that fraction */
+    struct heed_check_place worst_accumulated;
+    double accumulated; /**< largest relative difference of all nodes */
+    /** Of what tokens are chosen from: rows, how many have the same best one, the mean share of the
+     * best five that both have, the smallest margin between the best and the next, and the largest
+     * difference of two logits. */
+    int64_t choices, same_choices;
+    double shared_best, margin, logits;
+    uint32_t same_translation;
+    uint32_t reserved;
+    char translation[1024]; /**< by the backend; cut where it is longer */
+    char expected[1024];    /**< by the other side: see below */
+};
+
+/** Checks `model` on a backend. The other side's translation is `against`'s; without one, that of
+ * the backends that are used by default. HEED_OK says that everything could be looked at, not that
+ * it agrees. */
+HEED_API enum heed_status heed_check_model(struct heed_context *context, struct heed_model *model,
+                                           const struct heed_check_model_options *options,
+                                           struct heed_check_model_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heed check --model`: backends inside a real model. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/check/check.h"
+#include "tools/json.h"
+#include "tools/os.h"
+
+static const double GROWTH = 1.5; /* what is told of is so much more than before */
+
+struct walking {
+    struct heedi_checking *checking;
+    struct heedi_checked_backend *backend;
+};
+
+static int take_node(void *user, const struct heed_check_node *node) {
+    struct walking *walking = user;
+    struct heedi_checked_backend *backend = walking->backend;
+    if ((backend->node_count & (backend->node_count - 1)) == 0) { /* a power of two: full */
+        const size_t capacity = backend->node_count == 0 ? 1 : 2 * backend->node_count;
+        void *grown = realloc(backend->nodes, capacity * sizeof *backend->nodes);
+        if (grown == NULL) {
+            walking->checking->code = TOOL_INTERNAL;
+            heedi_tool_message("out of memory");
+            return 1;
+        }
+        backend->nodes = grown;
+    }
+    struct heedi_checked_node *kept = &backend->nodes[backend->node_count++];
+    *kept = (struct heedi_checked_node){.isolated = node->isolated->hard,
+                                        .relative = node->relative,
+                                        .fault = (enum heed_check_fault)node->isolated->fault,
+                                        .declined = node->isolated->declined != 0};
+    snprintf(kept->place.name, sizeof kept->place.name, "%s", node->name);
+    snprintf(kept->place.graph, sizeof kept->place.graph, "%s", node->graph);
+    kept->place.step = node->step;
+    kept->place.op = node->op;
+    if (walking->checking->progress) {
+        char line[120];
+        snprintf(line, sizeof line, "%.30s: %.10s %u, node %zu", backend->entry, node->graph,
+                 node->step, backend->node_count);
+        heedi_tool_progress_text(line);
+    }
+    return 0;
+}
+
+/* "decoder 3, decoder.1.fc1" */
+static void print_place(const struct heed_check_place *place, FILE *stream) {
+    fputs(place->graph, stream);
+    if (strcmp(place->graph, "decoder") == 0)
+        fprintf(stream, " step %u", place->step);
+    fprintf(stream, ", %s (%s)", place->name, heed_op_name((enum heed_op)place->op));
+}
+
+static bool holds(const struct heed_check_model_report *report) {
+    /* Where tokens differ although the best was ahead by more than errors are, something is wrong.
+     */
+    const bool close = report->margin <= 2 * report->logits;
+    return report->over == 0 && (report->same_choices == report->choices || close) &&
+           (report->same_translation != 0 || close);
+}
+
+static void print_growth(const struct heedi_checked_backend *backend, FILE *stream) {
+    double most = 0;
+    fputs("  growth of the accumulated error (relative to the largest of each node's results):\n",
+          stream);
+    for (size_t i = 0; i < backend->node_count; i++) {
+        const struct heedi_checked_node *node = &backend->nodes[i];
+        if (node->relative <= most * GROWTH)
+            continue;
+        most = node->relative;
+        fprintf(stream, "    %.2e at node %zu: ", node->relative, i);
+        print_place(&node->place, stream);
+        fputc('\n', stream);
+    }
+}
+
+static void print_backend(const struct heedi_checking *checking,
+                          const struct heedi_checked_backend *backend, FILE *stream) {
+    const struct heed_check_model_report *it = &backend->model;
+    const char *against = checking->options->check.against;
+    fprintf(stream, "\n%s against %s: %s\n", backend->entry, against != NULL ? against : "f64",
+            holds(it) ? "holds" : "FAILS");
+    fprintf(stream, "  %u nodes, %u beyond their bounds, %u declined, %.1f s\n", it->nodes,
+            it->over, it->declined, backend->seconds);
+    if (it->over > 0) {
+        fputs("  FAIL the first beyond its bound: ", stream);
+        print_place(&it->first_over, stream);
+        fprintf(stream, "\n    %s: expected %.9g, found %.9g, %.3g of the bound%s%s\n",
+                heed_check_fault_name((enum heed_check_fault)it->first_finding.fault),
+                it->first_finding.expected, it->first_finding.actual, it->first_finding.hard,
+                it->first_finding.message[0] != '\0' ? "; " : "", it->first_finding.message);
+    }
+    fprintf(stream, "  isolated: %.3f of the hard bound at the most: ", it->isolated);
+    print_place(&it->worst_isolated, stream);
+    fprintf(stream, "\n  accumulated: the largest error, %.2e, is at ", it->accumulated);
+    print_place(&it->worst_accumulated, stream);
+    fputc('\n', stream);
+    print_growth(backend, stream);
+    fprintf(stream,
+            "  logits: off by %.2e at the most; %lld of %lld rows have the same best token "
+            "(smallest margin %.2e), %.1f of the best 5 are the same\n",
+            it->logits, (long long)it->same_choices, (long long)it->choices, it->margin,
+            it->shared_best);
+    fprintf(stream, "  translation: %s\n", it->translation);
+    if (it->same_translation)
+        fputs("  the other side's is the same\n", stream);
+    else
+        fprintf(stream, "  DIFFERENT from the other side's: %s\n", it->expected);
+}
+
+/* ---- JSON ---- */
+
+#define NUMBER(object, name, value)                                                                \
+    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
+#define TEXT(object, name, value)                                                                  \
+    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
+
+static bool add_place(cJSON *parent, const char *name, const struct heed_check_place *place) {
+    cJSON *object = name != NULL ? cJSON_AddObjectToObject(parent, name) : parent;
+    bool ok = object != NULL;
+    TEXT(object, "graph", place->graph);
+    NUMBER(object, "step", place->step);
+    TEXT(object, "node", place->name);
+    TEXT(object, "op", heed_op_name((enum heed_op)place->op));
+    return ok;
+}
+
+static bool add_backend(cJSON *array, const struct heedi_checked_backend *backend) {
+    const struct heed_check_model_report *it = &backend->model;
+    cJSON *object = cJSON_CreateObject();
+    bool ok = object != NULL && cJSON_AddItemToArray(array, object);
+    TEXT(object, "backend", backend->entry);
+    ok = ok && cJSON_AddBoolToObject(object, "holds", holds(it)) != NULL;
+    NUMBER(object, "nodes", it->nodes);
+    NUMBER(object, "over", it->over);
+    NUMBER(object, "declined", it->declined);
+    if (it->over > 0)
+        ok = ok && add_place(object, "first_over", &it->first_over);
+    NUMBER(object, "isolated", it->isolated);
+    ok = ok && add_place(object, "worst_isolated", &it->worst_isolated);
+    NUMBER(object, "accumulated", it->accumulated);
+    ok = ok && add_place(object, "worst_accumulated", &it->worst_accumulated);
+    NUMBER(object, "choices", it->choices);
+    NUMBER(object, "same_choices", it->same_choices);
+    NUMBER(object, "shared_best_5", it->shared_best);
+    NUMBER(object, "margin", it->margin);
+    NUMBER(object, "logits", it->logits);
+    ok = ok && cJSON_AddBoolToObject(object, "same_translation", it->same_translation != 0) != NULL;
+    TEXT(object, "translation", it->translation);
+    TEXT(object, "expected_translation", it->expected);
+    cJSON *nodes = cJSON_AddArrayToObject(object, "path");
+    for (size_t i = 0; ok && i < backend->node_count; i++) {
+        cJSON *node = cJSON_CreateObject();
+        ok = node != NULL && cJSON_AddItemToArray(nodes, node) &&
+             add_place(node, NULL, &backend->nodes[i].place);
+        NUMBER(node, "isolated", backend->nodes[i].isolated);
+        NUMBER(node, "relative", backend->nodes[i].relative);
+    }
+    return ok;
+}
+
+static bool print_json(const struct heedi_checking *checking) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON *array = cJSON_AddArrayToObject(root, "backends");
+    bool ok = array != NULL;
+    for (size_t i = 0; ok && i < checking->backend_count; i++)
+        ok = add_backend(array, &checking->backends[i]);
+    char *text = ok ? cJSON_Print(root) : NULL;
+    if (text != NULL)
+        puts(text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return text != NULL;
+}
+
+/* ---- the check ---- */
+
+static int check_one(struct heedi_checking *checking, struct heedi_checked_backend *backend,
+                     struct heed_model *model) {
+    const struct heedi_tool_check_options *check = &checking->options->check;
+    struct walking walking = {checking, backend};
+    const bool f64 = check->against == NULL || strcmp(check->against, "f64") == 0;
+    const struct heed_check_model_options options = {.struct_size = sizeof options,
+                                                     .backend = backend->entry,
+                                                     .against = f64 ? NULL : check->against,
+                                                     .text = check->input,
+                                                     .steps = check->tokens,
+                                                     .node = take_node,
+                                                     .user = &walking};
+    const uint64_t begin_ns = heedi_tool_os_now_ns();
+    const enum heed_status status =
+        heed_check_model(checking->context, model, &options, &backend->model);
+    backend->seconds = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+    heedi_tool_progress_hide();
+    if (status == HEED_OK)
+        return checking->code;
+    heedi_tool_message("%s", heed_last_error(checking->context));
+    return status == HEED_ERROR_FORMAT || status == HEED_ERROR_LIMIT ? TOOL_INPUT
+           : status == HEED_ERROR_NOT_FOUND                          ? TOOL_NO_BACKEND
+                                                                     : TOOL_INTERNAL;
+}
+
+int heedi_check_models(struct heedi_checking *checking) {
+    const char *path = checking->options->model;
+    struct heed_model *model = NULL;
+    bool all_hold = true;
+    int code =
+        heedi_tool_model(checking->context, strcmp(path, "default") == 0 ? NULL : path, &model);
+    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++) {
+        code = check_one(checking, &checking->backends[i], model);
+        all_hold = all_hold && holds(&checking->backends[i].model);
+    }
+    if (code == TOOL_OK && checking->options->bench.json && !print_json(checking)) {
+        heedi_tool_message("out of memory");
+        code = TOOL_INTERNAL;
+    }
+    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++)
+        if (!checking->options->bench.json)
+            print_backend(checking, &checking->backends[i], stdout);
+    heed_model_close(model);
+    return code == TOOL_OK && !all_hold ? TOOL_DISAGREES : code;
+}
