@@ -30,7 +30,10 @@ static const struct heedi_tool_verb verbs[] = {
         .usage = "",
         .summary = "list the backends and devices that can compute here",
         .help = "Plugins are looked for in the folders of HEED_PLUGIN_PATH and in the plugin\n"
-                "folder of the installation. One that cannot be used is listed with the reason.\n",
+                "folder of the installation. One that cannot be used is listed with the reason.\n"
+                "Under a device stands what its backend tells of it: of vulkan the driver,\n"
+                "identity, memory, limits, features that it has and lacks, and the kernels\n"
+                "that these select. BACKEND:N chooses device N, as in --backend vulkan:1.\n",
         .options = TOOL_FORMAT | TOOL_VERBOSE,
         .run = heedi_tool_devices,
     },
