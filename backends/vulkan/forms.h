@@ -13,10 +13,6 @@ enum vk_proof { VK_UNTRIED = 0, VK_PROVEN, VK_SET_ASIDE };
 
 struct heed_plugin;
 struct heed_plugin_program;
-struct vk_features;
-
-/* Whether these are all that the form needs. */
-bool heedi_vk_offered(const struct vk_features *features, enum vk_form form);
 
 /* For build, where a program would have a form: whether the device does what that needs, in the
  * features that it offers and in fact. */

@@ -92,19 +92,12 @@ static void add_features(struct text *text, const struct vk_device *device) {
 /* Which forms of kernels the device's features select. Those that need more than Vulkan 1.1 prove
  * themselves before they are used (selftest.c). */
 static void add_kernels(struct text *text, const struct vk_device *device) {
-    static const struct {
-        const char *what;
-        enum vk_form form;
-        const char *with, *without;
-    } forms[] = {
-        {"quantised products", VK_FORM_DOT, "integer dot products", "f32"},
-        {"reductions of rows", VK_FORM_SUBGROUP, "subgroups", "shared memory"},
-    };
-    add(text, "kernels: products: tiles, columns for up to 16 rows");
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-        add(text, "; %s: %s", forms[i].what,
-            heedi_vk_offered(&device->features, forms[i].form) ? forms[i].with : forms[i].without);
-    add(text, "\n");
+    const struct vk_features *has = &device->features;
+    const bool coop = has->coop_khr || has->coop_nv;
+    add(text, "kernels: products: %stiles, columns for up to 16 rows; ",
+        coop ? "cooperative matrices for f16 weights, else " : "");
+    add(text, "quantised products: %s; ", has->dot_accelerated ? "integer dot products" : "f32");
+    add(text, "reductions of rows: %s\n", has->subgroup_arithmetic ? "subgroups" : "shared memory");
 }
 
 static enum heed_status write_report(uint32_t index, char *bytes, size_t capacity,

@@ -242,10 +242,6 @@ static const struct {
     [VK_FORM_SUBGROUP] = {"sums by subgroups", has_subgroups, heedi_vk_try_subgroups},
 };
 
-bool heedi_vk_offered(const struct vk_features *features, enum vk_form form) {
-    return tests[form].offered(features);
-}
-
 enum heed_status heedi_vk_agree(struct heed_plugin *plugin, float *found, const float *expected,
                                 int64_t count, struct heed_error *error) {
     if (plugin->wrong_trials)

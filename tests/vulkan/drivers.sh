@@ -62,7 +62,7 @@ devices card:one,phone:two
 about 0 memory '8\.0 GiB, by copies through staging; at once 1\.0 GiB'
 about 0 features 'subgroup arithmetic, subgroup-size control, 16-bit storage, 8-bit storage, float16, int8, accelerated integer dot product, cooperative matrix, timeline semaphores'
 about 0 limits '.*; subgroups of 32 to 64'
-about 0 kernels '.*quantised products: integer dot products; reductions of rows: subgroups.*'
+about 0 kernels '.*cooperative matrices.*quantised products: integer dot products; reductions of rows: subgroups.*'
 line 1 'Fake phone: Arm, two, Vulkan 1.1; workgroups of 128, 16 KiB shared  (integrated gpu'
 about 1 memory '8\.0 GiB, which the host writes; at once 1\.0 GiB'
 about 1 lacks 'subgroup arithmetic, .*, cooperative matrix, timeline semaphores'
