@@ -31,7 +31,8 @@ static const struct option table[] = {
      "most tokens of a translation (default: the model's limit)"},
     {TOOL_STEPS, "steps-per-submit", 0, "N",
      "most decoding steps that a device takes in one submission; the\n"
-     "translation is the same (default: 4 on a GPU, 1 elsewhere)"},
+     "translation is the same (default: 1 to 8 on a GPU, by the time that\n"
+     "steps take; 1 elsewhere)"},
     {TOOL_INPUT_FILE, "input", 'i', "FILE",
      "read lines from FILE ('-': standard input); may be repeated"},
     {TOOL_OUTPUT_FILE, "output", 'o', "FILE",

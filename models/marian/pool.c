@@ -117,17 +117,12 @@ enum heed_status heedi_marian_acquire_run(struct heedi_marian_session *session,
     return HEED_OK;
 }
 
-/* A submission costs a device that is not the processor s, a step t. A sentence of L tokens takes
- * L / n submissions in series of n steps, and (n - 1) / 2 steps on average after its end, so that
- * the least of s L / n + t (n - 1) / 2 is at n = sqrt(2 s L / t). */
-#define STEPS_OF_GPU 4u
-
 uint32_t heedi_marian_steps(const struct heedi_marian_session *session) {
     if (session->inspect) /* wants the outputs of single steps */
         return 1;
     if (session->steps_per_submit > 0)
         return session->steps_per_submit;
-    return heedi_program_on_gpu(session->encoder->program) ? STEPS_OF_GPU : 1;
+    return heedi_program_on_gpu(session->encoder->program) ? HEEDI_SERIES_MOST : 1;
 }
 
 /* ---- states ---- */

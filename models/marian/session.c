@@ -65,6 +65,7 @@ static enum heed_status begin(struct heedi_session *base, struct heed_context *c
     if (status != HEED_OK)
         return status;
     session->steps = heedi_marian_steps(session);
+    session->sentence_tokens = (uint32_t)sources->offsets[sources->count] / sources->count;
     fill_encoder(session, sources);
     status = heed_instance_run(context, session->encoder->instance);
     base->encode_runs++;
@@ -153,14 +154,32 @@ static void fill_decoder(const struct heedi_marian_session *session, const int32
     }
 }
 
+/* How many steps to take now: what is left of the search and the cache, and, where nobody has said
+ * more, what suits the time that steps take. */
+static uint32_t steps_now(const struct heedi_marian_session *session, uint32_t most) {
+    const uint32_t room = session->keys - session->position;
+    uint32_t count = session->steps;
+    if (session->steps_per_submit == 0 && count > 1) {
+        const uint32_t suits =
+            heedi_series_length(session->decoder->step_ns, session->sentence_tokens);
+        count = suits < count ? suits : count;
+    }
+    count = count < most ? count : most;
+    return count < room ? count : room;
+}
+
 static enum heed_status run_steps(struct heed_context *context, struct heedi_marian_run *run,
                                   uint32_t count, struct heedi_series *result) {
+    const uint64_t started = heedi_os_now_ns();
+    const enum heed_status status = run->bucket.steps > 1
+                                        ? heed_instance_run_steps(context, run->instance, count)
+                                        : heed_instance_run(context, run->instance);
+    run->step_ns = heedi_series_step_ns(heedi_os_now_ns() - started, count);
     result->steps = count;
     result->stride = run->bucket.rows;
     result->tokens = run->io.decoder.next;
     result->log_probs = run->io.decoder.log_prob;
-    return run->bucket.steps > 1 ? heed_instance_run_steps(context, run->instance, count)
-                                 : heed_instance_run(context, run->instance);
+    return status;
 }
 
 static enum heed_status step(struct heedi_session *base, struct heed_context *context,
@@ -173,14 +192,11 @@ static enum heed_status step(struct heedi_session *base, struct heed_context *co
     if (status != HEED_OK)
         return status;
     fill_decoder(session, tokens);
-    const uint32_t room = session->keys - session->position;
-    uint32_t count = session->steps < most ? session->steps : most;
-    count = count < room ? count : room;
-    status = run_steps(context, session->decoder, count, result);
+    status = run_steps(context, session->decoder, steps_now(session, most), result);
     if (status != HEED_OK)
         return status;
-    session->position += count;
-    base->step_runs += count;
+    session->position += result->steps;
+    base->step_runs += result->steps;
     base->step_ns += heedi_os_now_ns() - started;
     return HEED_OK;
 }

@@ -17,6 +17,7 @@ struct heedi_marian_run {
     struct heed_program *program;
     struct heed_instance *instance; /* NULL: a free place */
     uint64_t used;                  /* when last, by the session's clock */
+    uint64_t step_ns;               /* that a step took last; 0: not known */
     union {
         struct {
             int32_t *tokens, *positions, *offsets;
@@ -57,6 +58,7 @@ struct heedi_marian_session {
     /* The batch. */
     uint32_t tokens, sentences, cache_rows, keys; /* buckets */
     uint32_t steps;                               /* most of a series */
+    uint32_t sentence_tokens;                     /* mean of the sources */
     uint32_t rows;                                /* hypotheses */
     uint32_t position;                            /* of the next token of every row */
     int32_t offsets[HEEDI_MAX_ROWS + 1];          /* [sentences + 1] */
@@ -74,7 +76,7 @@ enum heed_status heedi_marian_acquire_run(struct heedi_marian_session *session,
                                           struct heed_context *context,
                                           const struct heedi_marian_bucket *bucket,
                                           struct heedi_marian_run **run);
-/* How many steps to take at once: what the user asked for, or what suits the encoder's device. */
+/* Most steps to take at once: what the user asked for, or what the encoder's device can bear. */
 uint32_t heedi_marian_steps(const struct heedi_marian_session *session);
 enum heed_status heedi_marian_acquire_states(struct heedi_marian_session *session,
                                              struct heed_context *context,

@@ -59,8 +59,8 @@ struct heed_translator_options {
     uint32_t max_batch_tokens;    /**< source tokens worked on at once by translate_many; 0: 1024 */
     struct heed_profile *profile; /**< not owned; NULL: none */
     /** Most decoding steps of one submission, up to HEED_MAX_STEPS_PER_SUBMIT; a sentence that ends
-     * among them is computed on to the last. The translation is the same for every value. 0: 4
-     * where one GPU does all the work, else 1. */
+     * among them is computed on to the last. The translation is the same for every value. 0:
+     * chosen, up to 8 where one GPU does all the work, else 1. */
     uint32_t steps_per_submit;
 };
 #define HEED_MAX_STEPS_PER_SUBMIT 64

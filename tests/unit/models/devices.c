@@ -42,9 +42,13 @@ struct suite {
     struct heed_translator *translator;
 };
 
+static bool gpu; /* fake_a is one, which can take several steps */
+
 static struct suite open_suite(const char *backends) {
     struct suite suite = {.context = test_context(NULL, NULL, HEED_LOG_ERROR)};
     fake_reset(suite.context);
+    fake_a.steps = gpu;
+    fake_a.device_type = gpu ? HEED_DEVICE_GPU_DISCRETE : HEED_DEVICE_CPU;
     const struct heed_translator_options options = {.struct_size = sizeof options,
                                                     .backends = backends,
                                                     .threads = 1,
@@ -82,10 +86,9 @@ static int run_alone(void) {
     return runs;
 }
 
-static void another_goes_on_wherever_one_fails(void **state) {
+static void check_failures(void) {
     static const enum heed_status failures[] = {HEED_ERROR_DEVICE_LOST, HEED_ERROR_DEVICE_MEMORY};
     const int runs = run_alone();
-    (void)state;
     assert_true(runs > 5); /* encoders and steps of several batches */
     for (size_t f = 0; f < sizeof failures / sizeof failures[0]; f++)
         for (int at = 0; at < runs; at++) {
@@ -100,6 +103,31 @@ static void another_goes_on_wherever_one_fails(void **state) {
             assert_int_equal(atomic_load(&fake_a.runs_done), at);
             close_suite(&suite);
         }
+}
+
+static void another_goes_on_wherever_one_fails(void **state) {
+    (void)state;
+    check_failures();
+}
+
+static void another_goes_on_in_the_middle_of_a_series(void **state) {
+    (void)state;
+    gpu = true;
+    check_failures();
+    gpu = false;
+}
+
+static void a_gpu_takes_several_steps(void **state) {
+    (void)state;
+    (void)run_alone();
+    gpu = true;
+    struct suite suite = open_suite("fake_a,only");
+    run(&suite, &found);
+    assert_memory_equal(&found, &expected, sizeof found);
+    assert_true(atomic_load(&fake_a.series_done) > 0);
+    assert_true(atomic_load(&fake_a.runs_done) > 2 * atomic_load(&fake_a.series_done));
+    close_suite(&suite);
+    gpu = false;
 }
 
 static void memory_that_an_instance_lacks_is_no_end(void **state) {
@@ -151,6 +179,8 @@ static void keys_go_where_they_are_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_goes_on_wherever_one_fails),
+        cmocka_unit_test(another_goes_on_in_the_middle_of_a_series),
+        cmocka_unit_test(a_gpu_takes_several_steps),
         cmocka_unit_test(memory_that_an_instance_lacks_is_no_end),
         cmocka_unit_test(without_another_the_reason_is_told),
         cmocka_unit_test(other_failures_set_nothing_aside),
