@@ -22,4 +22,17 @@ alike LP_NATIVE_VECTOR_WIDTH=128
 alike LP_NATIVE_VECTOR_WIDTH=512
 alike HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
 align=256,range=134217728"
+
+# 8-bit weights: every operator on the device, by integer dot products or one by one
+for type in int8 q8_0; do
+    expect 0 "$HEED" convert "$model" --type "$type" -o "$work/$type.gguf"
+    set -- --model "$work/$type.gguf" --input "$work/few"
+    head -n 3 "$lines" >"$work/few"
+    expect 0 "$HEED" translate --backend scalar "$@"
+    cp "$work/out" "$work/wanted"
+    for dot in 0 1; do
+        expect 0 env HEED_VULKAN_LIMITS="dot=$dot" "$HEED" translate --backend "$device,only" "$@"
+        same "$work/out" "$work/wanted"
+    done
+done
 finish
