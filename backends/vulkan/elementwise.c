@@ -2,12 +2,24 @@
 /* add, mul, and functions of one value. */
 #include "vulkan.h"
 
+/* Words of the result are written whole. */
+static const char *accept_result(const struct vk_tensor *y) {
+    return y->offset_elems != 0 && heed_dtype_bytes(y->desc.dtype) < 4
+               ? "a result of 16-bit elements must begin where its memory does"
+               : NULL;
+}
+
+static uint64_t groups_of(const struct vk_tensor *y, uint32_t width) {
+    const uint64_t bytes = (uint64_t)heed_desc_elems(&y->desc) * heed_dtype_bytes(y->desc.dtype);
+    return ((bytes + 3) / 4 + width - 1) / width;
+}
+
 /* ---- functions of one value ---- */
 
 static const char *accept_unary(struct vk_node *node) {
-    if (node->in[0].desc.dtype != HEED_F32 || node->out[0].desc.dtype != HEED_F32)
-        return "only f32 is known here";
-    return NULL;
+    if (!heedi_vk_is_float(&node->in[0]) || !heedi_vk_is_float(&node->out[0]))
+        return "the operand and the result must be f32, f16 or bf16";
+    return accept_result(&node->out[0]);
 }
 
 static uint32_t function_of(const struct vk_node *node) {
@@ -42,9 +54,12 @@ static enum heed_status build_unary(struct heed_plugin_program *program, uint32_
     heedi_vk_strides4(&x->desc, params.x_strides);
     const struct vk_request request = {
         .shader = VK_SHADER_UNARY,
-        .constants = {[HEED_CONSTANT_WIDTH] = width, [1] = function_of(node)},
+        .constants = {[HEED_CONSTANT_WIDTH] = width,
+                      [1] = function_of(node),
+                      [2] = (uint32_t)x->desc.dtype,
+                      [3] = (uint32_t)y->desc.dtype},
         .bindings = {heedi_vk_reads(x), heedi_vk_writes(y)},
-        .groups = (params.count + width - 1) / width,
+        .groups = groups_of(y, width),
         .push = &params,
         .push_bytes = sizeof params,
     };
@@ -60,11 +75,12 @@ const struct vk_operator heedi_vk_scale = {
 /* ---- functions of two values ---- */
 
 static const char *accept_binary(struct vk_node *node) {
-    const enum heed_dtype type = node->in[0].desc.dtype;
-    if ((type != HEED_F32 && type != HEED_I32) || node->in[1].desc.dtype != type ||
-        node->out[0].desc.dtype != type)
-        return "both operands and the result must be f32, or all i32";
-    return NULL;
+    const struct vk_tensor *a = &node->in[0], *b = &node->in[1], *y = &node->out[0];
+    const bool integers =
+        a->desc.dtype == HEED_I32 && b->desc.dtype == HEED_I32 && y->desc.dtype == HEED_I32;
+    if (!integers && (!heedi_vk_is_float(a) || !heedi_vk_is_float(b) || !heedi_vk_is_float(y)))
+        return "both operands and the result must be of float types, or all i32";
+    return accept_result(y);
 }
 
 static enum heed_status build_binary(struct heed_plugin_program *program, uint32_t index,
@@ -85,9 +101,11 @@ static enum heed_status build_binary(struct heed_plugin_program *program, uint32
         .shader = VK_SHADER_BINARY,
         .constants = {[HEED_CONSTANT_WIDTH] = width,
                       [1] = node->op == HEED_OP_ADD ? HEED_BINARY_ADD : HEED_BINARY_MUL,
-                      [2] = (uint32_t)y->desc.dtype},
+                      [2] = (uint32_t)a->desc.dtype,
+                      [3] = (uint32_t)b->desc.dtype,
+                      [4] = (uint32_t)y->desc.dtype},
         .bindings = {heedi_vk_reads(a), heedi_vk_reads(b), heedi_vk_writes(y)},
-        .groups = (params.count + width - 1) / width,
+        .groups = groups_of(y, width),
         .push = &params,
         .push_bytes = sizeof params,
     };

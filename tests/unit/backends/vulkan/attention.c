@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +15,12 @@
 #include "heed/heed.h"
 #include "runtime/check/case.h"
 #include "tests/support/evaluate.h"
+#include "tests/support/kernels.h"
 
 /* Sums over some hundred keys of numbers of about 1, and of their exponentials. */
 static const double tolerance = 1e-5;
 
-enum { RUNS = 100, STRETCHES = 6, INPUTS = 8, FILE_BYTES = 1 << 16 };
+enum { RUNS = 100, STRETCHES = 6, INPUTS = 8 };
 
 struct form {
     const char *kernel;
@@ -203,24 +203,6 @@ static struct heed_graph *make_graph(const struct form *form, struct operands *o
     return graph;
 }
 
-/* Whether the profile names the kernel. */
-static bool took(const struct heed_profile *profile, const char *kernel) {
-    static char text[FILE_BYTES];
-    char path[] = "/tmp/heed_attention_XXXXXX", wanted[64];
-    const int made = mkstemp(path);
-    assert_true(made >= 0);
-    ok(heed_profile_write(context, profile, path));
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    const size_t length = fread(text, 1, sizeof text - 1, file);
-    text[length] = '\0';
-    (void)fclose(file);
-    (void)remove(path);
-    (void)fclose(fdopen(made, "r"));
-    (void)snprintf(wanted, sizeof wanted, "\"kernel\":\"%s\"", kernel);
-    return strstr(text, wanted) != NULL;
-}
-
 static void compare(const struct form *form, const struct heed_graph *graph,
                     const struct operands *operands, const float *found) {
     struct evaluation reference;
@@ -256,7 +238,7 @@ static void run_form(struct heed_executor *executor, const struct form *form) {
         const float *found = heed_instance_output(instance, "y", NULL);
         if (run == 0) {
             heed_instance_set_profile(instance, NULL);
-            if (!took(profile, form->kernel))
+            if (!kernel_ran(context, profile, form->kernel))
                 fail_msg("heads of %d, %d queries, %d keys: %s was not taken", (int)form->d,
                          (int)form->tq, (int)form->tk, form->kernel);
             compare(form, graph, &operands, found);
