@@ -5,8 +5,9 @@
 shared candidate order_partial[HEED_MAX_WIDTH];
 
 #if SUBGROUPS
-/* The first of all candidates of the workgroup: of each subgroup's, then of these. All must call,
- * and all get the same. */
+/* The first of all candidates of the workgroup: of each subgroup's, then of these; by everybody,
+ * where they are so few that it takes no longer than a barrier. All must call, and all get the
+ * same. */
 candidate order_first(candidate mine) {
     barrier(); /* the result before this one has been read, and all are together again */
     const uint key = subgroupMax(mine.key);
@@ -14,11 +15,18 @@ candidate order_first(candidate mine) {
     if (subgroupElect())
         order_partial[gl_SubgroupID] = candidate(key, index);
     barrier();
-    candidate first = order_partial[0];
-    for (uint i = 1; i < gl_NumSubgroups; i++)
-        if (comes_before(order_partial[i], first))
-            first = order_partial[i];
-    return first;
+    const bool few = gl_NumSubgroups <= 8;
+    candidate first = NO_CANDIDATE;
+    if (few || gl_LocalInvocationID.x == 0)
+        for (uint i = 0; i < gl_NumSubgroups; i++)
+            if (comes_before(order_partial[i], first))
+                first = order_partial[i];
+    if (few)
+        return first;
+    if (gl_LocalInvocationID.x == 0)
+        order_partial[0] = first;
+    barrier();
+    return order_partial[0];
 }
 #else
 /* The first of all candidates of the workgroup, by a tree in shared memory of 8 bytes for each of

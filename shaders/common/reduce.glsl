@@ -3,21 +3,31 @@
  *
  * Without SUBGROUPS: by a tree in shared memory, of 4 bytes for each of at most HEED_MAX_WIDTH
  * invocations, a power of two. With SUBGROUPS: subgroups by themselves, in an order of the device,
- * then theirs one after another. Nothing is assumed of how large these are, or which invocations
- * they have. */
+ * then theirs one after another; by everybody, where these are so few that it takes no longer
+ * than a barrier. Nothing is assumed of how large subgroups are, or which invocations they have. */
 shared float reduce_partial[HEED_MAX_WIDTH];
 
 #if SUBGROUPS
+/* What the first invocation says. */
+float reduce_told(float value) {
+    if (gl_LocalInvocationID.x == 0)
+        reduce_partial[0] = value;
+    barrier();
+    return reduce_partial[0];
+}
+
 float reduce_sum(float value) {
     barrier(); /* the result before this one has been read, and all are together again */
     const float own = subgroupAdd(value);
     if (subgroupElect())
         reduce_partial[gl_SubgroupID] = own;
     barrier();
-    float sum = reduce_partial[0];
-    for (uint i = 1; i < gl_NumSubgroups; i++)
-        sum += reduce_partial[i];
-    return sum;
+    const bool few = gl_NumSubgroups <= 8;
+    float sum = 0.0;
+    if (few || gl_LocalInvocationID.x == 0)
+        for (uint i = 0; i < gl_NumSubgroups; i++)
+            sum += reduce_partial[i];
+    return few ? sum : reduce_told(sum);
 }
 
 /* NaN counts for nothing. */
@@ -28,10 +38,12 @@ float reduce_max(float value) {
     if (subgroupElect())
         reduce_partial[gl_SubgroupID] = own;
     barrier();
-    float greatest = reduce_partial[0];
-    for (uint i = 1; i < gl_NumSubgroups; i++)
-        greatest = reduce_partial[i] > greatest ? reduce_partial[i] : greatest;
-    return greatest;
+    const bool few = gl_NumSubgroups <= 8;
+    float greatest = uintBitsToFloat(0xff800000u);
+    if (few || gl_LocalInvocationID.x == 0)
+        for (uint i = 0; i < gl_NumSubgroups; i++)
+            greatest = reduce_partial[i] > greatest ? reduce_partial[i] : greatest;
+    return few ? greatest : reduce_told(greatest);
 }
 #else
 float reduce_sum(float value) {
