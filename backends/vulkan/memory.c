@@ -174,7 +174,7 @@ static enum heed_status allocate(struct heed_plugin *plugin, enum vk_memory_kind
     enum heed_status status = create_block(plugin, kind, size, &block, error);
     if (status != HEED_OK && size > bytes) /* perhaps there is that much */
         status = create_block(plugin, kind, bytes, &block, error);
-    if (status != HEED_OK)
+    if (status != HEED_OK || block == NULL)
         return status;
     block->next = plugin->memory.blocks;
     plugin->memory.blocks = block;

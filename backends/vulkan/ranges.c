@@ -9,11 +9,11 @@ static uint64_t unit_of(const struct heed_plugin *plugin, const struct vk_lines 
     uint64_t a = plugin->device.limits.align_bytes > 256 ? plugin->device.limits.align_bytes : 256;
     uint64_t b = lines->elem_bytes;
     const uint64_t product = a * b;
-    while (b != 0) { /* Euclid */
+    do { /* Euclid */
         const uint64_t rest = a % b;
         a = b;
         b = rest;
-    }
+    } while (b != 0);
     return product / a;
 }
 
