@@ -21,7 +21,7 @@ alike A=again
 alike LP_NATIVE_VECTOR_WIDTH=128
 alike LP_NATIVE_VECTOR_WIDTH=512
 alike HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
-align=256,range=134217728"
+align=256,range=134217728,f16=0,i8=0,dot=0"
 
 # 8-bit weights: every operator on the device, by integer dot products or one by one
 for type in int8 q8_0; do
