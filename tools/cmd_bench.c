@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heed bench`: decides what is measured, has it measured, and writes the reports. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,7 +163,8 @@ static int measure(struct heedi_bench *bench) {
 
 /* ---- reports ---- */
 
-static bool write_main(const struct heedi_bench *bench, FILE *stream) {
+static bool write_main(const void *what, FILE *stream) {
+    const struct heedi_bench *bench = what;
     bool whole = true;
     if (bench->options->bench.json)
         whole = heedi_bench_json(bench, stream);
@@ -175,82 +175,13 @@ static bool write_main(const struct heedi_bench *bench, FILE *stream) {
     return whole;
 }
 
-static bool write_page(const struct heedi_bench *bench, FILE *stream) {
-    heedi_bench_html(bench, stream);
+static bool write_page(const void *what, FILE *stream) {
+    heedi_bench_html(what, stream);
     return true;
 }
 
-/* A report is written under a temporary name and renamed when it is whole; a pipe or a device is
- * written directly. */
-struct target {
-    const char *path;
-    bool direct;
-    char *resolved, *part;
-    FILE *stream;
-};
-
-static int cannot_write(const struct target *target) {
-    heedi_tool_message("cannot write %s: %s", target->path, strerror(errno));
-    return TOOL_OUTPUT;
-}
-
-static int open_target(const char *path, struct target *target) {
-    const enum heedi_tool_target kind = heedi_tool_os_target(path);
-    *target = (struct target){.path = path, .direct = kind == TOOL_TARGET_SPECIAL};
-    if (kind == TOOL_TARGET_DIRECTORY) {
-        errno = EISDIR;
-        return cannot_write(target);
-    }
-    target->resolved = heedi_tool_os_resolve(path);
-    const size_t length = target->resolved != NULL ? strlen(target->resolved) : 0;
-    target->part = target->resolved != NULL ? malloc(length + sizeof ".part") : NULL;
-    if (target->part == NULL)
-        return out_of_memory();
-    memcpy(target->part, target->resolved, length);
-    memcpy(target->part + length, ".part", sizeof ".part");
-    target->stream = fopen(target->direct ? path : target->part, target->direct ? "a" : "w");
-    return target->stream != NULL ? TOOL_OK : cannot_write(target);
-}
-
-/* Frees the target in any case. `keep`: renames; else what was written goes. */
-static int close_target(struct target *target, bool keep) {
-    int code = TOOL_OK;
-    if (target->stream != NULL) {
-        const bool whole = keep && !ferror(target->stream);
-        const bool done =
-            whole && !target->direct
-                ? heedi_tool_os_replace(target->stream, target->part, target->resolved)
-                : fclose(target->stream) == 0 && (whole || !keep);
-        const int error = errno;
-        if (!target->direct && !(whole && done))
-            remove(target->part);
-        errno = error;
-        if (!done)
-            code = cannot_write(target);
-    }
-    free(target->resolved);
-    free(target->part);
-    return code;
-}
-
-/* That a report can be written is looked at before the long work. */
-static int try_target(const char *path) {
-    struct target target;
-    if (path == NULL || strcmp(path, "-") == 0)
-        return TOOL_OK;
-    const int code = open_target(path, &target);
-    const int closed = close_target(&target, false);
-    return code != TOOL_OK ? code : closed;
-}
-
-static int write_file(const struct heedi_bench *bench, const char *path,
-                      bool (*write)(const struct heedi_bench *bench, FILE *stream)) {
-    struct target target;
-    int code = open_target(path, &target);
-    if (code == TOOL_OK && !write(bench, target.stream))
-        code = out_of_memory();
-    const int closed = close_target(&target, code == TOOL_OK);
-    return code != TOOL_OK ? code : closed;
+static bool write_bundle(const void *what, FILE *stream) {
+    return heedi_bench_bundle(what, stream);
 }
 
 /* Reports that nothing could be run are written too, but are no success. */
@@ -271,13 +202,13 @@ static int report(const struct heedi_bench *bench) {
     const struct heedi_tool_options *options = bench->options;
     int code = TOOL_OK;
     if (options->output != NULL && strcmp(options->output, "-") != 0)
-        code = write_file(bench, options->output, write_main);
+        code = heedi_tool_report(options->output, write_main, bench);
     else if (!write_main(bench, stdout))
         code = out_of_memory();
     if (code == TOOL_OK && options->bench.report != NULL)
-        code = write_file(bench, options->bench.report, write_page);
+        code = heedi_tool_report(options->bench.report, write_page, bench);
     if (code == TOOL_OK && options->bench.bundle != NULL)
-        code = write_file(bench, options->bench.bundle, heedi_bench_bundle);
+        code = heedi_tool_report(options->bench.bundle, write_bundle, bench);
     return code;
 }
 
@@ -338,11 +269,11 @@ int heedi_tool_bench(const struct heedi_tool_options *options) {
     if (bench == NULL)
         return out_of_memory();
     bench->options = options;
-    code = try_target(options->output);
+    code = heedi_tool_report_try(options->output);
     if (code == TOOL_OK)
-        code = try_target(options->bench.report);
+        code = heedi_tool_report_try(options->bench.report);
     if (code == TOOL_OK)
-        code = try_target(options->bench.bundle);
+        code = heedi_tool_report_try(options->bench.bundle);
     if (code == TOOL_OK)
         code = prepare(bench);
     if (code == TOOL_OK)

@@ -266,7 +266,8 @@ static int report(const struct heedi_checking *checking) {
         heedi_check_summary(checking, stdout);
     }
     for (size_t i = 0; i < checking->backend_count; i++)
-        holds = holds && heedi_check_holds(&checking->backends[i]);
+        holds = holds && heedi_check_holds(&checking->backends[i]) &&
+                heedi_check_model_holds(&checking->backends[i].model);
     return holds ? TOOL_OK : TOOL_DISAGREES;
 }
 
@@ -338,6 +339,11 @@ static int check_all(struct heedi_checking *checking) {
     for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++)
         code = check_backend(checking, &checking->backends[i]);
     heedi_tool_progress_hide();
+    const char *page = checking->options->bench.report;
+    if (code == TOOL_OK && page != NULL && checking->options->check.all)
+        code = heedi_check_walk(checking, NULL);
+    if (code == TOOL_OK && page != NULL)
+        code = heedi_tool_report(page, heedi_check_html, checking);
     return code == TOOL_OK ? report(checking) : code;
 }
 
@@ -351,7 +357,9 @@ int heedi_tool_check(const struct heedi_tool_options *options) {
     checking.backends = calloc(HEEDI_CHECKED_BACKENDS, sizeof *checking.backends);
     if (checking.backends == NULL)
         return out_of_memory();
-    code = heedi_tool_context(options, &checking.context);
+    code = heedi_tool_report_try(options->bench.report);
+    if (code == TOOL_OK)
+        code = heedi_tool_context(options, &checking.context);
     if (code == TOOL_OK)
         code = choose_ops(&checking);
     if (code == TOOL_OK)

@@ -118,9 +118,11 @@ static const struct heedi_tool_verb verbs[] = {
             "--model PATH ('default': the one that comes with heed) translates a text and "
             "computes\n"
             "each graph of it node by node: on the operands of the other side, which tells the\n"
-            "kernel that is wrong, and on its own, which tells how errors grow.\n\n"
+            "kernel that is wrong, and on its own, which tells how errors grow. With --all and\n"
+            "--report the page has this too, of the default model.\n\n"
             "The exit code is 0 only if everything holds.\n",
-        .options = TOOL_MODEL | TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_CHECK | TOOL_VERBOSE,
+        .options =
+            TOOL_MODEL | TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_REPORT | TOOL_CHECK | TOOL_VERBOSE,
         .run = heedi_tool_check,
     },
 };

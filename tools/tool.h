@@ -166,6 +166,16 @@ int heedi_tool_output_line(struct heedi_tool_output *output, const char *bytes, 
  * stays if a line was written to it. Returns an exit code. */
 int heedi_tool_output_finish(struct heedi_tool_output *output, bool complete);
 
+/* ---- report.c: a report as a whole ---- */
+
+/* Has a report written to a file, which gets its name when it is whole. `write` returns false when
+ * memory is out. Says what is wrong and returns an exit code. */
+int heedi_tool_report(const char *path, bool (*write)(const void *what, FILE *stream),
+                      const void *what);
+/* That a report can be written is looked at before the long work. `path` NULL or "-": nothing to
+ * look at. */
+int heedi_tool_report_try(const char *path);
+
 /* ---- progress.c: one line on a terminal's stderr ---- */
 
 void heedi_tool_progress_show(uint64_t lines, uint64_t done_bytes, uint64_t total_bytes);

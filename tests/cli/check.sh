@@ -77,4 +77,13 @@ if [ -n "$(ls "$HEED_MODELS"/*.gguf 2>/dev/null)" ]; then
     grep -q 'the largest error, .* is at' "$work/out" || wrong "no node is named"
     grep -q "the other side's is the same" "$work/out" || wrong "the translations differ"
 fi
+
+# a page that needs nothing else
+expect 5 "$HEED" check --backend scalar --op relu --cases 1 --report "$work/none/page.html"
+says "$work/none/page.html"
+expect 0 "$HEED" check --backend scalar --op relu,add --cases 9 --report "$work/page.html"
+grep -q 'Do the backends agree? .*Yes' "$work/page.html" || wrong "the page does not say that all holds"
+grep -q '<tr><td>relu<td>' "$work/page.html" || wrong "the page has no row for relu"
+grep -Eq '<script|https?://|src=' "$work/page.html" && wrong "the page needs something else"
+[ "$(tail -n 1 "$work/page.html")" = '</html>' ] || wrong "the page is cut"
 finish

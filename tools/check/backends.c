@@ -37,6 +37,11 @@ static int add(struct heedi_checking *checking, const char *entry, size_t length
     }
     memcpy(backend->entry, entry, length);
     plain_name(backend->entry, backend->name, sizeof backend->name);
+    const char *rest = backend->entry + strcspn(backend->entry, "(");
+    if (strchr(backend->entry, '/') != NULL)
+        snprintf(backend->label, sizeof backend->label, "%.60s%.30s", backend->name, rest);
+    else
+        snprintf(backend->label, sizeof backend->label, "%.90s", backend->entry);
     checking->backend_count++;
     return TOOL_OK;
 }

@@ -30,6 +30,7 @@ struct heedi_checked_backend {
     char entry[256]; /* as it stands in a list */
     char name[64];   /* without its folder and options: for file names and the table of what may be
                         declined */
+    char label[96];  /* the same with its options, for tables */
     char description[448];
     bool found;
     struct heed_numeric_profile numeric;
@@ -66,6 +67,9 @@ int heedi_check_backends(struct heedi_checking *checking);
 /* ---- model.c ---- */
 /* Checks the backends inside a model and reports. Returns an exit code. */
 int heedi_check_models(struct heedi_checking *checking);
+/* Checks them inside the model, without a report. `path` NULL: the default model. */
+int heedi_check_walk(struct heedi_checking *checking, const char *path);
+bool heedi_check_model_holds(const struct heed_check_model_report *report);
 
 /* ---- declined.c ---- */
 /* The largest share of an operator's cases that a backend that comes with heed may decline; 1 for
@@ -90,6 +94,15 @@ void heedi_check_table(const struct heedi_checking *checking, FILE *stream);
 void heedi_check_matrix(const struct heedi_checking *checking, FILE *stream);
 /* What is declined, each failing case, and a line for each backend. */
 void heedi_check_summary(const struct heedi_checking *checking, FILE *stream);
+/* ---- report_html.c, page_plots.c ---- */
+/* One page that needs nothing else; `checking` is a struct heedi_checking. */
+bool heedi_check_html(const void *checking, FILE *page);
+/* How many cases have how large an error, as a share of the hard bound. */
+void heedi_check_histogram(const struct heedi_checked_backend *backend, size_t colour, FILE *page);
+/* Accumulated error over the depth of a model, a line for each backend. */
+void heedi_check_growth(const struct heedi_checking *checking, FILE *page);
+
+/* ---- report_json.c ---- */
 /* False: out of memory. */
 bool heedi_check_json(const struct heedi_checking *checking, FILE *stream);
 

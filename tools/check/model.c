@@ -53,7 +53,7 @@ static void print_place(const struct heed_check_place *place, FILE *stream) {
     fprintf(stream, ", %s (%s)", place->name, heed_op_name((enum heed_op)place->op));
 }
 
-static bool holds(const struct heed_check_model_report *report) {
+bool heedi_check_model_holds(const struct heed_check_model_report *report) {
     /* Where tokens differ although the best was ahead by more than errors are, something is wrong.
      */
     const bool close = report->margin <= 2 * report->logits;
@@ -81,7 +81,7 @@ static void print_backend(const struct heedi_checking *checking,
     const struct heed_check_model_report *it = &backend->model;
     const char *against = checking->options->check.against;
     fprintf(stream, "\n%s against %s: %s\n", backend->entry, against != NULL ? against : "f64",
-            holds(it) ? "holds" : "FAILS");
+            heedi_check_model_holds(it) ? "holds" : "FAILS");
     fprintf(stream, "  %u nodes, %u beyond their bounds, %u declined, %.1f s\n", it->nodes,
             it->over, it->declined, backend->seconds);
     if (it->over > 0) {
@@ -132,7 +132,7 @@ static bool add_backend(cJSON *array, const struct heedi_checked_backend *backen
     cJSON *object = cJSON_CreateObject();
     bool ok = object != NULL && cJSON_AddItemToArray(array, object);
     TEXT(object, "backend", backend->entry);
-    ok = ok && cJSON_AddBoolToObject(object, "holds", holds(it)) != NULL;
+    ok = ok && cJSON_AddBoolToObject(object, "holds", heedi_check_model_holds(it)) != NULL;
     NUMBER(object, "nodes", it->nodes);
     NUMBER(object, "over", it->over);
     NUMBER(object, "declined", it->declined);
@@ -202,23 +202,29 @@ static int check_one(struct heedi_checking *checking, struct heedi_checked_backe
                                                                      : TOOL_INTERNAL;
 }
 
+int heedi_check_walk(struct heedi_checking *checking, const char *path) {
+    struct heed_model *model = NULL;
+    int code = heedi_tool_model(checking->context, path, &model);
+    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++)
+        code = check_one(checking, &checking->backends[i], model);
+    heed_model_close(model);
+    return code;
+}
+
 int heedi_check_models(struct heedi_checking *checking) {
     const char *path = checking->options->model;
-    struct heed_model *model = NULL;
     bool all_hold = true;
-    int code =
-        heedi_tool_model(checking->context, strcmp(path, "default") == 0 ? NULL : path, &model);
-    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++) {
-        code = check_one(checking, &checking->backends[i], model);
-        all_hold = all_hold && holds(&checking->backends[i].model);
-    }
+    int code = heedi_check_walk(checking, strcmp(path, "default") == 0 ? NULL : path);
+    if (code == TOOL_OK && checking->options->bench.report != NULL)
+        code = heedi_tool_report(checking->options->bench.report, heedi_check_html, checking);
     if (code == TOOL_OK && checking->options->bench.json && !print_json(checking)) {
         heedi_tool_message("out of memory");
         code = TOOL_INTERNAL;
     }
-    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++)
+    for (size_t i = 0; i < checking->backend_count && code == TOOL_OK; i++) {
         if (!checking->options->bench.json)
             print_backend(checking, &checking->backends[i], stdout);
-    heed_model_close(model);
+        all_hold = all_hold && heedi_check_model_holds(&checking->backends[i].model);
+    }
     return code == TOOL_OK && !all_hold ? TOOL_DISAGREES : code;
 }
