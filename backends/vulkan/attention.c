@@ -3,7 +3,7 @@
  * or the form is rare, per query; where keys are many then, several for each query. */
 #include <math.h>
 
-#include "vulkan.h"
+#include "tune.h"
 
 _Static_assert(sizeof(struct heed_attention_params) == HEED_PUSH_BYTES, "as the shader sees it");
 _Static_assert(sizeof(struct heed_attention_combine_params) == 16, "as the shader sees it");
@@ -165,12 +165,17 @@ static uint32_t room_of(const struct heed_attention_params *params) {
     return room;
 }
 
+uint32_t heedi_vk_attention_most(uint32_t room) {
+    return MOST_SUMS / room;
+}
+
 /* As wide as there are keys or columns, within what the device was tuned to, and so far as there is
  * shared memory for sums of their tiles. */
 static uint32_t width_of(const struct heed_plugin *plugin,
                          const struct heed_attention_params *params) {
     const uint32_t n = params->keys > params->dv ? params->keys : params->dv;
-    const uint32_t room = MOST_SUMS / room_of(params), tuned = plugin->tuning.attention;
+    const uint32_t room = heedi_vk_attention_most(room_of(params)),
+                   tuned = plugin->tuning.attention;
     const uint32_t width = heedi_vk_row_width(plugin, n), most = room < tuned ? room : tuned;
     return width < most ? width : most;
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "vulkan.h"
+#include "tune.h"
 
 _Static_assert(sizeof(struct heed_attention_step_params) == 92, "as in the shaders");
 
@@ -113,6 +113,19 @@ static bool choose(const struct heed_plugin *plugin, uint32_t parts, uint32_t d,
     while (rows > 0 && !cut(plugin, parts, d, rows, shape))
         rows /= 2;
     return rows > 0;
+}
+
+bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t rows,
+                         uint32_t *constants) {
+    struct shape shape;
+    if (!cut(plugin, appends ? PARTS : 1, d, rows, &shape))
+        return false;
+    constants[HEED_CONSTANT_WIDTH] = shape.width;
+    constants[HEED_STEP_ROWS] = shape.rows;
+    constants[HEED_STEP_D] = d;
+    constants[HEED_STEP_SCRATCH] = shape.scratch;
+    constants[HEED_STEP_QUADS] = shape.quads;
+    return true;
 }
 
 /* ---- building ---- */

@@ -6,7 +6,7 @@
  *
  * The results, counters of the workgroups that have finished, and what these leave for the last one
  * share a room. */
-#include "vulkan.h"
+#include "tune.h"
 
 struct choice_params {
     struct heed_matmul_params product;
@@ -20,6 +20,12 @@ enum { PRODUCT = 0, ARGMAX = 1, LOGARITHM = 2, BEST = 3, NODES = 4 };
  * blocks of columns stay below together. */
 enum { SOFTWARE_MAX_K = 2048, SOFTWARE_MAX_N = 1 << 18 };
 
+void heedi_vk_choice_shape(uint32_t *constants) {
+    constants[HEED_MATMUL_LANES] = 16;
+    constants[HEED_MATMUL_COLUMNS] = 8; /* as many as lanes of a block in common/choice.glsl */
+    constants[HEED_CONSTANT_WIDTH] = 16 * 8;
+}
+
 static bool with_choice(struct vk_product *plan) {
     if (plan->request.shader == VK_SHADER_MATMUL && plan->columns % HEED_MATMUL_CHOICE_BLOCK == 0) {
         plan->request.shader = VK_SHADER_MATMUL_CHOICE;
@@ -28,6 +34,7 @@ static bool with_choice(struct vk_product *plan) {
     if (plan->request.shader != VK_SHADER_MATMUL_SKINNY)
         return false;
     plan->request.shader = VK_SHADER_MATMUL_SKINNY_CHOICE;
+    heedi_vk_choice_shape(plan->request.constants); /* whatever the device was tuned to */
     plan->columns = HEED_MATMUL_CHOICE_BLOCK;
     plan->request.groups = (plan->params.n + plan->columns - 1) / plan->columns;
     return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "instance.h"
+#include "tune.h"
 
 enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
                                const char *format, ...) {
@@ -183,6 +184,8 @@ static enum heed_status create(const struct heed_host *host,
     }
     if (status == HEED_OK)
         status = heedi_vk_tuning_open(made, known.options, error);
+    if (status == HEED_OK)
+        status = heedi_vk_variants(made, error);
     if (status != HEED_OK) {
         destroy(made);
         return status;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "instance.h"
+#include "tune.h"
 
 static uint32_t most_steps(const struct heed_plugin_instance *instance) {
     return instance->steps != NULL ? instance->steps->most : 1;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vulkan.h"
+#include "tune.h"
 
 static const char magic[] = "heed-vulkan-tuning 1";
 
@@ -21,12 +21,19 @@ struct choice {
     uint32_t at[4];
 };
 
-/* tx, ty, tm, tn. tx ty is a multiple of ty tm, as quantised rows need it, and ty at most 2 tn,
- * which leaves common/norm.glsl room. */
+/* tx, ty, tm, tn. tx ty is a multiple of ty tm, as quantised rows need it, ty at most 2 tn, which
+ * leaves common/norm.glsl room, and tx tn at most 16 tm, which leaves it to choices. More than 32
+ * elements of an invocation spill registers on some chips; a device in software has no lack of
+ * them. The first three are those of matmul.c. */
 static const struct choice tiles[HEED_TUNE_CHOICES] = {
     {"16x8x8x4", {16, 8, 8, 4}}, {"8x8x4x4", {8, 8, 4, 4}},   {"16x4x4x2", {16, 4, 4, 2}},
+    {"16x8x4x4", {16, 8, 4, 4}}, {"16x4x4x4", {16, 4, 4, 4}}, {"32x4x8x4", {32, 4, 8, 4}},
+    {"16x4x8x4", {16, 4, 8, 4}}, {"8x8x8x4", {8, 8, 8, 4}},
+};
+static const struct choice software_tiles[HEED_TUNE_CHOICES] = {
     {"8x8x8x8", {8, 8, 8, 8}},   {"8x4x8x8", {8, 4, 8, 8}},   {"8x2x8x8", {8, 2, 8, 8}},
-    {"16x8x4x4", {16, 8, 4, 4}}, {"16x8x4x8", {16, 8, 4, 8}},
+    {"16x8x8x4", {16, 8, 8, 4}}, {"8x8x4x4", {8, 8, 4, 4}},   {"16x4x4x2", {16, 4, 4, 2}},
+    {"16x4x4x4", {16, 4, 4, 4}}, {"16x4x8x4", {16, 4, 8, 4}},
 };
 
 /* Lanes, columns. Lanes are at least as many as there are rows, and all at least 128, which leaves
@@ -76,6 +83,15 @@ static const struct kernel {
 
 /* ---- choices ---- */
 
+/* As matmul.c sees it: one with the limits of a phone is tuned as a phone. */
+static bool in_software(const struct heed_plugin *plugin) {
+    return plugin->device.software && plugin->device.limits.workgroup > 128;
+}
+
+static const struct choice *choices_of(const struct heed_plugin *plugin, uint32_t kernel) {
+    return kernel <= TILE_SMALL && in_software(plugin) ? software_tiles : kernels[kernel].choices;
+}
+
 static bool fits(const struct vk_limits *limits, uint32_t kernel, const struct choice *choice) {
     const uint32_t *at = choice->at;
     uint32_t workgroup = at[0], shared_words = 0;
@@ -90,6 +106,13 @@ static bool fits(const struct vk_limits *limits, uint32_t kernel, const struct c
            4 * shared_words <= limits->shared_bytes;
 }
 
+const uint32_t *heedi_vk_choice(const struct heed_plugin *plugin, enum vk_choice_of of,
+                                uint32_t index) {
+    const uint32_t kernel = of == VK_CHOICE_TILE ? TILE_LARGE : SKINNY;
+    const struct choice *choice = &choices_of(plugin, kernel)[index];
+    return fits(&plugin->device.limits, kernel, choice) ? choice->at : NULL;
+}
+
 static void choose(struct vk_tuning *tuning, uint32_t kernel, const struct choice *choice) {
     const uint32_t *at = choice->at;
     if (kernel <= TILE_SMALL) {
@@ -100,13 +123,6 @@ static void choose(struct vk_tuning *tuning, uint32_t kernel, const struct choic
     } else {
         tuning->attention = at[0];
     }
-}
-
-/* Where to look for the choice that is made where nobody has measured: matmul.c's own tiles. */
-static uint32_t standard_of(const struct heed_plugin *plugin, uint32_t kernel) {
-    if (kernel > TILE_SMALL)
-        return 0;
-    return plugin->device.software && plugin->device.limits.workgroup > 128 ? 3 + kernel : kernel;
 }
 
 /* Takes "key=value,key=value"; f16=0 or 1 only where `rounds` is not NULL. False, with a sentence:
@@ -136,7 +152,7 @@ static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, boo
         const char *value = options + key + 1;
         const size_t rest = length - key - 1;
         for (uint32_t i = 0; i < HEED_TUNE_CHOICES; i++) {
-            const struct choice *choice = &kernels[k].choices[i];
+            const struct choice *choice = &choices_of(plugin, k)[i];
             if (choice->text != NULL && strlen(choice->text) == rest &&
                 memcmp(choice->text, value, rest) == 0)
                 found = choice;
@@ -216,10 +232,9 @@ static void load(struct heed_plugin *plugin) {
 
 enum heed_status heedi_vk_tuning_open(struct heed_plugin *plugin, const char *options,
                                       struct heed_error *error) {
-    for (uint32_t kernel = SKINNY; kernel <= ATTENTION; kernel++)
-        for (uint32_t i = HEED_TUNE_CHOICES; i-- > 0;) /* the first one that fits is the standard */
-            if (fits(&plugin->device.limits, kernel, &kernels[kernel].choices[i]))
-                choose(&plugin->tuning, kernel, &kernels[kernel].choices[i]);
+    /* these fit every device that Vulkan 1.1 allows */
+    choose(&plugin->tuning, SKINNY, &columns[0]);
+    choose(&plugin->tuning, ATTENTION, &widths[0]);
     load(plugin);
     return options == NULL || take(plugin, &plugin->tuning, &plugin->rounds_to_f16, options, error)
                ? HEED_OK
@@ -237,16 +252,15 @@ static uint32_t describe(const struct heed_plugin *plugin, uint32_t index,
     it.struct_size = kernel->struct_size;
     it.name = kernels[index].name;
     for (uint32_t i = 0; i < HEED_TUNE_CHOICES; i++) {
-        const struct choice *choice = &kernels[index].choices[i];
+        const struct choice *choice = &choices_of(plugin, index)[i];
         if (!fits(&plugin->device.limits, index, choice))
             continue;
-        if (i == standard_of(plugin, index))
+        if (i == (index <= TILE_SMALL ? index : 0)) /* matmul.c's own; else the first */
             it.standard = it.choice_count;
         it.choices[it.choice_count++] = choice->text;
     }
-    const bool software = plugin->device.software && plugin->device.limits.workgroup > 128;
-    it.case_count = software ? 1 : 2;
-    memcpy(it.cases, software ? kernels[index].software : kernels[index].gpu,
+    it.case_count = in_software(plugin) ? 1 : 2;
+    memcpy(it.cases, in_software(plugin) ? kernels[index].software : kernels[index].gpu,
            it.case_count * sizeof it.cases[0]);
     memcpy(kernel, &it, it.struct_size < sizeof it ? it.struct_size : sizeof it);
     return 1;

@@ -366,12 +366,6 @@ enum { VK_PATH_BYTES = 1024 };
 bool heedi_vk_cache_path(const struct vk_device *device, const char *suffix,
                          char path[VK_PATH_BYTES]);
 
-/* ---- tune.c ---- */
-/* What was found best for the device, if the disk has it, then what `options` say. */
-enum heed_status heedi_vk_tuning_open(struct heed_plugin *plugin, const char *options,
-                                      struct heed_error *error);
-extern const struct heed_tune_extension heedi_vk_tune;
-
 /* ---- os_posix.c ---- */
 /* The user's folder for caches of heed, made if it is missing. False: there is none. */
 bool heedi_vk_cache_folder(char *path, size_t bytes);

@@ -48,12 +48,12 @@ bad "${header}attention" 'cut off'
 bad "${header}$(head -c 300 /dev/zero | tr '\0' 'x')\n" 'too long'
 
 # a good one is taken, and an option goes before it
-printf "${header}skinny=32x4\nattention=32\n" >"$stored.tune"
+printf "${header}skinny=32x8\nattention=32\n" >"$stored.tune"
 translate "$device"
 says_nothing
 same "$work/out" "$work/expected"
 # where it allows too much for the limits of the day, it is left out
-expect 0 env HEED_VULKAN_LIMITS=workgroup=64 \
+expect 0 env HEED_VULKAN_LIMITS=workgroup=128 \
     "$HEED" translate --backend "$device,only" --max-length 8 "$line"
 says 'is left out' 'too many invocations'
 finish
