@@ -271,6 +271,25 @@ static void write_event(FILE *stream, const struct heed_profile *profile,
     fputs("}}", stream);
 }
 
+/* Counters as elements of a JSON array. */
+struct counter_writer {
+    FILE *stream;
+    bool more;
+};
+
+static void write_counter(void *user, const struct heed_profile_counter *counter) {
+    struct counter_writer *writer = user;
+    fprintf(writer->stream, "%s\n{\"backend\":", writer->more ? "," : "");
+    write_string(writer->stream, counter->backend);
+    fputs(",\"graph\":", writer->stream);
+    write_string(writer->stream, counter->graph);
+    fprintf(writer->stream, ",\"runs\":\"%s\",\"steps\":%" PRIu64 ",\"name\":",
+            counter->replayed != 0 ? "replayed" : "first", counter->steps);
+    write_string(writer->stream, counter->name);
+    fprintf(writer->stream, ",\"value\":%" PRIu64 "}", counter->value);
+    writer->more = true;
+}
+
 enum heed_status heed_profile_write(struct heed_context *context,
                                     const struct heed_profile *profile, const char *path) {
     struct heedi_new_file *file = NULL;
@@ -290,7 +309,11 @@ enum heed_status heed_profile_write(struct heed_context *context,
     }
     for (size_t i = 0; i < profile->event_count; i++)
         write_event(stream, profile, &profile->events[i]);
-    fprintf(stream, "\n],\"otherData\":{\"dropped_events\":%" PRIu64 "}}\n", profile->dropped);
+    fprintf(stream, "\n],\"otherData\":{\"dropped_events\":%" PRIu64 ",\"counters\":[",
+            profile->dropped);
+    struct counter_writer writer = {stream, false};
+    heedi_count_table_each(&profile->counts, write_counter, &writer);
+    fputs("]}}\n", stream);
     if (!heedi_os_new_file_commit(file, &context->error))
         return (enum heed_status)context->error.status;
     return HEED_OK;

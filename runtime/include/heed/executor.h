@@ -264,8 +264,8 @@ HEED_API void heed_profile_destroy(struct heed_profile *profile);
 /** Attaches a profile to an instance (NULL detaches); it must outlive the instance's runs. */
 HEED_API void heed_instance_set_profile(struct heed_instance *instance,
                                         struct heed_profile *profile);
-/** Writes Chrome trace event JSON (load it in chrome://tracing or Perfetto). `path` is written to a
- * temporary name and renamed. */
+/** Writes Chrome trace event JSON (load it in chrome://tracing or Perfetto), with the counters of
+ * heed_profile_counters() in otherData. `path` is written to a temporary name and renamed. */
 HEED_API enum heed_status heed_profile_write(struct heed_context *context,
                                              const struct heed_profile *profile, const char *path);
 /** One line per operator and backend: runs, time, share; to `stream`. */

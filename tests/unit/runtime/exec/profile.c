@@ -169,6 +169,65 @@ static void trace_says_what_ran_where(void **state) {
     assert_int_equal(unlink(path), 0);
 }
 
+/* What a backend counts, of first runs and of those that replay. */
+static void counters_are_written(void **state) {
+    (void)state;
+    fake_a.counts = true;
+    struct heed_executor *executor = open_executor("fake_a,only");
+    struct heed_graph *graph = small_graph();
+    struct heed_program *program = compile(executor, graph);
+    struct heed_instance *instance = NULL;
+    struct heed_profile *profile = NULL;
+    assert_ok(heed_profile_create(context, &profile));
+    assert_ok(heed_instance_create(context, program, &instance));
+    heed_instance_set_profile(instance, profile);
+    for (int i = 0; i < 4; i++)
+        check_small_run(instance);
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+    heed_executor_release(executor);
+
+    make_path();
+    assert_ok(heed_profile_write(context, profile, path));
+    cJSON *json = read_json();
+    const cJSON *other = cJSON_GetObjectItemCaseSensitive(json, "otherData");
+    const cJSON *counters = cJSON_GetObjectItemCaseSensitive(other, "counters");
+    assert_int_equal(cJSON_GetArraySize(counters), 4);
+    for (int i = 0; i < 4; i++) {
+        const cJSON *counter = cJSON_GetArrayItem(counters, i);
+        const double steps = i < 2 ? 1 : 3;
+        assert_string_equal(string_of(counter, "backend"), "fake_a");
+        assert_string_equal(string_of(counter, "graph"), "small");
+        assert_string_equal(string_of(counter, "runs"), i < 2 ? "first" : "replayed");
+        assert_string_equal(string_of(counter, "name"),
+                            i % 2 == 0 ? "host_allocations" : "submissions");
+        assert_true(number_of(counter, "steps") == steps);
+        assert_true(number_of(counter, "value") == (i % 2 == 0 ? 0 : steps));
+    }
+    cJSON_Delete(json);
+    assert_int_equal(unlink(path), 0);
+
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    assert_non_null(stream);
+    heed_profile_summary(profile, stream);
+    fclose(stream);
+    const char *replayed = strstr(text, " replayed ");
+    assert_non_null(replayed);
+    int steps = 0;
+    double each = 0;
+    const char *submissions = strstr(replayed, "submissions");
+    assert_non_null(submissions);
+    assert_int_equal(sscanf(replayed, " replayed %d", &steps), 1);
+    assert_int_equal(steps, 3);
+    assert_int_equal(sscanf(submissions, "submissions %lf", &each), 1);
+    assert_true(each == 1);
+    free(text);
+    heed_profile_destroy(profile);
+}
+
 /* Names with quotes, control characters and broken UTF-8 still give valid JSON. */
 static void names_are_escaped(void **state) {
     (void)state;
@@ -233,6 +292,7 @@ static void unwritable_path_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         exec_test(trace_says_what_ran_where),
+        exec_test(counters_are_written),
         exec_test(names_are_escaped),
         exec_test(unwritable_path_is_named),
     };
