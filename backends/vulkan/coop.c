@@ -103,13 +103,20 @@ static uint32_t subgroups_of(const struct vk_device *device) {
                : 1;
 }
 
+bool heedi_vk_coop_takes(const struct heed_plugin_program *program, const struct vk_node *node,
+                         const struct heed_matmul_params *params) {
+    const enum heed_dtype a = node->in[A].desc.dtype, b = node->in[B].desc.dtype;
+    return b == HEED_F16 && (a == HEED_F16 || program->plugin->rounds_to_f16) &&
+           params->m > LARGEST && program->plugin->matrix.m > 0 &&
+           heedi_vk_proven(program, VK_FORM_COOP);
+}
+
 void heedi_vk_matmul_coop(const struct heed_plugin_program *program, const struct vk_node *node,
                           const struct heed_matmul_params *params, struct vk_request *request) {
     const struct heed_plugin *plugin = program->plugin;
     const enum heed_dtype a = node->in[A].desc.dtype, b = node->in[B].desc.dtype;
     const struct vk_tensor *bias = &node->in[BIAS];
-    if (b != HEED_F16 || (a != HEED_F16 && !plugin->rounds_to_f16) || params->m <= LARGEST ||
-        !heedi_vk_proven(program, VK_FORM_COOP))
+    if (!heedi_vk_coop_takes(program, node, params))
         return;
     const struct vk_matrix *matrix = &plugin->matrix;
     const uint32_t subgroups = subgroups_of(&plugin->device), along = subgroups == 4 ? 2 : 1;

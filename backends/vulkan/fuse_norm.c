@@ -70,7 +70,8 @@ static bool fits(const struct heed_plugin_program *program, const struct vk_node
         !is_vector(&norm->in[2]) || !heedi_vk_is_constant(&product->in[VK_MATMUL_B]) ||
         (heedi_vk_present(bias) && !heedi_vk_is_constant(bias)) ||
         product->attrs.matmul.activation != HEED_ACTIVATION_NONE ||
-        !heedi_vk_plan_products(product, 1, &plan))
+        !heedi_vk_plan_products(product, 1, &plan) ||
+        heedi_vk_coop_takes(program, product, &plan.params))
         return false;
     return with_norm(&plan.request.shader) && plan.params.batches == 1 &&
            plan.params.n == (uint32_t)y->desc.dims[y->desc.rank - 1] &&

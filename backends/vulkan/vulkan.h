@@ -562,6 +562,9 @@ bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params 
 /* ---- coop.c ---- */
 /* Finds plugin->matrix. */
 void heedi_vk_coop_open(struct heed_plugin *plugin);
+/* Whether cooperative matrices make the product: of f16, or of what may be rounded to it. */
+bool heedi_vk_coop_takes(const struct heed_plugin_program *program, const struct vk_node *node,
+                         const struct heed_matmul_params *params);
 /* Has cooperative matrices make the product, if they can and may, in place of what was requested.
  */
 void heedi_vk_matmul_coop(const struct heed_plugin_program *program, const struct vk_node *node,
