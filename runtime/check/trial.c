@@ -389,6 +389,12 @@ static enum heed_status run_all(struct trial *trial, int32_t repeat) {
     enum heed_status status = heed_program_compile(
         trial->target->context, trial->target->executors[0], trial->built.graph, &session.program);
     const bool ours = status == HEED_OK && claimed(trial, session.program);
+    if (status == HEED_ERROR_UNSUPPORTED) { /* and there is no fallback that would run it */
+        trial->finding->declined = 1;
+        (void)snprintf(trial->finding->message, sizeof trial->finding->message, "%.200s",
+                       heed_last_error(trial->target->context));
+        status = HEED_OK;
+    }
     if (status == HEED_OK && ours)
         status = open_session(trial, 0, &session);
     if (status != HEED_OK && status != HEED_ERROR_OUT_OF_MEMORY) {
