@@ -11,7 +11,7 @@
  * Dispatch:  heads * ceil(rows / ROWS)
  * Shared:    4 * (ROWS * D + SCRATCH) + 4 bytes
  * Needs:     nothing beyond Vulkan 1.1
- * Error:     that of matmul.comp in q, and the same bits; in y that of attention.comp */
+ * Error:     that of matmul.comp in q, in y that of attention.comp: the same bits */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

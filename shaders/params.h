@@ -154,9 +154,9 @@ struct heed_attention_combine_params {
 /* attention_step.comp and attention_cross.comp. */
 #define HEED_STEP_TYPES 1   /* weights + 16 bias; bias 0: absent */
 #define HEED_STEP_ROWS 2    /* of a workgroup, a power of two, at most HEED_STEP_LANES */
-#define HEED_STEP_D 3       /* of a head, a multiple of 8 */
+#define HEED_STEP_D 3       /* of a head, a multiple of 4 */
 #define HEED_STEP_SCRATCH 4 /* numbers of shared memory, beside the products */
-#define HEED_STEP_QUADS 5   /* times four columns of v that an invocation has */
+#define HEED_STEP_QUADS 5   /* times four columns of y that an invocation has */
 #define HEED_STEP_LANES 16  /* invocations along k in products, */
 #define HEED_STEP_TILE 4    /* columns of each, */
 #define HEED_STEP_GROUP 8   /* and how many of its sums are exchanged at a time */

@@ -86,21 +86,33 @@ struct shape {
     uint32_t width, rows, quads, scratch;
 };
 
-/* With `rows` in a workgroup; false: shared memory has no room for them. */
+/* Keys of a tile, as attention sums them: each row has at least one tile in work. */
+static uint32_t tile_of(uint32_t d) {
+    const uint32_t room = d <= 32 ? 32 : d <= 64 ? 64 : 128;
+    return HEED_ATTENTION_KEYS(room);
+}
+
+/* With `rows` in a workgroup of `width`; false: they are too many. */
 static bool cut(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t rows,
-                struct shape *shape) {
-    const uint32_t width = heedi_vk_width(plugin), team = width / rows;
-    const uint32_t sums = HEED_STEP_TILE * rows;
+                uint32_t width, struct shape *shape) {
+    const uint32_t team = width / rows, tile = tile_of(d), sums = HEED_STEP_TILE * rows;
     const uint32_t group = sums < HEED_STEP_GROUP ? sums : HEED_STEP_GROUP;
     const uint32_t products = group * (width / HEED_STEP_LANES) * (HEED_STEP_LANES + 1);
-    uint32_t columns = 1; /* as the shader finds them */
-    *shape = (struct shape){.width = width, .rows = rows, .quads = (d + 4 * team - 1) / (4 * team)};
-    while (columns < team && columns * shape->quads * 4 < d)
-        columns *= 2;
-    const uint32_t attention = 2 * width + rows * (team / columns) * d;
-    shape->scratch = products > attention ? products : attention;
-    return (uint64_t)4 * (rows * parts * d + shape->scratch) + 4 <=
-           plugin->device.limits.shared_bytes;
+    const uint32_t attention = 2 * width + width / tile * (HEED_ATTENTION_LANES + d);
+    *shape = (struct shape){.width = width,
+                            .rows = rows,
+                            .quads = (d + 4 * team - 1) / (4 * team),
+                            .scratch = products > attention ? products : attention};
+    return team >= tile && (uint64_t)4 * (rows * parts * d + shape->scratch) + 4 <=
+                               plugin->device.limits.shared_bytes;
+}
+
+/* With `rows` in a workgroup that is as wide as may be, or half of it. */
+static bool fits(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t rows,
+                 struct shape *shape) {
+    const uint32_t width = heedi_vk_width(plugin);
+    return cut(plugin, parts, d, rows, width, shape) ||
+           cut(plugin, parts, d, rows, width / 2, shape);
 }
 
 /* As many rows as there are, up to eight, and as there is room for: weights are read once for all
@@ -110,7 +122,7 @@ static bool choose(const struct heed_plugin *plugin, uint32_t parts, uint32_t d,
     uint32_t rows = 1;
     while (rows < count && rows < MOST_ROWS)
         rows *= 2;
-    while (rows > 0 && !cut(plugin, parts, d, rows, shape))
+    while (rows > 0 && !fits(plugin, parts, d, rows, shape))
         rows /= 2;
     return rows > 0;
 }
@@ -118,7 +130,7 @@ static bool choose(const struct heed_plugin *plugin, uint32_t parts, uint32_t d,
 bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t rows,
                          uint32_t *constants) {
     struct shape shape;
-    if (!cut(plugin, appends ? PARTS : 1, d, rows, &shape))
+    if (!fits(plugin, appends ? PARTS : 1, d, rows, &shape))
         return false;
     constants[HEED_CONSTANT_WIDTH] = shape.width;
     constants[HEED_STEP_ROWS] = shape.rows;
@@ -237,7 +249,7 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
             return 0;
     /* Other workgroups store keys of other rows at the same time. As these go to other rows of the
      * state, none is missed where attention reads the row that its own goes to. */
-    const bool fits =
+    const bool together =
         is_append(append_k, &node[1], &attention->in[HEED_ATTENTION_K]) &&
         is_append(append_v, &node[2], &attention->in[HEED_ATTENTION_V]) &&
         heedi_vk_is_same(&append_k->in[POSITION], &append_v->in[POSITION]) &&
@@ -245,7 +257,7 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
         heedi_vk_is_same(&append_k->in[ROW], &attention->in[HEED_ATTENTION_KV_ROW]) &&
         !heedi_vk_present(&attention->in[HEED_ATTENTION_KV_OFFSETS]) &&
         attention->in[HEED_ATTENTION_K].storage != attention->in[HEED_ATTENTION_V].storage;
-    return fits && has_room(program, node, attention, PARTS) ? STEP_NODES : 0;
+    return together && has_room(program, node, attention, PARTS) ? STEP_NODES : 0;
 }
 
 static enum heed_status build_step(struct heed_plugin_program *program, uint32_t first,

@@ -123,25 +123,10 @@ vec4 four_of_v(uint at, uint count) {
     return result;
 }
 
-/* Adds the products of four elements to `sum`, one by one. */
-float add_products(vec4 a, vec4 b, float sum) {
-    precise const float result =
-        fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
-    return result;
-}
-
 /* The score of a sum of products; `bias` is the place of its bias. */
 float scored(float sum, uint bias) {
     precise float score = sum * it.scale;
     if (BIAS_TYPE != 0)
         score = score + heed_float(BIAS_TYPE, memory[heed_word(BIAS_TYPE, bias)], bias);
     return score;
-}
-
-/* The weight of a key in its tile, whose greatest score is given. Where all are minus infinity,
- * weights are 0, or NaN where a score is. */
-float weight_of(float score, float greatest) {
-    precise const float shifted =
-        floatBitsToUint(greatest) == MINUS_INFINITY ? score : score - greatest;
-    return heed_exp(shifted);
 }

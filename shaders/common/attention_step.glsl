@@ -2,6 +2,8 @@
 /* What attention_step.comp and attention_cross.comp share: the products of a few rows with the
  * weights of one head, and attention of one query for each row. Before it is included,
  * ATTENTION_APPENDS says whether keys and values are computed and stored, too. */
+#include "common/merge.glsl"
+
 layout(constant_id = HEED_STEP_TYPES) const uint TYPES = HEED_TYPE_F32;
 layout(constant_id = HEED_STEP_ROWS) const uint ROWS = 1;
 layout(constant_id = HEED_STEP_D) const uint D = 64;
@@ -28,7 +30,6 @@ layout(binding = 1) readonly buffer WideK { vec4 wide_k[]; };
 layout(binding = 2) readonly buffer WideV { vec4 wide_v[]; };
 layout(push_constant) uniform Push { heed_attention_step_params it; };
 
-const uint MINUS_INFINITY = 0xff800000u;
 const uint NONE = 0xffffffffu;
 
 shared float own[ROWS * PARTS * D]; /* [row][q, k, v][i] */
@@ -144,15 +145,19 @@ void multiply(uint first_row, uint head) {
 
 /* ---- attention ---- */
 
-/* Each row has a team of invocations. Each of them scores one of a block of keys; then the team
- * splits into strands that share the keys, each invocation with QUADS times four columns of v. */
+/* Each row has a team of invocations, which has a tile of KEYS keys, or several, in work at a time;
+ * the order of sums is that of common/attention.glsl, and so are the bits of y. */
 #define TEAM (gl_WorkGroupSize.x / ROWS)
+#define TILES (TEAM / KEYS)
+const uint ROOM = D <= 32 ? 32 : D <= 64 ? 64 : 128;
+const uint KEYS = HEED_ATTENTION_KEYS(ROOM), SHARES = HEED_ATTENTION_LANES;
 
-/* Parts of `scratch`, each with room for the workgroup: weights of a block of keys; what reductions
- * need; and what strands have summed, four for each invocation or a row of D. */
-#define WEIGHT(i) scratch[i]
-#define PARTIAL(i) scratch[gl_WorkGroupSize.x + (i)]
-#define SUM(i) scratch[2 * gl_WorkGroupSize.x + (i)]
+/* Parts of `scratch`: scores and weights of the keys of all teams; of each tile its sums of
+ * weights, and those of weighted values. */
+#define SCORE(i) scratch[i]
+#define WEIGHT(i) scratch[gl_WorkGroupSize.x + (i)]
+#define SHARE(i) scratch[2 * gl_WorkGroupSize.x + (i)]
+#define VALUE(i) scratch[2 * gl_WorkGroupSize.x + gl_WorkGroupSize.x / KEYS * SHARES + (i)]
 
 int entry(uint table, uint index) {
     return int(memory[table + index]);
@@ -193,120 +198,129 @@ vec4 own_quad(uint at) {
     return vec4(own[at], own[at + 1], own[at + 2], own[at + 3]);
 }
 
-/* q . k, k the key at `at` or, where it is the row's own, just computed. */
+/* Of q and the key at `at` or, where it is the row's own, just computed. */
 float score(uint q_at, uint at, bool is_own) {
     float sum = 0.0;
     for (uint i = 0; i < D; i += 4) {
-        const vec4 left = own_quad(q_at + i);
         vec4 right;
         if (is_own)
             right = own_quad(q_at + D + i);
         else
             right = wide_k[(at + i) >> 2];
-        sum += left.x * right.x;
-        sum += left.y * right.y;
-        sum += left.z * right.z;
-        sum += left.w * right.w;
+        sum = add_products(own_quad(q_at + i), right, sum);
     }
-    return sum * it.scale;
+    precise const float scaled = sum * it.scale;
+    return scaled;
 }
 
-/* Of a team, by a tree over the first `span` of its invocations, a power of two. */
-float team_max(float value, uint span) {
-    const uint t = gl_LocalInvocationID.x, lane = t % TEAM;
-    barrier();
-    PARTIAL(t) = value;
-    barrier();
-    for (uint half_span = span / 2; half_span > 0; half_span /= 2) {
-        if (lane < half_span && PARTIAL(t + half_span) > PARTIAL(t))
-            PARTIAL(t) = PARTIAL(t + half_span);
-        barrier();
-    }
-    return PARTIAL(t - lane);
+/* What a team knows of its row. */
+struct team {
+    uint first, lane;   /* invocations of the workgroup before it; of them, this one */
+    uint q_at;          /* in `own` */
+    uint k_at, v_at;    /* where the first key begins */
+    uint end, own_key;  /* keys, and which of them is the row's own */
+};
+
+float greatest_of(uint tile) {
+    float greatest = uintBitsToFloat(MINUS_INFINITY);
+    for (uint j = tile; j < tile + KEYS; j++)
+        greatest = SCORE(j) > greatest ? SCORE(j) : greatest;
+    return greatest;
 }
 
-float team_sum(float value) {
-    const uint t = gl_LocalInvocationID.x, lane = t % TEAM;
+/* Scores and weights of TEAM keys from `first` on. */
+void weigh_keys(team my, uint first) {
+    const uint t = gl_LocalInvocationID.x, key = first + my.lane;
+    float own_score = uintBitsToFloat(MINUS_INFINITY);
+    if (key < my.end)
+        own_score = score(my.q_at, my.k_at + key * it.k_strides[2], key == my.own_key);
+    SCORE(t) = own_score;
     barrier();
-    PARTIAL(t) = value;
+    WEIGHT(t) = key < my.end ? weight_of(own_score, greatest_of(t / KEYS * KEYS)) : 0.0;
     barrier();
-    for (uint half_span = TEAM / 2; half_span > 0; half_span /= 2) {
-        if (lane < half_span)
-            PARTIAL(t) += PARTIAL(t + half_span);
-        barrier();
-    }
-    return PARTIAL(t - lane);
 }
 
-/* y of rows first_row, ... of the head, by online softmax as attention.comp has it. */
-void attend(uint first_row, uint head) {
-    const uint t = gl_LocalInvocationID.x, row = t / TEAM, lane = t % TEAM;
-    const uint index = first_row + row, q_at = row * PARTS * D;
-    uint columns = 1; /* invocations of a strand */
-    while (columns < TEAM && columns * QUADS * 4 < D)
+/* Sums over the keys of each of `count` tiles. As many invocations as there are groups of four
+ * columns share one. */
+void sum_tiles(team my, uint first, uint count) {
+    uint columns = 1;
+    while (columns < TEAM && columns * 4 < D)
         columns *= 2;
-    const uint strands = TEAM / columns, strand = lane / columns, column = lane % columns;
-    uint k_at = 0, v_at = 0, end = 0, mine = NONE;
+    if (my.lane < count * SHARES) {
+        precise float share = 0.0;
+        for (uint j = 0; j < KEYS / SHARES; j++)
+            share += WEIGHT(my.first + my.lane * (KEYS / SHARES) + j);
+        SHARE(my.first / KEYS * SHARES + my.lane) = share;
+    }
+    for (uint tile = my.lane / columns; tile < count; tile += TEAM / columns)
+        for (uint c = my.lane % columns * 4; c < D; c += columns * 4) {
+            precise vec4 sum = vec4(0.0);
+            const uint last = min(tile * KEYS + KEYS, my.end - first);
+            for (uint j = tile * KEYS; j < last; j++) {
+                vec4 value;
+                if (first + j == my.own_key)
+                    value = own_quad(my.q_at + 2 * D + c);
+                else
+                    value = wide_v[(my.v_at + (first + j) * it.v_strides[2] + c) >> 2];
+                sum = fma(vec4(WEIGHT(my.first + j)), value, sum);
+            }
+            [[unroll]] for (uint i = 0; i < 4; i++)
+                VALUE((my.first / KEYS + tile) * D + c + i) = sum[i];
+        }
+}
+
+vec4 value_quad(uint at) {
+    return vec4(VALUE(at), VALUE(at + 1), VALUE(at + 2), VALUE(at + 3));
+}
+
+/* y of rows first_row, ... of the head. */
+void attend(uint first_row, uint head) {
+    const uint t = gl_LocalInvocationID.x, row = t / TEAM, index = first_row + row;
+    team my = team(row * TEAM, t % TEAM, row * PARTS * D, 0, 0, 0, NONE);
     if (t == 0)
         longest = 0;
     barrier();
     if (index < it.rows) {
-        end = find_keys(index, head, k_at, v_at);
-        mine = appended(index);
-        atomicMax(longest, end);
+        my.end = find_keys(index, head, my.k_at, my.v_at);
+        my.own_key = appended(index);
+        atomicMax(longest, my.end);
     }
     barrier();
     const uint most = longest;
-    vec4 sums[QUADS];
+    vec4 sums[QUADS]; /* columns 4 (lane + TEAM i) and three more */
     [[unroll]] for (uint i = 0; i < QUADS; i++)
         sums[i] = vec4(0.0);
-    float greatest = uintBitsToFloat(MINUS_INFINITY), part = 0.0;
+    float greatest = uintBitsToFloat(MINUS_INFINITY), share = 0.0; /* share `lane` of the weights */
     for (uint first = 0; first < most; first += TEAM) {
-        const uint key = first + lane;
-        float own_score = uintBitsToFloat(MINUS_INFINITY);
-        if (key < end)
-            own_score = score(q_at, k_at + key * it.k_strides[2], key == mine);
-        uint span = TEAM;
-        while (span / 2 >= most - first)
-            span /= 2;
-        const float block = team_max(own_score, span);
-        const float before = greatest;
-        greatest = block > greatest ? block : greatest;
-        /* nothing but weights of 0 yet, or NaN where a score is */
-        const float shift = floatBitsToUint(greatest) == MINUS_INFINITY ? 0.0 : greatest;
-        const float correction = heed_exp(before - shift);
-        const float weight = key < end ? heed_exp(own_score - shift) : 0.0;
-        part = part * correction + weight;
-        WEIGHT(t) = weight;
+        const uint left = my.end > first ? my.end - first : 0;
+        const uint count = min((left + KEYS - 1) / KEYS, TILES);
+        weigh_keys(my, first);
+        sum_tiles(my, first, count);
         barrier();
-        [[unroll]] for (uint i = 0; i < QUADS; i++)
-            sums[i] *= correction;
-        const uint count = end > first ? min(end - first, TEAM) : 0;
-        for (uint j = strand; j < count; j += strands) {
-            const float share = WEIGHT(t - lane + j);
-            const uint at = v_at + (first + j) * it.v_strides[2];
-            [[unroll]] for (uint i = 0; i < QUADS; i++) {
-                const uint c = min((column + i * columns) * 4, D - 4);
-                if (first + j == mine)
-                    sums[i] += share * own_quad(q_at + 2 * D + c);
-                else
-                    sums[i] += share * wide_v[(at + c) >> 2];
+        for (uint i = 0; i < count; i++) {
+            const uint tile = my.first / KEYS + i;
+            const vec2 factors = factors_of(greatest, greatest_of(tile * KEYS));
+            [[unroll]] for (uint j = 0; j < QUADS; j++) {
+                const uint c = min((my.lane + TEAM * j) * 4, D - 4);
+                sums[j] = merged(sums[j], value_quad(tile * D + c), factors);
             }
+            if (my.lane < SHARES)
+                share = merged(share, SHARE(tile * SHARES + my.lane), factors);
         }
+        barrier();
     }
-    const float total = team_sum(part);
-    [[unroll]] for (uint i = 0; i < QUADS; i++) {
-        const uint c = (column + i * columns) * 4;
-        if (c < D)
-            [[unroll]] for (uint j = 0; j < 4; j++)
-                SUM((row * strands + strand) * D + c + j) = sums[i][j];
-    }
+    if (my.lane < SHARES)
+        SHARE(my.first / KEYS * SHARES + my.lane) = share;
     barrier();
-    for (uint c = lane; c < D && index < it.rows; c += TEAM) {
-        float sum = SUM(row * strands * D + c);
-        for (uint j = 1; j < strands; j++)
-            sum += SUM((row * strands + j) * D + c);
-        y[it.y_offset + index * it.n + head * D + c] = total == 0.0 ? 0.0 : sum / total;
+    precise float total = 0.0;
+    for (uint i = 0; i < SHARES; i++)
+        total += SHARE(my.first / KEYS * SHARES + i);
+    const uint y_at = it.y_offset + index * it.n + head * D;
+    [[unroll]] for (uint i = 0; i < QUADS; i++) {
+        const uint c = (my.lane + TEAM * i) * 4;
+        if (index < it.rows && c < D)
+            [[unroll]] for (uint j = 0; j < 4; j++)
+                y[y_at + c + j] = total == 0.0 ? 0.0 : sums[i][j] / total;
     }
 }
 

@@ -3,6 +3,21 @@
  * (Milakov and Gimelshein 2018). common/attention.glsl says in which order. */
 const uint MINUS_INFINITY = 0xff800000u;
 
+/* Adds the products of four elements to `sum`, one by one. */
+float add_products(vec4 a, vec4 b, float sum) {
+    precise const float result =
+        fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
+    return result;
+}
+
+/* The weight of a key in its tile, whose greatest score is given. Where all are minus infinity,
+ * weights are 0, or NaN where a score is. */
+float weight_of(float score, float greatest) {
+    precise const float shifted =
+        floatBitsToUint(greatest) == MINUS_INFINITY ? score : score - greatest;
+    return heed_exp(shifted);
+}
+
 /* Takes the greatest score of a tile in; the factors for the sums so far, and for the tile's. */
 vec2 factors_of(inout float greatest, float tile) {
     const float before = greatest;
