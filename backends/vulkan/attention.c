@@ -188,14 +188,14 @@ static uint32_t block_of(const struct vk_node *node, const struct heed_attention
     const bool packed = params->q_offsets != UINT32_MAX;
     const uint32_t length =
         packed && params->max_len < params->queries ? params->max_len : params->queries;
+    const uint32_t most = node->plugin->device.limits.workgroup / HEED_ATTENTION_LANES;
     uint32_t queries = width > HEED_ATTENTION_MOST_ROOM / 2 ? 16 : 32;
     if ((!packed && length < FEW_QUERIES) || width > HEED_ATTENTION_MOST_ROOM ||
-        params->weights != UINT32_MAX || (params->flags & HEED_ATTENTION_ROW_BY_KEY) != 0 ||
-        queries * HEED_ATTENTION_LANES > node->plugin->device.limits.workgroup)
+        params->weights != UINT32_MAX || (params->flags & HEED_ATTENTION_ROW_BY_KEY) != 0)
         return 0;
-    while (queries > 8 && queries / 2 >= length)
+    while (queries > 8 && (queries / 2 >= length || queries > most))
         queries /= 2;
-    return queries;
+    return queries <= most ? queries : 0;
 }
 
 static void in_blocks(const struct heed_attention_params *params, uint32_t queries,

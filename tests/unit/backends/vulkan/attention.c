@@ -22,6 +22,9 @@ static const double tolerance = 1e-5;
 
 enum { RUNS = 100, STRETCHES = 6, INPUTS = 8 };
 
+/* Of the queries that are taken together, and alone: more keys than one workgroup has. */
+enum { QUERIES = 12, KEYS = 300, D = 36 };
+
 struct form {
     const char *kernel;
     int64_t b, h, kv_heads, tq, tk, d, dv;
@@ -256,17 +259,75 @@ static void run_form(struct heed_executor *executor, const struct form *form) {
     heed_graph_release(graph);
 }
 
-static void every_form(void **state) {
+static struct heed_executor *open_device(void) {
     const struct heed_executor_options options = {
         .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
     struct heed_executor *executor = NULL;
-    (void)state;
     ok(heed_context_create(NULL, &context));
     if (heed_executor_create(context, &options, &executor) != HEED_OK) {
         print_message("SKIP: the vulkan plugin was not built, or has no device\n");
         heed_context_destroy(context);
         skip();
     }
+    return executor;
+}
+
+/* Queries [first, first + count) of one head to all keys: which form has them depends on how many
+ * there are. */
+static void run_queries(struct heed_executor *executor, const float *numbers, int64_t first,
+                        int64_t count, float *y) {
+    static const int64_t kv[] = {1, 1, KEYS, D};
+    const int64_t q[] = {1, 1, count, D};
+    const struct heed_attention_attrs attrs = {.struct_size = sizeof attrs};
+    struct heed_graph *graph = NULL;
+    struct heed_program *program = NULL;
+    struct heed_instance *instance = NULL;
+    heed_tensor inputs[HEED_ATTENTION_INPUTS], tensor;
+    for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
+        inputs[i] = HEED_NO_TENSOR;
+    ok(heed_graph_create(context, "queries", &graph));
+    ok(heed_graph_input(graph, "q", HEED_F32, 4, q, 0, &inputs[HEED_ATTENTION_Q]));
+    ok(heed_graph_input(graph, "k", HEED_F32, 4, kv, 0, &inputs[HEED_ATTENTION_K]));
+    ok(heed_graph_input(graph, "v", HEED_F32, 4, kv, 0, &inputs[HEED_ATTENTION_V]));
+    ok(heed_graph_attention(graph, "node", inputs, &attrs, &tensor, NULL));
+    ok(heed_graph_output(graph, "y", tensor));
+    ok(heed_graph_freeze(graph));
+    ok(heed_program_compile(context, executor, graph, &program));
+    ok(heed_instance_create(context, program, &instance));
+    memcpy(heed_instance_input(instance, "q", NULL), numbers + first * D,
+           (size_t)(count * D) * sizeof *numbers);
+    memcpy(heed_instance_input(instance, "k", NULL), numbers + QUERIES * D,
+           sizeof(float) * KEYS * D);
+    memcpy(heed_instance_input(instance, "v", NULL), numbers + (QUERIES + KEYS) * D,
+           sizeof(float) * KEYS * D);
+    ok(heed_instance_run(context, instance));
+    memcpy(y, heed_instance_output(instance, "y", NULL), (size_t)(count * D) * sizeof *y);
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+}
+
+static void one_query_has_the_bits_of_a_block(void **state) {
+    static float numbers[(QUERIES + 2 * KEYS) * D], block[QUERIES * D], alone[3 * D];
+    struct heed_executor *executor = open_device();
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        bits = bits * 1664525u + 1013904223u;
+        numbers[i] = (float)(bits >> 8) * 0x1p-23f - 1.0f;
+    }
+    run_queries(executor, numbers, 0, QUERIES, block);
+    for (int64_t first = 0; first < QUERIES; first += 3)
+        for (int64_t count = 1; count <= 3; count += 2) {
+            run_queries(executor, numbers, first, count, alone);
+            assert_memory_equal(alone, block + first * D, (size_t)(count * D) * sizeof *alone);
+        }
+    heed_executor_release(executor);
+    heed_context_destroy(context);
+}
+
+static void every_form(void **state) {
+    struct heed_executor *executor = open_device();
+    (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         run_form(executor, &forms[i]);
     heed_executor_release(executor);
@@ -274,6 +335,7 @@ static void every_form(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form),
+                                       cmocka_unit_test(one_query_has_the_bits_of_a_block)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
