@@ -107,12 +107,14 @@ static void add_step(struct heed_plugin_instance *instance, const uint64_t *time
         struct heed_profile_entry *entry = &instance->entries[instance->entry_count];
         if (i > 0 && dispatch->node == program->dispatches[i - 1].node) {
             entry[-1].end_ns = since(instance, times[i + 1]);
+            entry[-1].dispatches++;
             continue;
         }
         *entry = (struct heed_profile_entry){
             .struct_size = sizeof *entry,
             .node = dispatch->node,
             .fused_count = dispatch->fused_count,
+            .dispatches = 1,
             .begin_ns = since(instance, times[i]),
             .end_ns = since(instance, times[i + 1]),
             .kernel = heedi_vk_shaders[dispatch->shader].name,

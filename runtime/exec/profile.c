@@ -6,7 +6,7 @@
 
 #include "runtime/exec/executor.h"
 
-/* Single events are kept up to this many; sums go on beyond. 48 bytes each. */
+/* Single events are kept up to this many; sums go on beyond. 56 bytes each. */
 enum { MAX_EVENTS = 1 << 20 };
 
 /* One node, a fused group, or, where a backend does not tell, a whole part. */
@@ -14,7 +14,7 @@ struct event {
     const struct heed_program *program; /* kept alive by the profile */
     uint32_t node;                      /* of its graph; WHOLE_PART */
     uint32_t part;
-    uint32_t fused;
+    uint32_t fused, dispatches;
     uint32_t row;
     const char *kernel; /* static in the plugin, or NULL */
     uint64_t begin_ns, end_ns;
@@ -196,6 +196,7 @@ void heedi_profile_record(struct heed_profile *profile, struct heed_plugin_insta
         const uint64_t base = entry.begin_ns < begin_ns ? begin_ns : 0;
         event.node = costliest(program, compiled, &entry);
         event.fused = entry.fused_count;
+        event.dispatches = entry.dispatches;
         event.kernel = entry.kernel;
         event.begin_ns = base + entry.begin_ns;
         event.end_ns = base + entry.end_ns;
@@ -268,6 +269,8 @@ static void write_event(FILE *stream, const struct heed_profile *profile,
     }
     if (event->fused > 0)
         fprintf(stream, ",\"fused\":%" PRIu32, event->fused);
+    if (event->dispatches > 0)
+        fprintf(stream, ",\"dispatches\":%" PRIu32, event->dispatches);
     fputs("}}", stream);
 }
 

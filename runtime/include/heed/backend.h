@@ -239,8 +239,8 @@ struct heed_profile_entry {
     uint32_t struct_size;
     uint32_t node;        /**< index into the sub-graph's nodes; the last of a fused group */
     uint32_t fused_count; /**< nodes of the group that precede it, 0: none */
-    uint32_t reserved;
-    uint64_t begin_ns; /**< monotonic clock of the host, or offset from the start of the run */
+    uint32_t dispatches;  /**< kernels that the device was asked to start for it; 0: not counted */
+    uint64_t begin_ns;    /**< monotonic clock of the host, or offset from the start of the run */
     uint64_t end_ns;
     const char *kernel; /**< name of the kernel, static */
 };

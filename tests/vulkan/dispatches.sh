@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A decoder layer takes at most six dispatches a step, whatever the number of rows, and the choice of a
+# token one; the profile shows how many. Where nothing may be fused there are more, so the count counts.
+. "$(dirname -- "$0")/common.sh"
+need_device
+lines=$(dirname -- "$0")/../golden/multi30k_100.en
+
+# counted MOST ENVIRONMENT...: dispatches for each part of a decoder's step; code 1 where a layer has more
+# than MOST.
+counted() {
+    most=$1
+    shift
+    expect 0 env "$@" "$HEED" translate --backend "$device,only" --max-length 4 --input "$work/lines" \
+        --profile "$work/profile"
+    sed -n 's/.*"name":"\([^"]*\)".*"graph":"decoder".*"dispatches":\([0-9]*\).*/\1 \2/p' \
+        "$work/profile" >"$work/dispatches"
+    awk -v most="$most" '
+        { part = $1 }
+        /^decoder\.[0-9]/ { sub(/^decoder\./, "", part); sub(/\..*/, "", part); part = "layer " part }
+        /^decoder\.embed/ { part = "embedding"; }
+        /^(logits|next|log_probs?) / { part = "choice" }
+        $1 ~ /^decoder\.0\.fc1/ { steps++ }
+        { count[part] += $2 }
+        END {
+            for (part in count) {
+                each = steps > 0 ? count[part] / steps : 0
+                print part ": " each
+                if (part ~ /^layer/) layers++
+                if ((part ~ /^layer/ && each > most) || (part == "choice" && each > 1)) bad = 1
+            }
+            exit bad || layers == 0
+        }' "$work/dispatches" >"$work/counts"
+}
+
+for count in 1 20; do
+    head -n "$count" "$lines" >"$work/lines"
+    counted 6 A=plain || {
+        wrong "$count lines: a decoder layer takes more than 6 dispatches"
+        cat "$work/counts"
+    }
+done
+head -n 1 "$lines" >"$work/lines"
+counted 6 HEED_VULKAN_LIMITS="workgroup=128,shared=16384,subgroup=0,align=256" ||
+    wrong "a small device: a decoder layer takes more than 6 dispatches"
+counted 6 HEED_VULKAN_LIMITS="fuse=0" && wrong "nothing is fused, and yet there are not more"
+finish
