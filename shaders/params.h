@@ -216,6 +216,12 @@ struct heed_embedding_params {
     uint32_t table_offset, ids_offset, scale_offset, scale_stride, y_offset;
 };
 
+/* What embedding_positions.comp adds: vectors of positions, rows of n. */
+struct heed_add_positions_params {
+    uint32_t rows, places_offset, places_strides[4];
+    float factor;
+};
+
 /* y[i] = x[i], i over dims; of cast.comp too, where y is contiguous. */
 struct heed_copy_params {
     uint32_t count;

@@ -98,6 +98,26 @@ static const char *accept(struct vk_node *node) {
     return NULL;
 }
 
+struct heed_embedding_params heedi_vk_embedding_params(const struct vk_node *node) {
+    const struct vk_tensor *table = &node->in[TABLE], *scale = &node->in[TABLE_SCALE];
+    const struct vk_tensor *ids = &node->in[IDS], *y = &node->out[0];
+    struct heed_embedding_params params = {
+        .count = (uint32_t)heed_desc_elems(&y->desc),
+        .n = (uint32_t)(table->desc.dims[1] * heed_dtype_values(table->desc.dtype)),
+        .rows = (uint32_t)table->desc.dims[0],
+        .row_stride = (uint32_t)table->desc.strides[0],
+        .column_stride = (uint32_t)table->desc.strides[1],
+        .table_offset = (uint32_t)table->offset_elems,
+        .ids_offset = (uint32_t)ids->offset_elems,
+        .scale_offset = (uint32_t)scale->offset_elems,
+        .scale_stride = (uint32_t)scale->desc.strides[0],
+        .y_offset = (uint32_t)y->offset_elems,
+    };
+    heedi_vk_dims4(&ids->desc, params.dims);
+    heedi_vk_strides4(&ids->desc, params.ids_strides);
+    return params;
+}
+
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
@@ -107,12 +127,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
         .scale = heedi_vk_reads(scale),
         .lines = rows_of(table),
         .type = table->desc.dtype,
-        .params = {.n = (uint32_t)(table->desc.dims[1] * heed_dtype_values(table->desc.dtype)),
-                   .rows = (uint32_t)table->desc.dims[0],
-                   .row_stride = (uint32_t)table->desc.strides[0],
-                   .column_stride = (uint32_t)table->desc.strides[1],
-                   .scale_offset = (uint32_t)scale->offset_elems,
-                   .scale_stride = (uint32_t)scale->desc.strides[0]},
+        .params = heedi_vk_embedding_params(node),
     };
     return add(program, index, &it, &node->in[IDS], &node->out[0], error);
 }

@@ -9,8 +9,13 @@
 
 /* Tried in this order; the first that fits is taken. */
 static const struct vk_fusion *const fusions[] = {
-    &heedi_vk_fuse_attention_step, &heedi_vk_fuse_attention_cross, &heedi_vk_fuse_products,
-    &heedi_vk_fuse_norm,           &heedi_vk_fuse_choice,          NULL,
+    &heedi_vk_fuse_attention_step,
+    &heedi_vk_fuse_attention_cross,
+    &heedi_vk_fuse_products,
+    &heedi_vk_fuse_norm,
+    &heedi_vk_fuse_choice,
+    &heedi_vk_fuse_embedding,
+    NULL,
 };
 
 /* ---- for matching ---- */

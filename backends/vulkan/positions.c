@@ -39,26 +39,39 @@ static void fill(const struct heed_positions_attrs *attrs, float *table) {
     }
 }
 
-static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
-                              struct heed_error *error) {
+enum heed_status heedi_vk_positions_table(struct heed_plugin_program *program, uint32_t index,
+                                          struct vk_binding *table, struct heed_error *error) {
     const struct vk_node *node = &program->nodes[index];
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
     const struct heed_host *host = program->plugin->host;
     const size_t elems = (size_t)attrs->width * attrs->max_len;
-    struct vk_binding table = {.storage = VK_STORAGE_NONE};
-    if (elems > 0) {
-        float *data = heedi_vk_calloc(host, elems, sizeof *data);
-        if (data == NULL)
-            return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                                 "out of memory for the positions of %s", node->name);
-        fill(attrs, data);
-        const enum heed_status status =
-            heedi_vk_table(program, data, elems * sizeof *data, &table.storage, error);
-        heedi_vk_free(host, data);
-        if (status != HEED_OK)
-            return status;
-    }
-    return heedi_vk_look_up(program, index, table, attrs->max_len, attrs->width, error);
+    /* numbers up to MOST_ELEMS, as none of them is 0 */
+    const uint64_t key =
+        (uint64_t)attrs->form << 60 | (uint64_t)attrs->width << 30 | attrs->max_len;
+    *table = (struct vk_binding){.storage = VK_STORAGE_NONE};
+    if (elems == 0)
+        return HEED_OK;
+    enum heed_status status = heedi_vk_find_table(program, key, &table->storage, error);
+    if (status != HEED_OK || table->storage >= 0)
+        return status;
+    float *data = heedi_vk_calloc(host, elems, sizeof *data);
+    if (data == NULL)
+        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                             "out of memory for the positions of %s", node->name);
+    fill(attrs, data);
+    status = heedi_vk_table(program, key, data, elems * sizeof *data, &table->storage, error);
+    heedi_vk_free(host, data);
+    return status;
+}
+
+static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
+                              struct heed_error *error) {
+    const struct heed_positions_attrs *attrs = &program->nodes[index].attrs.positions;
+    struct vk_binding table;
+    const enum heed_status status = heedi_vk_positions_table(program, index, &table, error);
+    return status != HEED_OK
+               ? status
+               : heedi_vk_look_up(program, index, table, attrs->max_len, attrs->width, error);
 }
 
 const struct vk_operator heedi_vk_positions = {

@@ -274,24 +274,6 @@ enum heed_status heedi_vk_scratch(struct heed_plugin_program *program, uint64_t 
     return HEED_OK;
 }
 
-enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
-                                uint64_t bytes, int32_t *storage, struct heed_error *error) {
-    struct vk_weight *table = NULL;
-    enum heed_status status = heedi_vk_weight_create(program->plugin, data, bytes, &table, error);
-    if (status != HEED_OK)
-        return status;
-    const struct vk_storage made = {.bytes = bytes,
-                                    .offset_bytes = -1,
-                                    .binding = -1,
-                                    .role = HEED_ROLE_CONSTANT,
-                                    .weight = table,
-                                    .table = table};
-    status = heedi_vk_add_storage(program, &made, storage, error);
-    if (status != HEED_OK)
-        heedi_vk_weight_destroy(table);
-    return status;
-}
-
 enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                   struct heed_plugin_program **program, struct heed_error *error) {
     return heedi_vk_compile_as(plugin, subgraph, 0, program, error);
@@ -341,7 +323,7 @@ void heedi_vk_program_destroy(struct heed_plugin_program *program) {
     for (uint32_t i = 0; program->storages != NULL && i < program->storage_count; i++) {
         if (program->storages[i].prepared != NULL)
             host->prepared_release(host->handle, program->storages[i].prepared);
-        heedi_vk_weight_destroy(program->storages[i].table);
+        heedi_vk_table_release(program->plugin, program->storages[i].table);
     }
     heedi_vk_free(host, program->nodes);
     heedi_vk_free(host, program->storages);

@@ -164,8 +164,9 @@ struct heed_plugin {
     pthread_mutex_t pipeline_mutex; /* guards what follows */
     VkShaderModule modules[VK_SHADER_COUNT];
     struct vk_pipeline *pipelines;
-    bool stats;          /* pipelines tell how they were compiled */
-    uint64_t cache_hash; /* of what the disk has; 0: nothing */
+    struct vk_weight *tables; /* which programs use */
+    bool stats;               /* pipelines tell how they were compiled */
+    uint64_t cache_hash;      /* of what the disk has; 0: nothing */
     pthread_mutex_t trial_mutex;
     enum vk_proof proofs[VK_FORM_COUNT]; /* guarded by it */
     bool wrong_trials;                   /* HEED_VULKAN_FAULT=selftest: none succeeds */
@@ -239,7 +240,7 @@ struct vk_storage {
     const void *data;               /* of the same */
     const struct vk_weight *weight; /* or NULL */
     struct heed_prepared *prepared; /* a reference, of that */
-    struct vk_weight *table;        /* the same weight, if the program owns it */
+    struct vk_weight *table;        /* the same weight, if it is a table: a reference */
     uint32_t part_count;            /* packed: storages whose constants it holds */
     int32_t parts[VK_MAX_PARTS];
 };
@@ -379,6 +380,10 @@ long heedi_vk_process(void);
 struct vk_weight {
     struct heed_plugin *plugin;
     struct vk_region region;
+    /* of tables (table.c), which programs share; the plugin's mutex of pipelines guards these */
+    struct vk_weight *next;
+    uint64_t bytes, key;
+    uint32_t references;
 };
 /* Brings the constant of a storage to the device, if it is one and not there yet. */
 enum heed_status heedi_vk_constant(struct heed_plugin_program *program, int32_t storage,
@@ -412,10 +417,15 @@ enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
 uint64_t heedi_vk_alignment(const struct heed_plugin *plugin);
 /* Takes room in the memory of an instance, aligned so. */
 int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes);
-/* For operators: uploads `bytes` > 0 of constant data, which the program owns from then on, and
- * adds a storage for them. */
-enum heed_status heedi_vk_table(struct heed_plugin_program *program, const void *data,
+/* For operators: a table of the plugin's own making, which all programs share that know it by the
+ * same key. heedi_vk_table uploads `bytes` > 0 of data and adds a storage for them;
+ * heedi_vk_find_table adds one for a table that is there, or none and then *storage is -1. */
+enum heed_status heedi_vk_find_table(struct heed_plugin_program *program, uint64_t key,
+                                     int32_t *storage, struct heed_error *error);
+enum heed_status heedi_vk_table(struct heed_plugin_program *program, uint64_t key, const void *data,
                                 uint64_t bytes, int32_t *storage, struct heed_error *error);
+/* Gives a program's reference back. NULL is allowed. */
+void heedi_vk_table_release(struct heed_plugin *plugin, struct vk_weight *table);
 
 /* For operators: a storage of at least `bytes`, for dispatches of one node; those of another may
  * write over it. */
@@ -440,6 +450,7 @@ struct vk_fusion {
 };
 extern const struct vk_fusion heedi_vk_fuse_attention_step, heedi_vk_fuse_attention_cross;
 extern const struct vk_fusion heedi_vk_fuse_products, heedi_vk_fuse_norm, heedi_vk_fuse_choice;
+extern const struct vk_fusion heedi_vk_fuse_embedding;
 /* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error);
@@ -576,6 +587,14 @@ const char *heedi_vk_matmul_quantized_accept(const struct vk_node *node);
 enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, uint32_t node,
                                            const struct heed_matmul_params *params,
                                            struct heed_error *error);
+
+/* What shaders are told of a node's operands, each in a binding of its own. */
+struct heed_embedding_params heedi_vk_embedding_params(const struct vk_node *node);
+
+/* ---- positions.c ---- */
+/* The table of a node of positions, [max_len, width] in f32; none where it is empty. */
+enum heed_status heedi_vk_positions_table(struct heed_plugin_program *program, uint32_t index,
+                                          struct vk_binding *table, struct heed_error *error);
 
 /* ---- copy.c ---- */
 /* Adds a dispatch that writes x, of any strides, into y from its element `y_start` on, with y's
