@@ -5,7 +5,7 @@
  * lie where an input of its first one lay. In a fused dispatch some workgroups still read inputs
  * when others write results, so such results get rooms of their own, outside of the plan. A room
  * is used again when what it held is read by no later node. */
-#include "vulkan.h"
+#include "fuse.h"
 
 /* Tried in this order; the first that fits is taken. */
 static const struct vk_fusion *const fusions[] = {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fuse.h"
 #include "tune.h"
 
 _Static_assert(sizeof(struct heed_attention_step_params) == 92, "as in the shaders");

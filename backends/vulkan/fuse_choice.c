@@ -6,6 +6,7 @@
  *
  * The results, counters of the workgroups that have finished, and what these leave for the last one
  * share a room. */
+#include "fuse.h"
 #include "tune.h"
 
 struct choice_params {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* embedding, scale where there is one, positions and add in one dispatch: the input of a decoder's
  * step, whose tokens and positions are rows of one table. */
-#include "vulkan.h"
+#include "fuse.h"
 
 struct params {
     struct heed_embedding_params embedding;

@@ -5,7 +5,7 @@
  * The product is cut as it is alone, and keeps its bits. Its weights, bias, gamma and beta are
  * packed, so that four bindings do; y has a room of its own with a counter for each row of tiles
  * behind it, by which the last workgroup of the row knows that it is the last (shaders/common). */
-#include "vulkan.h"
+#include "fuse.h"
 
 struct norm_params {
     struct heed_matmul_params product;

@@ -2,7 +2,7 @@
 /* Products of one x with several weights, such as those that give q, k and v: their weights lie
  * side by side, and one dispatch has them as batches, with the bits that each has by itself. The
  * results lie side by side, too, in a room of their own. */
-#include "vulkan.h"
+#include "fuse.h"
 
 enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS, B_SCALE = VK_MATMUL_SCALE };
 enum { MOST = 4 };

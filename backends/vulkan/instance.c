@@ -3,6 +3,7 @@
  * recording is made at the first run and stays valid until another state is bound. */
 #include <string.h>
 
+#include "fuse.h"
 #include "instance.h"
 
 /* ---- making and destroying ---- */

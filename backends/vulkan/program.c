@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fuse.h"
 #include "instance.h"
 
 static uint64_t bytes_of(const struct heed_tensor_desc *desc) {

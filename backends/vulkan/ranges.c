@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Constants that are larger than what a storage buffer shows: bound in pieces of whole lines, such
  * as columns of a weight or rows of a table, by a dispatch for each. */
-#include "vulkan.h"
+#include "fuse.h"
 
 /* Where bindings may begin that count elements from their start: on boundaries of the device, and
  * of elements (those of q8_0 have 34 bytes). */

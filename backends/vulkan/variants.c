@@ -149,6 +149,7 @@ static const struct space spaces[VK_SHADER_COUNT] = {
                           {{1, 2, {HEED_BINARY_ADD, HEED_BINARY_MUL}}, {2, 2, {F32, I32}}}},
     [VK_SHADER_UNARY] = {WIDTH, NOTHING, {{1, 8, {0, 1, 2, 3, 4, 5, 6, HEED_UNARY_SCALE}}}},
     [VK_SHADER_EMBEDDING] = {WIDTH, NOTHING, {{1, 5, {F32, F16, BF16, I8, Q8_0}}}},
+    [VK_SHADER_EMBEDDING_POSITIONS] = {WIDTH, NOTHING, {{1, 4, {F32, F16, BF16, Q8_0}}}},
     [VK_SHADER_COPY] = {WIDTH, NOTHING, {TYPES(1)}},
     [VK_SHADER_CAST] = {WIDTH, NOTHING, {TYPES(1), {2, 5, {F16, F32, BF16, I32, I8}}}},
     [VK_SHADER_ARGMAX] = {ROWS, NOTHING, {{1, 2, {F32, I32}}}},

@@ -438,53 +438,6 @@ enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
                                      struct heed_plugin_program **program,
                                      struct heed_error *error);
 
-/* ---- fuse.c: groups of nodes that are run together ---- */
-struct vk_fusion {
-    const char *name;
-    /* How many nodes, from `first` on, the fusion takes; 0: it does not fit. */
-    uint32_t (*match)(const struct heed_plugin_program *program, uint32_t first);
-    bool makes_rooms; /* build calls heedi_vk_make_room for every result of the group */
-    /* Adds the dispatches of these nodes, all for the last of them. */
-    enum heed_status (*build)(struct heed_plugin_program *program, uint32_t first, uint32_t count,
-                              struct heed_error *error);
-};
-extern const struct vk_fusion heedi_vk_fuse_attention_step, heedi_vk_fuse_attention_cross;
-extern const struct vk_fusion heedi_vk_fuse_products, heedi_vk_fuse_norm, heedi_vk_fuse_choice;
-extern const struct vk_fusion heedi_vk_fuse_embedding;
-/* Builds the nodes from `first` on that belong together, and says in *count how many these were. */
-enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
-                                uint32_t *count, struct heed_error *error);
-/* For match: whether only nodes first .. last touch the tensor, so that it need not exist. */
-bool heedi_vk_is_inner(const struct heed_plugin_program *program, const struct vk_tensor *tensor,
-                       uint32_t first, uint32_t last);
-bool heedi_vk_is_constant(const struct vk_tensor *tensor);
-/* Whether both are absent, or begin at the same place. */
-bool heedi_vk_is_same(const struct vk_tensor *a, const struct vk_tensor *b);
-/* False for one that is absent. */
-bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims);
-/* For build: gives what the storages of tensors hold, results of the group from `first` on, memory
- * of their own, one after the other, with `tail_bytes` behind, which are zero before the first run
- * and which every group must leave zero, as others use the room when it is free: that of an output
- * never is. To be called before any dispatch is made that touches the storages. */
-enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
-                                    const struct vk_tensor *const *tensors, uint32_t count,
-                                    uint32_t first, uint32_t tail_bytes, struct heed_error *error);
-/* Zeroes the tails of rooms in the memory of an instance. */
-enum heed_status heedi_vk_clear_rooms(const struct heed_plugin_program *program,
-                                      const struct vk_region *memory, struct heed_error *error);
-
-/* ---- fuse_products.c ---- */
-/* How many nodes from `first` on, at most `most`, are products y = x W^T + b of the same f32 x with
- * weights and biases of the same shapes and types, all rows of which begin on boundaries of 16
- * bytes; 0: they would not lie in one storage buffer. */
-uint32_t heedi_vk_products(const struct heed_plugin_program *program, uint32_t first,
-                           uint32_t most);
-/* Packs the weights of such nodes, one after the other, and then their biases: *bias_offset is
- * where these begin, in their elements. */
-enum heed_status heedi_vk_pack_products(struct heed_plugin_program *program, uint32_t first,
-                                        uint32_t count, int32_t *storage, uint32_t *bias_offset,
-                                        struct heed_error *error);
-
 /* ---- dispatch.c: for operators ---- */
 /* Adds a dispatch of `shader` for node `node`. constants[HEED_CONSTANT_WIDTH] is the width of its
  * workgroup. Bindings name storages; those that are not used are VK_STORAGE_NONE. groups may exceed
