@@ -16,9 +16,9 @@ what='tools/shader-stats'
 says_nothing
 # integer dot products are for chips that have them
 for kernel in $(sed -n 's/^SHADER([A-Z0-9_]*, \([a-z0-9_]*\),.*/\1/p' "$root/backends/vulkan/kernels.inc"); do
-    chips='VEGA10 NAVI21'
+    chips='VEGA10 NAVI21 (GFX1100|NAVI31)'
     case $kernel in
-    *_dot) chips=NAVI21 ;;
+    *_dot) chips='NAVI21 (GFX1100|NAVI31)' ;;
     *_coop_*) continue ;; # cooperative matrices aside
     esac
     for chip in $chips; do
