@@ -70,8 +70,7 @@ static void print_device(const struct heed_device *device, bool verbose) {
            (double)numeric->erf_ulp);
 }
 
-/* Adds the lines of a report, each under its name. */
-static bool add_report(cJSON *parent, const char *report) {
+bool heedi_tool_json_report(cJSON *parent, const char *report) {
     struct report_line line;
     cJSON *object = report[0] != '\0' ? cJSON_AddObjectToObject(parent, "report") : parent;
     if (object == NULL)
@@ -100,7 +99,7 @@ static bool add_device(cJSON *array, const struct heed_device *device, const cha
                 heedi_tool_json_string(object, "version", device->version) &&
                 heedi_tool_json_string(object, "description", info->description) &&
                 heedi_tool_json_number(object, "memory_bytes", (double)info->memory_bytes) &&
-                add_report(object, device->report);
+                heedi_tool_json_report(object, device->report);
     if (added && cJSON_AddItemToArray(array, object))
         return true;
     cJSON_Delete(object);

@@ -15,6 +15,8 @@
 bool heedi_tool_json_text(cJSON *object, const char *name, const char *bytes, size_t count);
 bool heedi_tool_json_string(cJSON *object, const char *name, const char *string);
 bool heedi_tool_json_number(cJSON *object, const char *name, double value);
+/* Adds the lines of a device's report, each under its name (cmd_devices.c). */
+bool heedi_tool_json_report(cJSON *parent, const char *report);
 /* [1, 2, 3]. `object` may be an array, with `name` NULL. */
 bool heedi_tool_json_i64s(cJSON *object, const char *name, const int64_t *values, size_t count);
 

@@ -286,6 +286,7 @@ static void add_device(void *user, const struct heed_device *device, const char 
         TEXT(object, "description", info->description);
         NUMBER(object, "memory_bytes", info->memory_bytes);
         NUMBER(object, "unit_roundoff", info->numeric.unit_roundoff);
+        ok = ok && heedi_tool_json_report(object, device->report);
     }
     listing->ok = ok;
 }
