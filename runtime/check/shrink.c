@@ -9,8 +9,8 @@
 #include "runtime/base/os.h"
 #include "runtime/ops/op.h"
 
-static const uint64_t MOST_NS = 10000000000u;
-enum { MOST_TRIES = 5000, PIECES = 64 };
+static const uint64_t MOST_NS = 30000000000u;
+enum { MOST_TRIES = 5000, PIECES = 64, FEW_RUNS = 10 };
 
 struct shrinking {
     struct heedi_target *target;
@@ -260,6 +260,9 @@ enum heed_status heedi_shrink(struct heedi_target *target, int32_t repeat, struc
                                   .best = it,
                                   .finding = finding,
                                   .deadline_ns = heedi_os_now_ns() + MOST_NS};
+    const int32_t confirm_runs = target->confirm_runs;
+    if (finding->fault == HEED_CHECK_UNINITIALISED) /* that it is not chance is known by now */
+        target->confirm_runs = FEW_RUNS;
     *shrunk = false;
     do {
         shrinking.progress = false;
@@ -269,5 +272,6 @@ enum heed_status heedi_shrink(struct heedi_target *target, int32_t repeat, struc
         shrink_attrs(&shrinking);
         *shrunk = *shrunk || shrinking.progress;
     } while (shrinking.progress && !exhausted(&shrinking));
+    target->confirm_runs = confirm_runs;
     return shrinking.status;
 }

@@ -14,11 +14,7 @@
 #include "runtime/check/check.h"
 #include "runtime/exec/executor.h"
 
-enum {
-    GUARD_BYTES = 256,
-    CONFIRM_RUNS = 200, /* to tell chance from memory: misses one in 20 once in 28,000 times */
-    PORTS = HEED_MAX_INPUTS + HEED_MAX_OUTPUTS
-};
+enum { GUARD_BYTES = 256, PORTS = HEED_MAX_INPUTS + HEED_MAX_OUTPUTS };
 /* NaN; tiny; large: adding to it, multiplying it, or taking a maximum with it shows. */
 static const unsigned char poisons[] = {0xff, 0x01, 0x5a};
 enum { POISONS = sizeof poisons };
@@ -249,7 +245,7 @@ static void explain_difference(struct trial *trial, struct session *session, int
     if (find_unwritten(trial, poisons[poison]))
         return;
     finding->fault = HEED_CHECK_NONE; /* or of some elements only */
-    for (int i = 0; i < CONFIRM_RUNS; i++) {
+    for (int i = 0; i < trial->target->confirm_runs; i++) {
         run(trial, session, 0, 2);
         if (finding->fault != HEED_CHECK_NONE)
             return;

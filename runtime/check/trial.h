@@ -21,6 +21,7 @@ struct heedi_target {
     uint32_t count;
     struct heed_numeric_profile numeric;
     struct heedi_env env; /* what the poisoned memory comes from */
+    int32_t confirm_runs; /* to tell results that chance decides from those that memory decides */
 };
 /* Clear in any case. */
 enum heed_status heedi_target_open(struct heed_context *context,

@@ -28,11 +28,11 @@ static const struct {
     {"avx512", HEED_OP_CACHE_APPEND, 0.07},
     {"openblas", HEED_OP_NONE, 1},
     {"openblas", HEED_OP_MATMUL, 0.9},
-    {"vulkan", HEED_OP_NONE, 0.6}, /* what is not f32 */
-    {"vulkan", HEED_OP_ATTENTION, 0.75},
+    {"vulkan", HEED_OP_NONE, 0.68}, /* what is not f32 */
+    {"vulkan", HEED_OP_ATTENTION, 0.8},
     {"vulkan", HEED_OP_EMBEDDING, 0.25},
     {"vulkan", HEED_OP_POSITIONS, 0.5},
-    {"vulkan", HEED_OP_CONCAT, 0.7},
+    {"vulkan", HEED_OP_CONCAT, 0.75},
     {"vulkan", HEED_OP_COPY, 0},
     {"vulkan", HEED_OP_CAST, 0},
     {"vulkan", HEED_OP_ARGMAX, 0},
