@@ -131,6 +131,7 @@ for word in '"heed_bundle":' '"devices":' '"unit_roundoff":' '"tuning":' '"proce
     grep -qF "$word" "$work/bundle.json" || wrong "the bundle lacks $word"
 done
 grep -qF "$work" "$work/bundle.json" && wrong "the bundle names a folder"
+grep -q UUID "$work/bundle.json" && wrong "the bundle tells which card it is"
 absent "$work/bundle.json.part"
 if command -v python3 >/dev/null 2>&1; then
     python3 -m json.tool "$work/bundle.json" >"$work/json.out" || wrong "the bundle is no JSON"

@@ -270,6 +270,14 @@ struct listing {
     bool ok;
 };
 
+/* Some drivers number each single card, as "vendor 10de, device 2684, UUID ..." says. */
+static void leave_out_serial(const cJSON *report) {
+    const cJSON *identity = cJSON_GetObjectItem(report, "identity");
+    char *uuid = cJSON_IsString(identity) ? strstr(identity->valuestring, ", UUID") : NULL;
+    if (uuid != NULL)
+        *uuid = '\0';
+}
+
 static void add_device(void *user, const struct heed_device *device, const char *reason) {
     struct listing *listing = user;
     const struct heed_device_info *info = &device->info;
@@ -287,6 +295,7 @@ static void add_device(void *user, const struct heed_device *device, const char 
         NUMBER(object, "memory_bytes", info->memory_bytes);
         NUMBER(object, "unit_roundoff", info->numeric.unit_roundoff);
         ok = ok && heedi_tool_json_report(object, device->report);
+        leave_out_serial(cJSON_GetObjectItem(object, "report"));
     }
     listing->ok = ok;
 }
