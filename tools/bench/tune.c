@@ -212,13 +212,15 @@ static void tune_kernel(void *user, const struct heed_tune_kernel *kernel) {
 
 static void keep(struct heedi_bench *bench, size_t backend, struct heed_executor *executor) {
     struct heedi_bench_tuning *tuning = &bench->tunings[backend];
+    char kept[sizeof tuning->kept] = "";
     for (size_t k = 0; k < tuning->kernel_count; k++) {
         const struct heedi_bench_tuned *kernel = &tuning->kernels[k];
-        const size_t used = strlen(tuning->kept);
+        const size_t used = strlen(kept);
         if (kernel->winner != kernel->standard)
-            snprintf(tuning->kept + used, sizeof tuning->kept - used, "%s%s=%s",
-                     used > 0 ? "," : "", kernel->name, kernel->choices[kernel->winner].text);
+            snprintf(kept + used, sizeof kept - used, "%s%s=%s", used > 0 ? "," : "", kernel->name,
+                     kernel->choices[kernel->winner].text);
     }
+    memcpy(tuning->kept, kept, sizeof kept);
     const enum heed_status status = heed_executor_tune_save(bench->context, executor, tuning->kept);
     tuning->saved = status == HEED_OK;
     if (status != HEED_OK)
