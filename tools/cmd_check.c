@@ -10,6 +10,7 @@
 
 enum {
     MOST_CASE_BYTES = 1 << 28, /* of a file with a case */
+    MOST_FAILURES = 200,       /* of a backend that are kept */
     ALL_CASES = 50             /* of each operator with --all */
 };
 
@@ -163,9 +164,13 @@ static void take_row(void *user, const struct heed_check_row *row) {
 static void save(struct gathering *gathering, const struct heed_check_failure *failure,
                  struct heedi_checked_failure *kept) {
     const char *folder = gathering->checking->options->check.folder;
-    snprintf(kept->path, sizeof kept->path, "%s/heed-check-%s-%s-%lld.case",
+    char pass[32] = ""; /* of the later ones, with other seeds */
+    if (gathering->pass > 0)
+        snprintf(pass, sizeof pass, "-pass%lld", (long long)gathering->pass);
+    snprintf(kept->path, sizeof kept->path, "%s/heed-check-%s-%s-%lld%s.case",
              folder != NULL ? folder : ".", gathering->backend->name,
-             heed_op_name((enum heed_op)failure->drawn->op), (long long)failure->drawn->number);
+             heed_op_name((enum heed_op)failure->drawn->op), (long long)failure->drawn->number,
+             pass);
     FILE *stream = fopen(kept->path, "w");
     const bool written = stream != NULL && fwrite(failure->text, 1, failure->text_bytes, stream) ==
                                                failure->text_bytes;
@@ -180,6 +185,8 @@ static void save(struct gathering *gathering, const struct heed_check_failure *f
 static void take_failure(void *user, const struct heed_check_failure *failure) {
     struct gathering *gathering = user;
     struct heedi_checked_backend *backend = gathering->backend;
+    if (backend->failure_count == MOST_FAILURES)
+        return;
     void *grown =
         realloc(backend->failures, (backend->failure_count + 1) * sizeof *backend->failures);
     if (grown == NULL) {
