@@ -275,10 +275,11 @@ static enum heed_status in_splits(struct heed_plugin_program *program, uint32_t 
 static enum heed_status check_range(const struct heed_plugin_program *program,
                                     const struct vk_node *node, struct heed_error *error) {
     if (program->instance_bytes > program->plugin->device.limits.range_bytes)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
-                             "%s: %llu bytes of activations are more than a storage buffer of this "
-                             "device",
-                             node->name, (unsigned long long)program->instance_bytes);
+        return heedi_common_fail(
+            error, HEED_ERROR_LIMIT,
+            "%s: %llu bytes of activations are more than a storage buffer of this "
+            "device",
+            node->name, (unsigned long long)program->instance_bytes);
     return HEED_OK;
 }
 

@@ -70,10 +70,10 @@ static void *load(const struct heed_plugin *plugin, const char *path, size_t *by
     if (fread(&header, sizeof header, 1, file) == 1 &&
         memcmp(&header, &wanted, offsetof(struct header, bytes)) == 0 && header.bytes > 0 &&
         header.bytes <= MOST_BYTES)
-        data = heedi_vk_calloc(plugin->host, (size_t)header.bytes, 1);
+        data = heedi_common_calloc(plugin->host, (size_t)header.bytes, 1);
     if (data != NULL && (fread(data, (size_t)header.bytes, 1, file) != 1 || fgetc(file) != EOF ||
                          hash_of(data, (size_t)header.bytes) != header.hash)) {
-        heedi_vk_free(plugin->host, data);
+        heedi_common_free(plugin->host, data);
         data = NULL;
     }
     if (data != NULL) {
@@ -94,7 +94,7 @@ void heedi_vk_cache_open(struct heed_plugin *plugin) {
     if (plugin->vk.vkCreatePipelineCache(plugin->handle, &info, NULL, &plugin->pipeline_cache) !=
         VK_SUCCESS)
         plugin->pipeline_cache = VK_NULL_HANDLE; /* pipelines are made without one */
-    heedi_vk_free(plugin->host, data);
+    heedi_common_free(plugin->host, data);
 }
 
 static bool store(const char *path, const struct header *header, const void *data) {
@@ -115,7 +115,7 @@ void heedi_vk_cache_save(struct heed_plugin *plugin) {
             VK_SUCCESS ||
         bytes == 0 || bytes > MOST_BYTES)
         return;
-    void *data = heedi_vk_calloc(plugin->host, bytes, 1);
+    void *data = heedi_common_calloc(plugin->host, bytes, 1);
     if (data == NULL)
         return;
     const VkResult result =
@@ -129,5 +129,5 @@ void heedi_vk_cache_save(struct heed_plugin *plugin) {
         if (!store(part, &header, data) || rename(part, path) != 0)
             (void)remove(part);
     }
-    heedi_vk_free(plugin->host, data);
+    heedi_common_free(plugin->host, data);
 }

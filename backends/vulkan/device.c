@@ -34,12 +34,12 @@ enum heed_status heedi_vk_instance_create(VkInstance *instance, struct heed_erro
     if (result == VK_SUCCESS)
         return HEED_OK;
     if (!loaded)
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "Vulkan 1.1 is not installed (Debian: libvulkan1 and a driver, "
-                             "such as mesa-vulkan-drivers)");
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "Vulkan 1.1 is not installed (Debian: libvulkan1 and a driver, "
+                                 "such as mesa-vulkan-drivers)");
     if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "Vulkan has no driver (Debian: mesa-vulkan-drivers)");
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "Vulkan has no driver (Debian: mesa-vulkan-drivers)");
     return heedi_vk_result(error, result, "opening Vulkan");
 }
 
@@ -151,18 +151,18 @@ enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices
         found = 0;
     else if (result < VK_SUCCESS)
         return heedi_vk_result(error, result, "listing Vulkan's devices");
-    (void)heedi_vk_fail(error, HEED_OK, "Vulkan has no device");
+    (void)heedi_common_fail(error, HEED_OK, "Vulkan has no device");
     for (uint32_t i = 0; i < found && *count < capacity; i++) {
         struct vk_device device = {.physical = physical[i]};
         VkPhysicalDeviceProperties properties;
         vkGetPhysicalDeviceProperties(physical[i], &properties);
         const uint32_t version = properties.apiVersion;
         if (version < VK_API_VERSION_1_1) {
-            (void)heedi_vk_fail(error, HEED_OK, "%.100s has Vulkan %u.%u, 1.1 is needed",
-                                properties.deviceName, (unsigned)VK_API_VERSION_MAJOR(version),
-                                (unsigned)VK_API_VERSION_MINOR(version));
+            (void)heedi_common_fail(error, HEED_OK, "%.100s has Vulkan %u.%u, 1.1 is needed",
+                                    properties.deviceName, (unsigned)VK_API_VERSION_MAJOR(version),
+                                    (unsigned)VK_API_VERSION_MINOR(version));
         } else if (!find_queue(&device)) {
-            (void)heedi_vk_fail(error, HEED_OK, "%.100s cannot compute", properties.deviceName);
+            (void)heedi_common_fail(error, HEED_OK, "%.100s cannot compute", properties.deviceName);
         } else {
             heedi_vk_features_read(&device);
             read_properties(&device);
@@ -291,9 +291,9 @@ enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_er
         .pQueueCreateInfos = &queue,
     };
     if (plugin->device.limits.descriptors < HEED_MAX_BINDINGS)
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "the device gives a shader %u storage buffers, %d are needed",
-                             (unsigned)plugin->device.limits.descriptors, HEED_MAX_BINDINGS);
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "the device gives a shader %u storage buffers, %d are needed",
+                                 (unsigned)plugin->device.limits.descriptors, HEED_MAX_BINDINGS);
     plugin->stats = plugin->device.features.statistics && heedi_vk_stats_wanted();
     const VkResult result =
         heedi_vk_features_open(&plugin->device, plugin->stats, &info, &plugin->handle);

@@ -67,12 +67,12 @@ static bool make_room(struct heed_plugin_program *program) {
     if (program->dispatch_count < program->dispatch_capacity)
         return true;
     const uint32_t capacity = 2 * program->dispatch_capacity + 16;
-    struct vk_dispatch *more = heedi_vk_calloc(program->plugin->host, capacity, sizeof *more);
+    struct vk_dispatch *more = heedi_common_calloc(program->plugin->host, capacity, sizeof *more);
     if (more == NULL)
         return false;
     if (program->dispatch_count > 0)
         memcpy(more, program->dispatches, program->dispatch_count * sizeof *more);
-    heedi_vk_free(program->plugin->host, program->dispatches);
+    heedi_common_free(program->plugin->host, program->dispatches);
     program->dispatches = more;
     program->dispatch_capacity = capacity;
     return true;
@@ -85,10 +85,10 @@ enum heed_status heedi_vk_dispatch(struct heed_plugin_program *program, uint32_t
     if (request->groups == 0)
         return HEED_OK;
     if (request->groups > most * most || request->push_bytes > HEED_PUSH_BYTES)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT, "%s: %llu workgroups are too many",
-                             program->nodes[node].name, (unsigned long long)request->groups);
+        return heedi_common_fail(error, HEED_ERROR_LIMIT, "%s: %llu workgroups are too many",
+                                 program->nodes[node].name, (unsigned long long)request->groups);
     if (!make_room(program))
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     struct vk_dispatch dispatch = {
         .node = node, .fused_count = node - program->group_first, .shader = request->shader};
     const uint64_t rows = (request->groups + most - 1) / most;

@@ -68,7 +68,7 @@ enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,
             room = &program->rooms[i];
     if (room == NULL) {
         if (program->room_count == program->node_count * HEED_MAX_OUTPUTS)
-            return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "more rooms than results");
+            return heedi_common_fail(error, HEED_ERROR_INTERNAL, "more rooms than results");
         room = &program->rooms[program->room_count++];
         *room = (struct vk_room){.bytes = bytes, .tail_bytes = tail_bytes};
         room->offset_bytes = (uint64_t)heedi_vk_reserve(program, bytes + tail_bytes);

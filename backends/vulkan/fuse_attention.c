@@ -197,7 +197,7 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t first,
     struct shape shape;
     int32_t weights = 0;
     if (!choose(program->plugin, parts, params->n / params->heads, params->rows, &shape))
-        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: no room", attention->name);
+        return heedi_common_fail(error, HEED_ERROR_INTERNAL, "%s: no room", attention->name);
     const enum heed_status status =
         heedi_vk_pack_products(program, first, parts, &weights, &params->bias_offset, error);
     if (status != HEED_OK)

@@ -63,15 +63,15 @@ bool heedi_vk_make_list(struct heed_plugin_instance *instance, uint32_t steps) {
     const struct heed_host *host = program->plugin->host;
     const size_t batches = (size_t)steps * program->batch_count;
     VkCommandBuffer *list =
-        heedi_vk_calloc(host, VK_COMMANDS_BODY + batches + steps, sizeof(VkCommandBuffer));
-    VkSubmitInfo *submits = heedi_vk_calloc(host, batches, sizeof *submits);
+        heedi_common_calloc(host, VK_COMMANDS_BODY + batches + steps, sizeof(VkCommandBuffer));
+    VkSubmitInfo *submits = heedi_common_calloc(host, batches, sizeof *submits);
     if (list == NULL || submits == NULL) {
-        heedi_vk_free(host, list);
-        heedi_vk_free(host, submits);
+        heedi_common_free(host, list);
+        heedi_common_free(host, submits);
         return false;
     }
-    heedi_vk_free(host, instance->list);
-    heedi_vk_free(host, instance->submits);
+    heedi_common_free(host, instance->list);
+    heedi_common_free(host, instance->submits);
     instance->list = list;
     instance->submits = submits;
     return true;
@@ -80,15 +80,15 @@ bool heedi_vk_make_list(struct heed_plugin_instance *instance, uint32_t steps) {
 static enum heed_status make(struct heed_plugin_instance *made, struct heed_error *error) {
     struct heed_plugin *plugin = made->program->plugin;
     const struct heed_plugin_program *program = made->program;
-    made->host = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof *made->host);
-    made->states = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(void *));
-    made->state_ids = heedi_vk_calloc(plugin->host, program->boundary_count, sizeof(uint64_t));
-    made->sets = heedi_vk_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
-    made->commands = heedi_vk_calloc(plugin->host, VK_COMMANDS_BODY + (size_t)program->batch_count,
-                                     sizeof *made->commands);
+    made->host = heedi_common_calloc(plugin->host, program->boundary_count, sizeof *made->host);
+    made->states = heedi_common_calloc(plugin->host, program->boundary_count, sizeof(void *));
+    made->state_ids = heedi_common_calloc(plugin->host, program->boundary_count, sizeof(uint64_t));
+    made->sets = heedi_common_calloc(plugin->host, program->dispatch_count, sizeof *made->sets);
+    made->commands = heedi_common_calloc(
+        plugin->host, VK_COMMANDS_BODY + (size_t)program->batch_count, sizeof *made->commands);
     if (made->host == NULL || made->states == NULL || made->state_ids == NULL ||
         made->sets == NULL || made->commands == NULL || !heedi_vk_make_list(made, 1))
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
     enum heed_status status =
         heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, program->instance_bytes, &made->memory, error);
     if (status == HEED_OK && made->memory.mapped == NULL)
@@ -107,9 +107,9 @@ enum heed_status heedi_vk_instance_new(struct heed_plugin_program *program,
                                        struct heed_plugin_instance **instance,
                                        struct heed_error *error) {
     *instance = NULL;
-    struct heed_plugin_instance *made = heedi_vk_calloc(program->plugin->host, 1, sizeof *made);
+    struct heed_plugin_instance *made = heedi_common_calloc(program->plugin->host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for an instance");
     made->program = program;
     const enum heed_status status = make(made, error);
     if (status != HEED_OK) {
@@ -134,14 +134,14 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
     plugin->vk.vkDestroyCommandPool(plugin->handle, instance->pool, NULL);
     heedi_vk_release(plugin, &instance->memory);
     heedi_vk_release(plugin, &instance->staging);
-    heedi_vk_free(plugin->host, instance->host);
-    heedi_vk_free(plugin->host, instance->states);
-    heedi_vk_free(plugin->host, instance->state_ids);
-    heedi_vk_free(plugin->host, instance->sets);
-    heedi_vk_free(plugin->host, instance->commands);
-    heedi_vk_free(plugin->host, instance->list);
-    heedi_vk_free(plugin->host, instance->submits);
-    heedi_vk_free(plugin->host, instance);
+    heedi_common_free(plugin->host, instance->host);
+    heedi_common_free(plugin->host, instance->states);
+    heedi_common_free(plugin->host, instance->state_ids);
+    heedi_common_free(plugin->host, instance->sets);
+    heedi_common_free(plugin->host, instance->commands);
+    heedi_common_free(plugin->host, instance->list);
+    heedi_common_free(plugin->host, instance->submits);
+    heedi_common_free(plugin->host, instance);
 }
 
 /* ---- binding and running ---- */
@@ -151,14 +151,14 @@ static enum heed_status find_boundary(const struct heed_plugin_instance *instanc
                                       struct heed_error *error) {
     const struct heed_plugin_program *program = instance->program;
     if (index >= program->boundary_count || program->boundaries[index].tensor < 0)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "binding %u does not exist, there are %u", (unsigned)index,
-                             (unsigned)program->boundary_count);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "binding %u does not exist, there are %u", (unsigned)index,
+                                 (unsigned)program->boundary_count);
     *found = &program->boundaries[index];
     if (((*found)->role == HEED_ROLE_STATE) != state)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s state",
-                             (unsigned)index, (*found)->name != NULL ? (*found)->name : "",
-                             state ? "no" : "a");
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT, "binding %u (%s) is %s state",
+                                 (unsigned)index, (*found)->name != NULL ? (*found)->name : "",
+                                 state ? "no" : "a");
     return HEED_OK;
 }
 
@@ -181,9 +181,9 @@ enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint
     for (uint32_t i = 0; same && i < found->desc.rank; i++)
         same = found->desc.dims[i] == state->desc.dims[i];
     if (!same)
-        return heedi_vk_fail(error, HEED_ERROR_SHAPE,
-                             "the state bound as %u (%s) has another type or other dimensions",
-                             (unsigned)binding, found->name != NULL ? found->name : "");
+        return heedi_common_fail(error, HEED_ERROR_SHAPE,
+                                 "the state bound as %u (%s) has another type or other dimensions",
+                                 (unsigned)binding, found->name != NULL ? found->name : "");
     if (instance->state_ids[binding] != state->id) /* another may lie where an old one did */
         instance->recorded = false;
     instance->states[binding] = state;
@@ -218,9 +218,9 @@ static enum heed_status check_bound(const struct heed_plugin_instance *instance,
         const bool bound = boundary->role == HEED_ROLE_STATE ? instance->states[i] != NULL
                                                              : instance->host[i] != NULL;
         if (boundary->tensor >= 0 && !bound)
-            return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                 "nothing is bound to %s (binding %u)",
-                                 boundary->name != NULL ? boundary->name : "", (unsigned)i);
+            return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                     "nothing is bound to %s (binding %u)",
+                                     boundary->name != NULL ? boundary->name : "", (unsigned)i);
     }
     return HEED_OK;
 }

@@ -119,9 +119,9 @@ enum heed_status heedi_vk_limits_lower(struct vk_device *device, struct heed_err
         const size_t length = strcspn(at, ",");
         const char *reason = apply_text(device, at, length);
         if (reason != NULL)
-            return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                 "HEED_VULKAN_LIMITS: '%.*s': %s", length < 60 ? (int)length : 60,
-                                 at, reason);
+            return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                     "HEED_VULKAN_LIMITS: '%.*s': %s",
+                                     length < 60 ? (int)length : 60, at, reason);
         at += length + (at[length] == ',' ? 1 : 0);
     }
     heedi_vk_features_settle(&device->features);

@@ -60,13 +60,13 @@ static bool is_mapped(const struct vk_device *device, enum vk_memory_kind kind, 
 static void destroy_block(struct heed_plugin *plugin, struct vk_block *block) {
     for (struct stretch *stretch = block->free; stretch != NULL;) {
         struct stretch *next = stretch->next;
-        heedi_vk_free(plugin->host, stretch);
+        heedi_common_free(plugin->host, stretch);
         stretch = next;
     }
     plugin->vk.vkDestroyBuffer(plugin->handle, block->buffer, NULL);
     plugin->vk.vkFreeMemory(plugin->handle, block->memory, NULL);
     plugin->memory.allocated_bytes -= block->bytes;
-    heedi_vk_free(plugin->host, block);
+    heedi_common_free(plugin->host, block);
 }
 
 /* Memory for the block's buffer, of the best type that has some left. */
@@ -100,13 +100,13 @@ static VkResult bind_memory(struct heed_plugin *plugin, struct vk_block *block) 
 static enum heed_status create_block(struct heed_plugin *plugin, enum vk_memory_kind kind,
                                      uint64_t bytes, struct vk_block **made,
                                      struct heed_error *error) {
-    struct vk_block *block = heedi_vk_calloc(plugin->host, 1, sizeof *block);
-    struct stretch *all = heedi_vk_calloc(plugin->host, 1, sizeof *all);
+    struct vk_block *block = heedi_common_calloc(plugin->host, 1, sizeof *block);
+    struct stretch *all = heedi_common_calloc(plugin->host, 1, sizeof *all);
     *made = NULL;
     if (block == NULL || all == NULL) {
-        heedi_vk_free(plugin->host, block);
-        heedi_vk_free(plugin->host, all);
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        heedi_common_free(plugin->host, block);
+        heedi_common_free(plugin->host, all);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     }
     *all = (struct stretch){.bytes = bytes};
     block->kind = kind;
@@ -155,7 +155,7 @@ static bool take(struct heed_plugin *plugin, struct vk_block *block, uint64_t by
     block->used += bytes;
     if (stretch->bytes == 0) {
         *best = stretch->next;
-        heedi_vk_free(plugin->host, stretch);
+        heedi_common_free(plugin->host, stretch);
     }
     return true;
 }
@@ -189,9 +189,9 @@ enum heed_status heedi_vk_allocate(struct heed_plugin *plugin, enum vk_memory_ki
     const uint64_t align = alignment(plugin);
     *region = (struct vk_region){.block = NULL};
     if (bytes > plugin->device.limits.allocation_bytes)
-        return heedi_vk_fail(error, HEED_ERROR_LIMIT,
-                             "%llu bytes are more than this device allocates at once",
-                             (unsigned long long)bytes);
+        return heedi_common_fail(error, HEED_ERROR_LIMIT,
+                                 "%llu bytes are more than this device allocates at once",
+                                 (unsigned long long)bytes);
     bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
     pthread_mutex_lock(&plugin->memory.mutex);
     const enum heed_status status = allocate(plugin, kind, bytes, region, error);
@@ -212,12 +212,12 @@ static void give_back(struct heed_plugin *plugin, struct vk_block *block, struct
     if (after != NULL && given->offset + given->bytes == after->offset) {
         given->bytes += after->bytes;
         given->next = after->next;
-        heedi_vk_free(plugin->host, after);
+        heedi_common_free(plugin->host, after);
     }
     if (before != NULL && before->offset + before->bytes == given->offset) {
         before->bytes += given->bytes;
         before->next = given->next;
-        heedi_vk_free(plugin->host, given);
+        heedi_common_free(plugin->host, given);
     }
 }
 
@@ -227,7 +227,7 @@ void heedi_vk_release(struct heed_plugin *plugin, struct vk_region *region) {
         return;
     heedi_vk_transfers_finish(plugin);
     pthread_mutex_lock(&plugin->memory.mutex);
-    struct stretch *stretch = heedi_vk_calloc(plugin->host, 1, sizeof *stretch);
+    struct stretch *stretch = heedi_common_calloc(plugin->host, 1, sizeof *stretch);
     block->used -= region->bytes;
     if (stretch != NULL) { /* else it is lost until the block is empty */
         stretch->offset = region->offset;

@@ -61,16 +61,16 @@ static enum heed_status find_or_make(struct heed_plugin *plugin, enum vk_shader 
             *handle = known->handle;
             return HEED_OK;
         }
-    struct vk_pipeline *pipeline = heedi_vk_calloc(plugin->host, 1, sizeof *pipeline);
+    struct vk_pipeline *pipeline = heedi_common_calloc(plugin->host, 1, sizeof *pipeline);
     if (pipeline == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     pipeline->shader = shader;
     memcpy(pipeline->constants, constants, sizeof pipeline->constants);
     VkResult result = make_module(plugin, shader);
     if (result == VK_SUCCESS)
         result = make(plugin, pipeline);
     if (result != VK_SUCCESS) {
-        heedi_vk_free(plugin->host, pipeline);
+        heedi_common_free(plugin->host, pipeline);
         return heedi_vk_result(error, result, heedi_vk_shaders[shader].name);
     }
     if (plugin->stats)
@@ -96,7 +96,7 @@ void heedi_vk_pipelines_destroy(struct heed_plugin *plugin) {
         struct vk_pipeline *pipeline = plugin->pipelines;
         plugin->pipelines = pipeline->next;
         plugin->vk.vkDestroyPipeline(plugin->handle, pipeline->handle, NULL);
-        heedi_vk_free(plugin->host, pipeline);
+        heedi_common_free(plugin->host, pipeline);
     }
     for (size_t i = 0; i < VK_SHADER_COUNT; i++)
         plugin->vk.vkDestroyShaderModule(plugin->handle, plugin->modules[i], NULL);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Vulkan backend's table, opening and closing it, and small helpers for talking to the host. */
-#include <stdarg.h>
+/* The Vulkan backend's table, opening and closing it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,62 +7,25 @@
 #include "instance.h"
 #include "tune.h"
 
-enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
-                               const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    error->status = (int32_t)status;
-    vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    return status;
-}
-
 enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, const char *what) {
     switch (result) {
     case VK_SUCCESS:
         return HEED_OK;
     case VK_ERROR_OUT_OF_HOST_MEMORY: /* of the driver: others may do without */
-        return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY,
-                             "%s: the driver is out of host memory", what);
+        return heedi_common_fail(error, HEED_ERROR_DEVICE_MEMORY,
+                                 "%s: the driver is out of host memory", what);
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
-        return heedi_vk_fail(error, HEED_ERROR_DEVICE_MEMORY, "%s: out of device memory", what);
+        return heedi_common_fail(error, HEED_ERROR_DEVICE_MEMORY, "%s: out of device memory", what);
     case VK_ERROR_DEVICE_LOST:
-        return heedi_vk_fail(error, HEED_ERROR_DEVICE_LOST, "%s: the device was lost", what);
+        return heedi_common_fail(error, HEED_ERROR_DEVICE_LOST, "%s: the device was lost", what);
     case VK_ERROR_INITIALIZATION_FAILED:
-        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: the driver failed", what);
+        return heedi_common_fail(error, HEED_ERROR_INTERNAL, "%s: the driver failed", what);
     case VK_TIMEOUT:
-        return heedi_vk_fail(error, HEED_ERROR_TIMEOUT, "%s: not finished in time", what);
+        return heedi_common_fail(error, HEED_ERROR_TIMEOUT, "%s: not finished in time", what);
     default:
-        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "%s: Vulkan answered %d", what,
-                             (int)result);
+        return heedi_common_fail(error, HEED_ERROR_INTERNAL, "%s: Vulkan answered %d", what,
+                                 (int)result);
     }
-}
-
-bool heedi_vk_read(void *target, size_t target_bytes, const void *source, size_t source_bytes) {
-    const size_t shared = source_bytes < target_bytes ? source_bytes : target_bytes;
-    memset(target, 0, target_bytes);
-    if (shared > 0)
-        memcpy(target, source, shared);
-    const unsigned char *bytes = source;
-    for (size_t i = shared; i < source_bytes; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
-
-void *heedi_vk_calloc(const struct heed_host *host, size_t count, size_t bytes) {
-    if (bytes != 0 && count > SIZE_MAX / bytes)
-        return NULL;
-    const size_t total = count * bytes > 0 ? count * bytes : 1;
-    void *memory = host->allocate(host->handle, total, 64);
-    if (memory != NULL)
-        memset(memory, 0, total);
-    return memory;
-}
-
-void heedi_vk_free(const struct heed_host *host, void *memory) {
-    if (memory != NULL)
-        host->release(host->handle, memory);
 }
 
 /* ---- the table ---- */
@@ -106,8 +68,8 @@ static void destroy(struct heed_plugin *plugin) {
     pthread_mutex_destroy(&plugin->trial_mutex);
     pthread_mutex_destroy(&plugin->memory.mutex);
     pthread_mutex_destroy(&plugin->ring.mutex);
-    heedi_vk_free(plugin->host, plugin->fault);
-    heedi_vk_free(plugin->host, plugin);
+    heedi_common_free(plugin->host, plugin->fault);
+    heedi_common_free(plugin->host, plugin);
 }
 
 static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error *error) {
@@ -129,18 +91,19 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
         const size_t length = strlen(faults[i].name);
         if (strncmp(given, faults[i].name, length) != 0)
             continue;
-        plugin->fault = heedi_vk_calloc(plugin->host, 1, sizeof *plugin->fault);
+        plugin->fault = heedi_common_calloc(plugin->host, 1, sizeof *plugin->fault);
         if (plugin->fault == NULL)
-            return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+            return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
         plugin->fault->result = faults[i].result;
         plugin->fault->left = (int)strtol(given + length, NULL, 10);
         return HEED_OK;
     }
-    return given == NULL ? HEED_OK
-                         : heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                         "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
-                                         "timeout@N, selftest or barriers, found '%.100s'",
-                                         given);
+    return given == NULL
+               ? HEED_OK
+               : heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                   "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
+                                   "timeout@N, selftest or barriers, found '%.100s'",
+                                   given);
 }
 
 static enum heed_status create(const struct heed_host *host,
@@ -151,16 +114,16 @@ static enum heed_status create(const struct heed_host *host,
     uint32_t count = 0;
     *plugin = NULL;
     if (host->struct_size < sizeof *host)
-        return heedi_vk_fail(error, HEED_ERROR_VERSION,
-                             "the host's table has %u bytes, %zu expected",
-                             (unsigned)host->struct_size, sizeof *host);
+        return heedi_common_fail(error, HEED_ERROR_VERSION,
+                                 "the host's table has %u bytes, %zu expected",
+                                 (unsigned)host->struct_size, sizeof *host);
     memset(&known, 0, sizeof known);
-    if (options != NULL && !heedi_vk_read(&known, sizeof known, options, options->struct_size))
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "the options hold a field that this version does not know");
-    struct heed_plugin *made = heedi_vk_calloc(host, 1, sizeof *made);
+    if (options != NULL && !heedi_common_read(&known, sizeof known, options, options->struct_size))
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "the options hold a field that this version does not know");
+    struct heed_plugin *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->host = host;
     pthread_mutex_init(&made->queue_mutex, NULL);
     pthread_mutex_init(&made->pipeline_mutex, NULL);
@@ -176,8 +139,8 @@ static enum heed_status create(const struct heed_host *host,
         status = heedi_vk_devices(made->instance, found, VK_MOST_DEVICES, &count, error);
     if (status == HEED_OK && known.device >= count)
         status =
-            heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",
-                          (unsigned)known.device, (unsigned)count);
+            heedi_common_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist, there are %u",
+                              (unsigned)known.device, (unsigned)count);
     if (status == HEED_OK) {
         made->device = found[known.device];
         status = heedi_vk_device_open(made, error);

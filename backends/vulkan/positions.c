@@ -54,13 +54,13 @@ enum heed_status heedi_vk_positions_table(struct heed_plugin_program *program, u
     enum heed_status status = heedi_vk_find_table(program, key, &table->storage, error);
     if (status != HEED_OK || table->storage >= 0)
         return status;
-    float *data = heedi_vk_calloc(host, elems, sizeof *data);
+    float *data = heedi_common_calloc(host, elems, sizeof *data);
     if (data == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                             "out of memory for the positions of %s", node->name);
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for the positions of %s", node->name);
     fill(attrs, data);
     status = heedi_vk_table(program, key, data, elems * sizeof *data, &table->storage, error);
-    heedi_vk_free(host, data);
+    heedi_common_free(host, data);
     return status;
 }
 

@@ -25,8 +25,8 @@ static bool make_queries(struct heed_plugin_instance *instance) {
     if (plugin->device.timestamp_bits == 0 || instance->entries != NULL)
         return false; /* there are none, or making them has failed before */
     instance->entries =
-        heedi_vk_calloc(plugin->host, program->node_count * steps, sizeof *instance->entries);
-    instance->times = heedi_vk_calloc(plugin->host, stamps * steps, sizeof *instance->times);
+        heedi_common_calloc(plugin->host, program->node_count * steps, sizeof *instance->entries);
+    instance->times = heedi_common_calloc(plugin->host, stamps * steps, sizeof *instance->times);
     if (instance->entries == NULL || instance->times == NULL)
         return false;
     if (instance->steps != NULL &&
@@ -143,8 +143,8 @@ void heedi_vk_profile_destroy(struct heed_plugin_instance *instance) {
     struct heed_plugin *plugin = instance->program->plugin;
     plugin->vk.vkDestroyQueryPool(plugin->handle, instance->queries, NULL);
     heedi_vk_release(plugin, &instance->stamps);
-    heedi_vk_free(plugin->host, instance->entries);
-    heedi_vk_free(plugin->host, instance->times);
+    heedi_common_free(plugin->host, instance->entries);
+    heedi_common_free(plugin->host, instance->times);
     instance->queries = VK_NULL_HANDLE;
     instance->entries = NULL;
     instance->times = NULL;

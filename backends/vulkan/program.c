@@ -106,8 +106,8 @@ static enum heed_status accept_nodes(const struct heed_plugin *plugin,
         if (reason == NULL && node->contiguous != 0)
             reason = "an input is not contiguous";
         if (reason != NULL)
-            return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
-                                 node->name != NULL ? node->name : "", reason);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
+                                     node->name != NULL ? node->name : "", reason);
     }
     return HEED_OK;
 }
@@ -133,8 +133,8 @@ static enum heed_status place(struct heed_plugin_program *program,
     *storage =
         (struct vk_storage){.offset_bytes = -1, .binding = -1, .first_node = -1, .last_node = -1};
     if (reason != NULL)
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
-                             reason);
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
+                                 reason);
     if (tensor.storage != (int32_t)index)
         return HEED_OK;
     storage->bytes = bytes_of(&tensor.desc);
@@ -158,10 +158,11 @@ static enum heed_status place(struct heed_plugin_program *program,
     }
     if (tensor.role > HEED_ROLE_STATE || tensor.binding < 0 ||
         (uint32_t)tensor.binding >= program->boundary_count)
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "tensor %u has role %u and binding %d, which this version does not "
-                             "know",
-                             (unsigned)index, (unsigned)tensor.role, (int)tensor.binding);
+        return heedi_common_fail(
+            error, HEED_ERROR_UNSUPPORTED,
+            "tensor %u has role %u and binding %d, which this version does not "
+            "know",
+            (unsigned)index, (unsigned)tensor.role, (int)tensor.binding);
     storage->binding = tensor.binding;
     if (tensor.role != HEED_ROLE_STATE)
         storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
@@ -183,9 +184,9 @@ static enum heed_status check_storages(const struct heed_plugin_program *program
             const struct vk_storage *storage = &program->storages[tensor->storage];
             if (storage->role != HEED_ROLE_CONSTANT && storage->binding < 0 &&
                 storage->offset_bytes < 0)
-                return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                     "node %u (%s) uses tensor %d, which has no memory",
-                                     (unsigned)i, node->name, (int)tensor->storage);
+                return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                         "node %u (%s) uses tensor %d, which has no memory",
+                                         (unsigned)i, node->name, (int)tensor->storage);
         }
     }
     return HEED_OK;
@@ -246,12 +247,12 @@ enum heed_status heedi_vk_add_storage(struct heed_plugin_program *program,
                                       struct heed_error *error) {
     const struct heed_host *host = program->plugin->host;
     const uint32_t count = program->storage_count;
-    struct vk_storage *more = heedi_vk_calloc(host, (size_t)count + 1, sizeof *more);
+    struct vk_storage *more = heedi_common_calloc(host, (size_t)count + 1, sizeof *more);
     if (more == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     memcpy(more, program->storages, count * sizeof *more);
     more[count] = *storage;
-    heedi_vk_free(host, program->storages);
+    heedi_common_free(host, program->storages);
     program->storages = more;
     program->storage_count = count + 1;
     *index = (int32_t)count;
@@ -290,23 +291,24 @@ enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
     enum heed_status status = heedi_common_subgraph(&known, subgraph, error);
     if (status != HEED_OK)
         return status;
-    struct heed_plugin_program *made = heedi_vk_calloc(host, 1, sizeof *made);
+    struct heed_plugin_program *made = heedi_common_calloc(host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
     made->granted_forms = granted_forms;
     made->tensor_count = known.tensor_count;
     made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;
-    made->nodes = heedi_vk_calloc(host, known.node_count, sizeof *made->nodes);
-    made->rooms = heedi_vk_calloc(host, known.node_count, HEED_MAX_OUTPUTS * sizeof *made->rooms);
-    made->storages = heedi_vk_calloc(host, known.tensor_count, sizeof *made->storages);
-    made->boundaries = heedi_vk_calloc(host, known.binding_count, sizeof *made->boundaries);
+    made->nodes = heedi_common_calloc(host, known.node_count, sizeof *made->nodes);
+    made->rooms =
+        heedi_common_calloc(host, known.node_count, HEED_MAX_OUTPUTS * sizeof *made->rooms);
+    made->storages = heedi_common_calloc(host, known.tensor_count, sizeof *made->storages);
+    made->boundaries = heedi_common_calloc(host, known.binding_count, sizeof *made->boundaries);
     if (made->nodes == NULL || made->rooms == NULL || made->storages == NULL ||
         made->boundaries == NULL)
-        status =
-            heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY,
-                          "out of memory for a program of %u nodes", (unsigned)known.node_count);
+        status = heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                   "out of memory for a program of %u nodes",
+                                   (unsigned)known.node_count);
     else
         status = fill(made, &known, error);
     if (status != HEED_OK) {
@@ -326,10 +328,10 @@ void heedi_vk_program_destroy(struct heed_plugin_program *program) {
             host->prepared_release(host->handle, program->storages[i].prepared);
         heedi_vk_table_release(program->plugin, program->storages[i].table);
     }
-    heedi_vk_free(host, program->nodes);
-    heedi_vk_free(host, program->storages);
-    heedi_vk_free(host, program->boundaries);
-    heedi_vk_free(host, program->dispatches);
-    heedi_vk_free(host, program->rooms);
-    heedi_vk_free(host, program);
+    heedi_common_free(host, program->nodes);
+    heedi_common_free(host, program->storages);
+    heedi_common_free(host, program->boundaries);
+    heedi_common_free(host, program->dispatches);
+    heedi_common_free(host, program->rooms);
+    heedi_common_free(host, program);
 }

@@ -68,12 +68,12 @@ enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program
                                    : all              ? program->all_bytes
                                                       : program->storages[binding->storage].bytes;
             if (bytes + binding->tail_bytes > range)
-                return heedi_vk_fail(error, HEED_ERROR_LIMIT,
-                                     "node %s: %s take %llu bytes, a storage buffer of this device "
-                                     "shows %llu",
-                                     program->nodes[dispatch->node].name,
-                                     all ? "all activations" : "what it binds",
-                                     (unsigned long long)bytes, (unsigned long long)range);
+                return heedi_common_fail(
+                    error, HEED_ERROR_LIMIT,
+                    "node %s: %s take %llu bytes, a storage buffer of this device "
+                    "shows %llu",
+                    program->nodes[dispatch->node].name, all ? "all activations" : "what it binds",
+                    (unsigned long long)bytes, (unsigned long long)range);
         }
     return HEED_OK;
 }

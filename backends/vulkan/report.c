@@ -107,15 +107,15 @@ static enum heed_status write_report(uint32_t index, char *bytes, size_t capacit
     uint32_t count = 0;
     struct text text = {.at = bytes, .left = capacity};
     if (capacity == 0)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT, "no room for a report");
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT, "no room for a report");
     bytes[0] = '\0';
     enum heed_status status = heedi_vk_instance_create(&instance, error);
     if (status != HEED_OK)
         return status;
     status = heedi_vk_devices(instance, found, VK_MOST_DEVICES, &count, error);
     if (status == HEED_OK && index >= count)
-        status =
-            heedi_vk_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist", (unsigned)index);
+        status = heedi_common_fail(error, HEED_ERROR_NOT_FOUND, "device %u does not exist",
+                                   (unsigned)index);
     if (status == HEED_OK) {
         add_driver(&text, &found[index]);
         add_limits(&text, &found[index]);

@@ -132,11 +132,11 @@ static void put(enum heed_dtype type, void *matrix, int64_t i, int32_t value) {
 
 static bool fill(const struct heed_host *host, const struct product *it, struct operands *to) {
     const size_t b_values = (size_t)heed_dtype_values(it->b);
-    to->a = heedi_vk_calloc(host, (size_t)(it->m * it->k), heed_dtype_bytes(it->a));
-    to->b = heedi_vk_calloc(host, (size_t)(it->n * it->k) / b_values, heed_dtype_bytes(it->b));
-    to->b_scale = heedi_vk_calloc(host, (size_t)it->n, sizeof(float));
-    to->y = heedi_vk_calloc(host, (size_t)(it->m * it->n), sizeof(float));
-    to->expected = heedi_vk_calloc(host, (size_t)(it->m * it->n), sizeof(float));
+    to->a = heedi_common_calloc(host, (size_t)(it->m * it->k), heed_dtype_bytes(it->a));
+    to->b = heedi_common_calloc(host, (size_t)(it->n * it->k) / b_values, heed_dtype_bytes(it->b));
+    to->b_scale = heedi_common_calloc(host, (size_t)it->n, sizeof(float));
+    to->y = heedi_common_calloc(host, (size_t)(it->m * it->n), sizeof(float));
+    to->expected = heedi_common_calloc(host, (size_t)(it->m * it->n), sizeof(float));
     if (to->a == NULL || to->b == NULL || to->b_scale == NULL || to->y == NULL ||
         to->expected == NULL)
         return false;
@@ -161,7 +161,7 @@ static enum heed_status try_product(struct heed_plugin *plugin, enum vk_form for
     struct operands operands = {.a = NULL};
     enum heed_status status = HEED_OK;
     if (!fill(host, it, &operands))
-        status = heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        status = heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     if (status == HEED_OK) {
         const struct heed_matmul_attrs attrs = {
             .struct_size = sizeof attrs,
@@ -185,11 +185,11 @@ static enum heed_status try_product(struct heed_plugin *plugin, enum vk_form for
     }
     if (status == HEED_OK)
         status = heedi_vk_agree(plugin, operands.y, operands.expected, it->m * it->n, error);
-    heedi_vk_free(host, operands.a);
-    heedi_vk_free(host, operands.b);
-    heedi_vk_free(host, operands.b_scale);
-    heedi_vk_free(host, operands.y);
-    heedi_vk_free(host, operands.expected);
+    heedi_common_free(host, operands.a);
+    heedi_common_free(host, operands.b);
+    heedi_common_free(host, operands.b_scale);
+    heedi_common_free(host, operands.y);
+    heedi_common_free(host, operands.expected);
     return status;
 }
 
@@ -248,9 +248,9 @@ enum heed_status heedi_vk_agree(struct heed_plugin *plugin, float *found, const 
         found[count - 1] += 1.0f;
     for (int64_t i = 0; i < count; i++)
         if (found[i] != expected[i])
-            return heedi_vk_fail(error, HEED_ERROR_INTERNAL,
-                                 "element %" PRId64 " of %" PRId64 " is %.9g, expected %.9g", i,
-                                 count, (double)found[i], (double)expected[i]);
+            return heedi_common_fail(error, HEED_ERROR_INTERNAL,
+                                     "element %" PRId64 " of %" PRId64 " is %.9g, expected %.9g", i,
+                                     count, (double)found[i], (double)expected[i]);
     return HEED_OK;
 }
 

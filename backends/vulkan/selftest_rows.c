@@ -37,9 +37,9 @@ enum heed_status heedi_vk_try_subgroups(struct heed_plugin *plugin, enum vk_form
                                         struct heed_error *error) {
     const struct heed_host *host = plugin->host;
     const int64_t count = (int64_t)ROWS * LENGTH;
-    float *x = heedi_vk_calloc(host, (size_t)count, 3 * sizeof *x);
+    float *x = heedi_common_calloc(host, (size_t)count, 3 * sizeof *x);
     if (x == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     float *y = x + count, *expected = y + count;
     for (int i = 0; i < count; i++) {
         expected[i] = is_greatest(i / LENGTH, i % LENGTH) ? 1.0f : 0.0f;
@@ -60,6 +60,6 @@ enum heed_status heedi_vk_try_subgroups(struct heed_plugin *plugin, enum vk_form
     }
     if (status == HEED_OK)
         status = heedi_vk_agree(plugin, found, first, ROWS, error);
-    heedi_vk_free(host, x);
+    heedi_common_free(host, x);
     return status;
 }

@@ -7,9 +7,9 @@ enum heed_status heedi_vk_state_create(struct heed_plugin *plugin,
                                        struct heed_plugin_state **state, struct heed_error *error) {
     const uint64_t bytes = (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
     *state = NULL;
-    struct heed_plugin_state *made = heedi_vk_calloc(plugin->host, 1, sizeof *made);
+    struct heed_plugin_state *made = heedi_common_calloc(plugin->host, 1, sizeof *made);
     if (made == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
     made->id = __atomic_add_fetch(&plugin->state_count, 1, __ATOMIC_RELAXED);
     made->desc = *desc;
@@ -29,7 +29,7 @@ void heedi_vk_state_destroy(struct heed_plugin_state *state) {
     if (state == NULL)
         return;
     heedi_vk_release(state->plugin, &state->region);
-    heedi_vk_free(state->plugin->host, state);
+    heedi_common_free(state->plugin->host, state);
 }
 
 static bool inside(const struct heed_plugin_state *state, size_t offset_bytes, size_t bytes) {
@@ -39,17 +39,17 @@ static bool inside(const struct heed_plugin_state *state, size_t offset_bytes, s
 enum heed_status heedi_vk_state_write(struct heed_plugin_state *state, size_t offset_bytes,
                                       const void *data, size_t bytes, struct heed_error *error) {
     if (!inside(state, offset_bytes, bytes))
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "bytes %zu to %zu are outside of the state", offset_bytes,
-                             offset_bytes + bytes);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "bytes %zu to %zu are outside of the state", offset_bytes,
+                                 offset_bytes + bytes);
     return heedi_vk_upload(state->plugin, &state->region, offset_bytes, data, bytes, error);
 }
 
 enum heed_status heedi_vk_state_read(struct heed_plugin_state *state, size_t offset_bytes,
                                      void *data, size_t bytes, struct heed_error *error) {
     if (!inside(state, offset_bytes, bytes))
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "bytes %zu to %zu are outside of the state", offset_bytes,
-                             offset_bytes + bytes);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "bytes %zu to %zu are outside of the state", offset_bytes,
+                                 offset_bytes + bytes);
     return heedi_vk_download(state->plugin, &state->region, offset_bytes, data, bytes, error);
 }

@@ -30,21 +30,22 @@ static enum heed_status read_steps(const struct heed_plugin_instance *instance,
         if (!is(instance, carry->output, HEED_ROLE_OUTPUT) ||
             !is(instance, carry->input, HEED_ROLE_INPUT) ||
             storage_of(instance, carry->output)->bytes != storage_of(instance, carry->input)->bytes)
-            return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "output %u cannot become input %u",
-                                 (unsigned)carry->output, (unsigned)carry->input);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                     "output %u cannot become input %u", (unsigned)carry->output,
+                                     (unsigned)carry->input);
         steps->carries[steps->carry_count++] = *carry;
     }
     for (uint32_t i = 0; i < wanted->stacked_count; i++) {
         const uint32_t binding = wanted->stacked[i];
         if (!is(instance, binding, HEED_ROLE_OUTPUT))
-            return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "binding %u is no output",
-                                 (unsigned)binding);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "binding %u is no output",
+                                     (unsigned)binding);
         steps->stacked[steps->stacked_count++] = (struct vk_stacked){
             .binding = binding, .host = wanted->memory[i], .offset = *history_bytes};
         *history_bytes += storage_of(instance, binding)->bytes * wanted->most;
         if (*history_bytes > most)
-            return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED, "%u steps leave too much behind",
-                                 (unsigned)wanted->most);
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                     "%u steps leave too much behind", (unsigned)wanted->most);
     }
     return HEED_OK;
 }
@@ -55,12 +56,14 @@ static enum heed_status make(struct heed_plugin_instance *instance,
     struct vk_steps *steps = instance->steps;
     uint64_t bytes = 0;
     steps->most = wanted->most;
-    steps->carries = heedi_vk_calloc(plugin->host, wanted->carry_count, sizeof *steps->carries);
-    steps->stacked = heedi_vk_calloc(plugin->host, wanted->stacked_count, sizeof *steps->stacked);
-    steps->after = heedi_vk_calloc(plugin->host, wanted->most, sizeof *steps->after);
+    steps->carries = heedi_common_calloc(plugin->host, wanted->carry_count, sizeof *steps->carries);
+    steps->stacked =
+        heedi_common_calloc(plugin->host, wanted->stacked_count, sizeof *steps->stacked);
+    steps->after = heedi_common_calloc(plugin->host, wanted->most, sizeof *steps->after);
     if (steps->carries == NULL || steps->stacked == NULL || steps->after == NULL ||
         !heedi_vk_make_list(instance, wanted->most))
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for several steps");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for several steps");
     enum heed_status status = read_steps(instance, wanted, steps, &bytes, error);
     if (status == HEED_OK && bytes > 0)
         status = heedi_vk_allocate(plugin, VK_MEMORY_STAGING, bytes, &steps->history, error);
@@ -80,15 +83,17 @@ static enum heed_status make(struct heed_plugin_instance *instance,
 static enum heed_status configure(struct heed_plugin_instance *instance,
                                   const struct heed_plugin_steps *given, struct heed_error *error) {
     struct heed_plugin_steps wanted;
-    if (!heedi_vk_read(&wanted, sizeof wanted, given, given->struct_size))
-        return heedi_vk_fail(error, HEED_ERROR_UNSUPPORTED,
-                             "the steps hold a field that this version does not know");
+    if (!heedi_common_read(&wanted, sizeof wanted, given, given->struct_size))
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
+                                 "the steps hold a field that this version does not know");
     if (wanted.most < 1 || instance->steps != NULL)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                             "steps are set once, at least 1 of them");
-    instance->steps = heedi_vk_calloc(instance->program->plugin->host, 1, sizeof *instance->steps);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                 "steps are set once, at least 1 of them");
+    instance->steps =
+        heedi_common_calloc(instance->program->plugin->host, 1, sizeof *instance->steps);
     if (instance->steps == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory for several steps");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,
+                                 "out of memory for several steps");
     const enum heed_status status = make(instance, &wanted, error);
     instance->recorded = false;
     if (status != HEED_OK)
@@ -104,10 +109,10 @@ void heedi_vk_steps_destroy(struct heed_plugin_instance *instance) {
     if (steps == NULL)
         return;
     heedi_vk_release(plugin, &steps->history); /* the command buffers go with their pool */
-    heedi_vk_free(plugin->host, steps->carries);
-    heedi_vk_free(plugin->host, steps->stacked);
-    heedi_vk_free(plugin->host, steps->after);
-    heedi_vk_free(plugin->host, steps);
+    heedi_common_free(plugin->host, steps->carries);
+    heedi_common_free(plugin->host, steps->stacked);
+    heedi_common_free(plugin->host, steps->after);
+    heedi_common_free(plugin->host, steps);
     instance->steps = NULL;
 }
 
@@ -167,8 +172,8 @@ void heedi_vk_steps_read(const struct heed_plugin_instance *instance) {
 static enum heed_status submit(struct heed_plugin_instance *instance, uint32_t count,
                                struct heed_error *error) {
     if (instance->steps == NULL || count < 1 || count > instance->steps->most)
-        return heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT, "%u steps were not prepared",
-                             (unsigned)count);
+        return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT, "%u steps were not prepared",
+                                 (unsigned)count);
     return heedi_vk_begin(instance, count, error);
 }
 

@@ -143,10 +143,11 @@ static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, boo
                (strlen(kernels[k].name) != key || memcmp(kernels[k].name, options, key) != 0))
             k++;
         if (k == KERNELS || key == length) {
-            heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                          "unknown option '%.*s'; there are tile.large, tile.medium, tile.small, "
-                          "skinny and attention, each with '=' and a shape, and f16=0 and f16=1",
-                          (int)(length < 60 ? length : 60), options);
+            heedi_common_fail(
+                error, HEED_ERROR_INVALID_ARGUMENT,
+                "unknown option '%.*s'; there are tile.large, tile.medium, tile.small, "
+                "skinny and attention, each with '=' and a shape, and f16=0 and f16=1",
+                (int)(length < 60 ? length : 60), options);
             return false;
         }
         const char *value = options + key + 1;
@@ -158,11 +159,12 @@ static bool take(const struct heed_plugin *plugin, struct vk_tuning *tuning, boo
                 found = choice;
         }
         if (found == NULL || !fits(&plugin->device.limits, k, found)) {
-            heedi_vk_fail(error, HEED_ERROR_INVALID_ARGUMENT, "option '%.*s': %s",
-                          (int)(length < 60 ? length : 60), options,
-                          found == NULL ? "there is no such shape"
-                                        : "too many invocations, or too much shared memory, for "
-                                          "this device");
+            heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT, "option '%.*s': %s",
+                              (int)(length < 60 ? length : 60), options,
+                              found == NULL
+                                  ? "there is no such shape"
+                                  : "too many invocations, or too much shared memory, for "
+                                    "this device");
             return false;
         }
         choose(tuning, k, found);
@@ -198,18 +200,18 @@ static bool read_file(const struct heed_plugin *plugin, FILE *file, struct vk_tu
     int got = 0;
     write_device(plugin, device);
     if (read_line(file, line) != 1 || strcmp(line, magic) != 0) {
-        heedi_vk_fail(error, HEED_ERROR_FORMAT, "it does not begin with '%s'", magic);
+        heedi_common_fail(error, HEED_ERROR_FORMAT, "it does not begin with '%s'", magic);
         return false;
     }
     if (read_line(file, line) != 1 || strcmp(line, device) != 0) {
-        heedi_vk_fail(error, HEED_ERROR_FORMAT, "it is not for '%s'", device);
+        heedi_common_fail(error, HEED_ERROR_FORMAT, "it is not for '%s'", device);
         return false;
     }
     while ((got = read_line(file, line)) == 1)
         if (!take(plugin, tuning, NULL, line, error))
             return false;
     if (got != 0)
-        heedi_vk_fail(error, HEED_ERROR_FORMAT, "a line is too long or cut off");
+        heedi_common_fail(error, HEED_ERROR_FORMAT, "a line is too long or cut off");
     return got == 0;
 }
 
@@ -287,9 +289,10 @@ static enum heed_status save(const struct heed_plugin *plugin, const char *choic
     if (!take(plugin, &tuning, NULL, choices, error))
         return HEED_ERROR_INVALID_ARGUMENT;
     if (!heedi_vk_cache_path(&plugin->device, ".tune", path))
-        return heedi_vk_fail(error, HEED_ERROR_NOT_FOUND,
-                             "there is no folder to keep choices in: HOME and XDG_CACHE_HOME are "
-                             "not set, or HEED_VULKAN_CACHE is off");
+        return heedi_common_fail(
+            error, HEED_ERROR_NOT_FOUND,
+            "there is no folder to keep choices in: HOME and XDG_CACHE_HOME are "
+            "not set, or HEED_VULKAN_CACHE is off");
     if (choices[0] == '\0') {
         (void)remove(path);
         return HEED_OK;
@@ -298,7 +301,7 @@ static enum heed_status save(const struct heed_plugin *plugin, const char *choic
     if (write_file(plugin, part, choices) && rename(part, path) == 0)
         return HEED_OK;
     (void)remove(part);
-    return heedi_vk_fail(error, HEED_ERROR_IO, "cannot write %.300s", path);
+    return heedi_common_fail(error, HEED_ERROR_IO, "cannot write %.300s", path);
 }
 
 const struct heed_tune_extension heedi_vk_tune = {

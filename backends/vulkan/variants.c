@@ -256,8 +256,9 @@ static enum heed_status compile_shader(struct heed_plugin *plugin, enum vk_shade
     enum heed_status status = HEED_OK;
     bool more = true, first = true;
     if (space->shapes == NONE)
-        return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "shader %s has no variants in variants.c",
-                             heedi_vk_shaders[shader].name);
+        return heedi_common_fail(error, HEED_ERROR_INTERNAL,
+                                 "shader %s has no variants in variants.c",
+                                 heedi_vk_shaders[shader].name);
     if (space->shapes == ASIDE ||
         (space->needs == DOT && !plugin->device.features.dot_accelerated) ||
         (space->needs == SUBGROUPS && !plugin->device.features.subgroup_arithmetic))

@@ -311,14 +311,8 @@ extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
 extern const struct vk_operator heedi_vk_advance;
 
 /* ---- plugin.c ---- */
-enum heed_status heedi_vk_fail(struct heed_error *error, enum heed_status status,
-                               const char *format, ...);
 /* The status of a Vulkan result, with `what` was being done in the message. */
 enum heed_status heedi_vk_result(struct heed_error *error, VkResult result, const char *what);
-bool heedi_vk_read(void *target, size_t target_bytes, const void *source, size_t source_bytes);
-/* Zero-filled memory of the host; NULL on failure or overflow. */
-void *heedi_vk_calloc(const struct heed_host *host, size_t count, size_t bytes);
-void heedi_vk_free(const struct heed_host *host, void *memory);
 
 /* ---- memory.c ---- */
 /* A stretch of at least `bytes`, aligned for every use. Any thread. */

@@ -8,14 +8,14 @@ void heedi_vk_weight_destroy(struct vk_weight *weight) {
     if (weight == NULL)
         return;
     heedi_vk_release(weight->plugin, &weight->region);
-    heedi_vk_free(weight->plugin->host, weight);
+    heedi_common_free(weight->plugin->host, weight);
 }
 
 static enum heed_status create_empty(struct heed_plugin *plugin, uint64_t bytes,
                                      struct vk_weight **weight, struct heed_error *error) {
-    *weight = heedi_vk_calloc(plugin->host, 1, sizeof **weight);
+    *weight = heedi_common_calloc(plugin->host, 1, sizeof **weight);
     if (*weight == NULL)
-        return heedi_vk_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     (*weight)->plugin = plugin;
     return heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, bytes, &(*weight)->region, error);
 }
@@ -128,8 +128,8 @@ enum heed_status heedi_vk_pack(struct heed_plugin_program *program,
         if (!heedi_vk_present(tensors[i]))
             continue;
         if (made.part_count == VK_MAX_PARTS || tensors[i]->role != HEED_ROLE_CONSTANT)
-            return heedi_vk_fail(error, HEED_ERROR_INTERNAL, "what is packed must be %d weights",
-                                 VK_MAX_PARTS);
+            return heedi_common_fail(error, HEED_ERROR_INTERNAL,
+                                     "what is packed must be %d weights", VK_MAX_PARTS);
         made.parts[made.part_count++] = tensors[i]->storage;
         made.bytes += part_room(program, tensors[i]->storage);
     }
