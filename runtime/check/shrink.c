@@ -9,7 +9,7 @@
 #include "runtime/base/os.h"
 #include "runtime/ops/op.h"
 
-static const uint64_t MOST_NS = 30000000000u;
+static const uint64_t MOST_NS = 60000000000u;
 enum { MOST_TRIES = 5000, PIECES = 64, FEW_RUNS = 10 };
 
 struct shrinking {
