@@ -47,8 +47,9 @@ static bool is_view(enum heed_op op) {
 
 static int choose_op(struct heedi_checking *checking, const char *name, size_t length) {
     int op = 1;
-    while (op < HEED_OP_COUNT_PLUS_ONE && (strlen(heed_op_name((enum heed_op)op)) != length ||
-                                           memcmp(heed_op_name((enum heed_op)op), name, length)))
+    while (op < HEED_OP_COUNT_PLUS_ONE &&
+           (strlen(heed_op_name((enum heed_op)op)) != length ||
+            memcmp(heed_op_name((enum heed_op)op), name, length) != 0))
         op++;
     if (op == HEED_OP_COUNT_PLUS_ONE)
         return unknown_op(name, length);

@@ -175,7 +175,7 @@ enum heed_status heedi_vk_bind_state(struct heed_plugin_instance *instance, uint
                                      struct heed_plugin_state *state, struct heed_error *error) {
     const struct vk_boundary *found = NULL;
     const enum heed_status status = find_boundary(instance, binding, true, &found, error);
-    if (status != HEED_OK)
+    if (status != HEED_OK || found == NULL)
         return status;
     bool same = found->desc.dtype == state->desc.dtype && found->desc.rank == state->desc.rank;
     for (uint32_t i = 0; same && i < found->desc.rank; i++)

@@ -230,7 +230,7 @@ static void draw_cache_append(struct heedi_drawing *drawing) {
 
 static void draw_gather_rows(struct heedi_drawing *drawing) {
     struct heedi_random *random = &drawing->random;
-    int64_t dims[HEED_MAX_RANK];
+    int64_t dims[HEED_MAX_RANK] = {0};
     const uint32_t rank = draw_shape(random, 1, 4, dims);
     const int64_t count = heedi_random_dim_or_0(random, 33);
     draw_any(drawing, rank, dims, right_axes(rank), any_type(random));

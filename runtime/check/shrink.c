@@ -138,9 +138,9 @@ static void shrink_axis(struct shrinking *it, char axis) {
 }
 
 static void shrink_shape(struct shrinking *it) {
-    for (char axis = 'a'; axis <= 'z'; axis++)
-        if (axis_size(it->best, axis) > 1)
-            shrink_axis(it, axis);
+    for (int axis = 'a'; axis <= 'z'; axis++)
+        if (axis_size(it->best, (char)axis) > 1)
+            shrink_axis(it, (char)axis);
 }
 
 /* ---- how operands lie, of which type, and whether they are there ---- */

@@ -53,7 +53,8 @@ static void print_declined(const struct heedi_checked_backend *backend, bool onl
             continue;
         fprintf(stream, "%s%s%s%s: %lld of %lld declined", much ? "FAIL " : "",
                 only_much ? backend->entry : "", only_much ? " " : "",
-                heed_op_name((enum heed_op)op), (long long)declined, (long long)(cases + declined));
+                heed_op_name((enum heed_op)op), (long long)declined,
+                (long long)cases + (long long)declined);
         if (much)
             fprintf(stream, ", more than %.3g %%",
                     100 * heedi_check_may_decline(backend->name, (enum heed_op)op));
