@@ -398,9 +398,8 @@ static bool reserve(size_t *bytes, size_t *start, int64_t rows, int64_t columns,
     return true;
 }
 
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
-    (void)subgraph;
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
         return heedi_avx2_prepare_i8(plugin, node, error);
     const struct avx2_panels *panels = NULL;

@@ -120,9 +120,9 @@ void heed_f32_top_k__avx2(const struct cpu_call *call) {
 
 /* Room for what the fused choice needs: the greatest of blocks, and results, which it writes last.
  */
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
-    (void)plugin, (void)subgraph, (void)error;
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
+    (void)plugin, (void)error;
     const struct heed_tensor_desc *x = &node->in[0].desc;
     const int64_t greatest = heedi_cpu_rows(x) * choice_blocks(x->dims[x->rank - 1]);
     node->scratch_bytes =

@@ -103,8 +103,8 @@ struct cpu_operator {
      * NULL when the node can be run, else why not. Allocates nothing. */
     const char *(*accept)(struct cpu_node *node);
     /* When compiling: makes packed weights and tables, sets scratch_bytes. May be NULL. */
-    enum heed_status (*prepare)(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error);
+    enum heed_status (*prepare)(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error);
 };
 
 /* Operators that only move elements: the same for every processor. */

@@ -113,7 +113,6 @@ static enum heed_status accept_nodes(const struct heed_plugin *plugin,
 }
 
 static enum heed_status prepare_nodes(struct heed_plugin *plugin,
-                                      const struct heed_subgraph *subgraph,
                                       struct heed_plugin_program *program,
                                       struct heed_error *error) {
     for (uint32_t i = 0; i < program->node_count; i++) {
@@ -121,7 +120,7 @@ static enum heed_status prepare_nodes(struct heed_plugin *plugin,
         const struct cpu_operator *operator_ = plugin->backend->operators[node->op];
         if (operator_->prepare == NULL)
             continue;
-        const enum heed_status status = operator_->prepare(plugin, subgraph, node, error);
+        const enum heed_status status = operator_->prepare(plugin, node, error);
         if (status != HEED_OK)
             return status;
         node->scratch_bytes = (node->scratch_bytes + 63) / 64 * 64;
@@ -249,7 +248,7 @@ enum heed_status heedi_cpu_compile(struct heed_plugin *plugin, const struct heed
     if (status == HEED_OK)
         status = check_storages(made, error);
     if (status == HEED_OK)
-        status = prepare_nodes(plugin, &known, made, error);
+        status = prepare_nodes(plugin, made, error);
     if (status != HEED_OK)
         goto fail;
     make_steps(plugin->backend, made);

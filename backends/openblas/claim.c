@@ -124,12 +124,11 @@ static const char *accept(struct cpu_node *node) {
     return NULL;
 }
 
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
     const struct heed_host *host = plugin->host;
     const struct cpu_tensor *b = &node->in[MATMUL_B];
     void *object = NULL;
-    (void)subgraph;
     struct openblas_product *product = heedi_common_calloc(host, 1, sizeof *product);
     if (product == NULL)
         return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY,

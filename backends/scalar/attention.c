@@ -199,10 +199,9 @@ void heed_f32_attention_online__scalar(const struct cpu_call *call) {
                        work.visible * (work.d + work.dv + 32), attention_range, &work);
 }
 
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
     (void)plugin;
-    (void)subgraph;
     (void)error;
     if (node->out[0].desc.dtype != HEED_F32)
         node->scratch_bytes = (size_t)heed_desc_elems(&node->out[0].desc) * sizeof(float);

@@ -280,9 +280,8 @@ fail:
                              "out of memory for a packed weight of %zu elements", elems);
 }
 
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
-    (void)subgraph;
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
     struct pack_request request = {.host = plugin->host};
     void *object = NULL;
     if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)

@@ -34,9 +34,8 @@ void heed_f32_positions__scalar(const struct cpu_call *call) {
                        (void *)(uintptr_t)call);
 }
 
-static enum heed_status prepare(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                struct cpu_node *node, struct heed_error *error) {
-    (void)subgraph;
+static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *node,
+                                struct heed_error *error) {
     return heedi_cpu_prepare_positions(plugin->host, node, 1, error);
 }
 
