@@ -177,7 +177,7 @@ struct heed_attention_step_params {
 
 /* A row of x begins where its number, taken apart by `dims`, leads; its elements are x_stride
  * apart. */
-struct heed_softmax_params {
+struct heed_row_params { /* of softmax.comp and argmax.comp */
     uint32_t rows, n;
     uint32_t dims[4], x_strides[4], x_stride;
     uint32_t x_offset, y_offset;
@@ -227,13 +227,6 @@ struct heed_copy_params {
     uint32_t count;
     uint32_t dims[4];
     uint32_t x_strides[4], y_strides[4];
-    uint32_t x_offset, y_offset;
-};
-
-/* Rows as those of heed_layer_norm_params. */
-struct heed_argmax_params {
-    uint32_t rows, n;
-    uint32_t dims[4], x_strides[4], x_stride;
     uint32_t x_offset, y_offset;
 };
 

@@ -4,6 +4,8 @@
 
 #include "vulkan.h"
 
+_Static_assert(sizeof(struct heed_row_params) == 52, "as shaders see it");
+
 struct vk_binding heedi_vk_reads(const struct vk_tensor *tensor) {
     return (struct vk_binding){.storage =
                                    heedi_vk_present(tensor) ? tensor->storage : VK_STORAGE_NONE};
@@ -34,6 +36,17 @@ void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], ui
     heedi_vk_strides4(x, strides);
     *stride = strides[3];
     dims[3] = 1;
+}
+
+struct heed_row_params heedi_vk_row_params(const struct vk_tensor *x, const struct vk_tensor *y) {
+    struct heed_row_params params = {
+        .rows = (uint32_t)heedi_vk_rows(&x->desc),
+        .n = (uint32_t)x->desc.dims[x->desc.rank - 1],
+        .x_offset = (uint32_t)x->offset_elems,
+        .y_offset = (uint32_t)y->offset_elems,
+    };
+    heedi_vk_row_strides(&x->desc, params.dims, params.x_strides, &params.x_stride);
+    return params;
 }
 
 bool heedi_vk_is_float(const struct vk_tensor *tensor) {

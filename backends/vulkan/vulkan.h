@@ -459,6 +459,8 @@ int64_t heedi_vk_rows(const struct heed_tensor_desc *desc);
  * for offset_of (common/workgroup.glsl), and the stride of the elements of a row. */
 void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], uint32_t strides[4],
                           uint32_t *stride);
+/* The same, sizes and offsets, of a kernel with one operand x and one result y. */
+struct heed_row_params heedi_vk_row_params(const struct vk_tensor *x, const struct vk_tensor *y);
 bool heedi_vk_is_float(const struct vk_tensor *tensor);
 /* The width of a workgroup for loops over elements: a power of two, at most HEED_MAX_WIDTH. */
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);

@@ -9,7 +9,7 @@ layout(constant_id = 1) const uint TYPE = HEED_TYPE_F32;
 
 layout(binding = 0) readonly buffer X { uint x[]; };
 layout(binding = 1) writeonly buffer Y { uint y[]; };
-layout(push_constant) uniform Push { heed_argmax_params it; };
+layout(push_constant) uniform Push { heed_row_params it; };
 
 void main() {
     const uint row = WORKGROUP;

@@ -9,7 +9,7 @@ layout(constant_id = 1) const uint LOGARITHM = 0;
 
 layout(binding = 0) readonly buffer X { float x[]; };
 layout(binding = 1) buffer Y { float y[]; };
-layout(push_constant) uniform Push { heed_softmax_params it; };
+layout(push_constant) uniform Push { heed_row_params it; };
 
 const uint MINUS_INFINITY = 0xff800000u, NOT_A_NUMBER = 0x7fc00000u;
 
