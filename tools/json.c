@@ -76,3 +76,11 @@ bool heedi_tool_json_i64s(cJSON *object, const char *name, const int64_t *values
     }
     return true;
 }
+
+cJSON *heedi_tool_json_append(cJSON *array) {
+    cJSON *object = cJSON_CreateObject();
+    if (array != NULL && object != NULL && cJSON_AddItemToArray(array, object))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}

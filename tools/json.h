@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cjson/cJSON.h>
 
@@ -19,5 +20,16 @@ bool heedi_tool_json_number(cJSON *object, const char *name, double value);
 bool heedi_tool_json_report(cJSON *parent, const char *report);
 /* [1, 2, 3]. `object` may be an array, with `name` NULL. */
 bool heedi_tool_json_i64s(cJSON *object, const char *name, const int64_t *values, size_t count);
+/* Appends an empty object to an array. NULL when memory is out; `array` may be NULL. */
+cJSON *heedi_tool_json_append(cJSON *array);
+
+/* One member after another: `ok`, a bool of the caller's, becomes false at the first failure,
+ * and nothing is added from then on. */
+#define JSON_NUMBER(object, name, value)                                                           \
+    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
+#define JSON_TEXT(object, name, value)                                                             \
+    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
+#define JSON_FLAG(object, name, value)                                                             \
+    (ok = ok && cJSON_AddBoolToObject(object, name, value) != NULL)
 
 #endif

@@ -7,33 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER(object, name, value)                                                                \
-    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
-#define TEXT(object, name, value)                                                                  \
-    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
-#define FLAG(object, name, value) (ok = ok && cJSON_AddBoolToObject(object, name, value) != NULL)
-
-static cJSON *append(cJSON *array) {
-    cJSON *object = cJSON_CreateObject();
-    if (array != NULL && object != NULL && cJSON_AddItemToArray(array, object))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
-}
-
 static bool add_stats(cJSON *parent, const char *name, const struct heedi_bench_stats *stats) {
     cJSON *object = cJSON_AddObjectToObject(parent, name);
     bool ok = object != NULL;
-    NUMBER(object, "median", stats->median);
-    NUMBER(object, "p10", stats->p10);
-    NUMBER(object, "p90", stats->p90);
-    NUMBER(object, "p99", stats->p99);
-    NUMBER(object, "least", stats->least);
-    NUMBER(object, "most", stats->most);
-    NUMBER(object, "interval_low", stats->low);
-    NUMBER(object, "interval_high", stats->high);
-    NUMBER(object, "samples", stats->count);
-    FLAG(object, "stable", stats->stable);
+    JSON_NUMBER(object, "median", stats->median);
+    JSON_NUMBER(object, "p10", stats->p10);
+    JSON_NUMBER(object, "p90", stats->p90);
+    JSON_NUMBER(object, "p99", stats->p99);
+    JSON_NUMBER(object, "least", stats->least);
+    JSON_NUMBER(object, "most", stats->most);
+    JSON_NUMBER(object, "interval_low", stats->low);
+    JSON_NUMBER(object, "interval_high", stats->high);
+    JSON_NUMBER(object, "samples", stats->count);
+    JSON_FLAG(object, "stable", stats->stable);
     return ok;
 }
 
@@ -41,21 +27,21 @@ static bool add_environment(cJSON *parent, const struct heedi_bench *bench) {
     const struct heedi_tool_machine *machine = &bench->machine;
     cJSON *object = cJSON_AddObjectToObject(parent, "environment");
     bool ok = object != NULL;
-    TEXT(object, "heed", heed_version());
-    TEXT(object, "commit", heedi_bench_commit);
-    TEXT(object, "compiler", heedi_bench_compiler);
-    TEXT(object, "system", machine->system);
-    TEXT(object, "processor", machine->processor);
-    NUMBER(object, "processors", machine->processors);
-    NUMBER(object, "threads", bench->roofline.threads);
-    NUMBER(object, "memory_bytes", machine->memory_bytes);
-    NUMBER(object, "l1_bytes", machine->l1);
-    NUMBER(object, "l2_bytes", machine->l2);
-    NUMBER(object, "l3_bytes", machine->l3);
-    NUMBER(object, "seed", bench->seed);
-    NUMBER(object, "seconds_per_measurement", bench->seconds);
-    FLAG(object, "warm_cache", bench->options->bench.warm_cache);
-    NUMBER(object, "elapsed", bench->elapsed_s);
+    JSON_TEXT(object, "heed", heed_version());
+    JSON_TEXT(object, "commit", heedi_bench_commit);
+    JSON_TEXT(object, "compiler", heedi_bench_compiler);
+    JSON_TEXT(object, "system", machine->system);
+    JSON_TEXT(object, "processor", machine->processor);
+    JSON_NUMBER(object, "processors", machine->processors);
+    JSON_NUMBER(object, "threads", bench->roofline.threads);
+    JSON_NUMBER(object, "memory_bytes", machine->memory_bytes);
+    JSON_NUMBER(object, "l1_bytes", machine->l1);
+    JSON_NUMBER(object, "l2_bytes", machine->l2);
+    JSON_NUMBER(object, "l3_bytes", machine->l3);
+    JSON_NUMBER(object, "seed", bench->seed);
+    JSON_NUMBER(object, "seconds_per_measurement", bench->seconds);
+    JSON_FLAG(object, "warm_cache", bench->options->bench.warm_cache);
+    JSON_NUMBER(object, "elapsed", bench->elapsed_s);
     return ok;
 }
 
@@ -63,17 +49,18 @@ static bool add_roofline(cJSON *parent, const struct heedi_bench_roofline *roofl
     cJSON *object = cJSON_AddObjectToObject(parent, "roofline");
     cJSON *levels = object != NULL ? cJSON_AddArrayToObject(object, "levels") : NULL;
     bool ok = levels != NULL;
-    NUMBER(object, "flops_per_s", roofline->flops_per_s);
-    NUMBER(object, "one_thread_flops_per_s",
-           roofline->one_thread_flops_per_s > 0 ? roofline->one_thread_flops_per_s : NAN);
-    TEXT(object, "kernel", roofline->kernel);
+    JSON_NUMBER(object, "flops_per_s", roofline->flops_per_s);
+    JSON_NUMBER(object, "one_thread_flops_per_s",
+                roofline->one_thread_flops_per_s > 0 ? roofline->one_thread_flops_per_s : NAN);
+    JSON_TEXT(object, "kernel", roofline->kernel);
     for (size_t i = 0; ok && i < roofline->level_count; i++) {
         const struct heedi_bench_level *level = &roofline->levels[i];
-        cJSON *entry = append(levels);
+        cJSON *entry = heedi_tool_json_append(levels);
         ok = entry != NULL;
-        TEXT(entry, "name", level->name);
-        NUMBER(entry, "capacity_bytes", level->capacity_bytes > 0 ? level->capacity_bytes : NAN);
-        NUMBER(entry, "bytes_per_s", level->bytes_per_s);
+        JSON_TEXT(entry, "name", level->name);
+        JSON_NUMBER(entry, "capacity_bytes",
+                    level->capacity_bytes > 0 ? level->capacity_bytes : NAN);
+        JSON_NUMBER(entry, "bytes_per_s", level->bytes_per_s);
     }
     return ok;
 }
@@ -81,41 +68,41 @@ static bool add_roofline(cJSON *parent, const struct heedi_bench_roofline *roofl
 static bool add_result(cJSON *array, const struct heedi_bench *bench,
                        const struct heedi_bench_case *it, size_t backend) {
     const struct heedi_bench_result *result = &it->results[backend];
-    cJSON *object = append(array);
+    cJSON *object = heedi_tool_json_append(array);
     bool ok = object != NULL;
-    TEXT(object, "backend", bench->backends[backend].label);
-    FLAG(object, "measured", result->measured);
-    TEXT(object, "reason", result->reason);
-    TEXT(object, "ran_on", result->ran_on);
+    JSON_TEXT(object, "backend", bench->backends[backend].label);
+    JSON_FLAG(object, "measured", result->measured);
+    JSON_TEXT(object, "reason", result->reason);
+    JSON_TEXT(object, "ran_on", result->ran_on);
     if (!ok || !result->measured)
         return ok;
     ok = add_stats(object, "seconds", &result->run);
     const double seconds = heedi_bench_case_s(result);
     const double ideal = heedi_bench_case_ideal_s(bench, it, backend);
-    NUMBER(object, "device_seconds", result->device_s > 0 ? result->device_s : NAN);
-    NUMBER(object, "flops_per_s", it->flops / seconds);
-    NUMBER(object, "bytes_per_s", it->bytes / seconds);
-    NUMBER(object, "ideal", ideal > 0 ? ideal : NAN);
-    NUMBER(object, "share_of_ideal", ideal > 0 ? ideal / seconds : NAN);
-    NUMBER(object, "prepare", result->prepare_s);
-    NUMBER(object, "prepared_bytes", result->prepared_bytes);
+    JSON_NUMBER(object, "device_seconds", result->device_s > 0 ? result->device_s : NAN);
+    JSON_NUMBER(object, "flops_per_s", it->flops / seconds);
+    JSON_NUMBER(object, "bytes_per_s", it->bytes / seconds);
+    JSON_NUMBER(object, "ideal", ideal > 0 ? ideal : NAN);
+    JSON_NUMBER(object, "share_of_ideal", ideal > 0 ? ideal / seconds : NAN);
+    JSON_NUMBER(object, "prepare", result->prepare_s);
+    JSON_NUMBER(object, "prepared_bytes", result->prepared_bytes);
     return ok;
 }
 
 static bool add_case(cJSON *array, const struct heedi_bench *bench,
                      const struct heedi_bench_case *it) {
-    cJSON *object = append(array);
+    cJSON *object = heedi_tool_json_append(array);
     cJSON *results = object != NULL ? cJSON_AddArrayToObject(object, "results") : NULL;
     bool ok = results != NULL;
-    TEXT(object, "op", heed_op_name(it->shape.op->op));
-    TEXT(object, "shape", it->text);
-    TEXT(object, "dtype", heed_dtype_name(it->dtype));
-    NUMBER(object, "flops", it->flops);
-    NUMBER(object, "bytes", it->bytes);
-    NUMBER(object, "sets", it->sets);
-    NUMBER(object, "working_set_bytes", it->working_set);
-    TEXT(object, "level", it->level->name);
-    NUMBER(object, "ideal", it->ideal_s);
+    JSON_TEXT(object, "op", heed_op_name(it->shape.op->op));
+    JSON_TEXT(object, "shape", it->text);
+    JSON_TEXT(object, "dtype", heed_dtype_name(it->dtype));
+    JSON_NUMBER(object, "flops", it->flops);
+    JSON_NUMBER(object, "bytes", it->bytes);
+    JSON_NUMBER(object, "sets", it->sets);
+    JSON_NUMBER(object, "working_set_bytes", it->working_set);
+    JSON_TEXT(object, "level", it->level->name);
+    JSON_NUMBER(object, "ideal", it->ideal_s);
     for (size_t i = 0; ok && i < bench->backend_count; i++)
         ok = add_result(results, bench, it, i);
     return ok;
@@ -126,65 +113,65 @@ static bool add_parts(cJSON *object, const struct heedi_bench_translation *it) {
     bool ok = parts != NULL;
     for (size_t i = 0; ok && i < it->part_count; i++) {
         const struct heedi_bench_part *part = &it->parts[i];
-        cJSON *entry = append(parts);
+        cJSON *entry = heedi_tool_json_append(parts);
         ok = entry != NULL;
-        TEXT(entry, "op", part->op);
-        NUMBER(entry, "runs", part->runs);
-        NUMBER(entry, "measured", part->measured_s > 0 ? part->measured_s : NAN);
-        NUMBER(entry, "ideal", part->ideal_s);
+        JSON_TEXT(entry, "op", part->op);
+        JSON_NUMBER(entry, "runs", part->runs);
+        JSON_NUMBER(entry, "measured", part->measured_s > 0 ? part->measured_s : NAN);
+        JSON_NUMBER(entry, "ideal", part->ideal_s);
     }
     return ok;
 }
 
 static bool add_translation(cJSON *array, const struct heedi_bench *bench, size_t backend) {
     const struct heedi_bench_translation *it = &bench->translations[backend];
-    cJSON *object = append(array);
+    cJSON *object = heedi_tool_json_append(array);
     bool ok = object != NULL;
-    TEXT(object, "backend", bench->backends[backend].label);
-    FLAG(object, "measured", it->measured);
-    TEXT(object, "reason", it->reason);
-    TEXT(object, "ran_on", it->ran_on);
+    JSON_TEXT(object, "backend", bench->backends[backend].label);
+    JSON_FLAG(object, "measured", it->measured);
+    JSON_TEXT(object, "reason", it->reason);
+    JSON_TEXT(object, "ran_on", it->ran_on);
     if (!ok || !it->measured)
         return ok;
     ok = add_stats(object, "line_seconds", &it->latency) &&
          add_stats(object, "batch_seconds", &it->batch);
-    NUMBER(object, "passes", it->passes);
-    NUMBER(object, "tokens", it->tokens);
-    NUMBER(object, "total", it->total_s);
-    NUMBER(object, "ideal", heedi_bench_has_roof(bench, backend) ? it->ideal_s : NAN);
-    NUMBER(object, "device_seconds", it->device_s > 0 ? it->device_s : NAN);
-    NUMBER(object, "tokens_per_s", (double)it->tokens / it->total_s);
-    NUMBER(object, "words_per_s", (double)bench->text.words / it->total_s);
-    NUMBER(object, "batch_tokens_per_s", (double)it->tokens / it->batch.median);
-    NUMBER(object, "batch_words_per_s", (double)bench->text.words / it->batch.median);
-    NUMBER(object, "open", it->open_s);
-    NUMBER(object, "first_line", it->first_s);
-    NUMBER(object, "cold_start", it->cold_s >= 0 ? it->cold_s : NAN);
-    NUMBER(object, "peak_bytes", it->peak_bytes > 0 ? (double)it->peak_bytes : NAN);
-    NUMBER(object, "lines_failed", it->failed);
-    NUMBER(object, "lines_differing", it->differing);
-    NUMBER(object, "bleu", it->has_bleu ? it->bleu : NAN);
+    JSON_NUMBER(object, "passes", it->passes);
+    JSON_NUMBER(object, "tokens", it->tokens);
+    JSON_NUMBER(object, "total", it->total_s);
+    JSON_NUMBER(object, "ideal", heedi_bench_has_roof(bench, backend) ? it->ideal_s : NAN);
+    JSON_NUMBER(object, "device_seconds", it->device_s > 0 ? it->device_s : NAN);
+    JSON_NUMBER(object, "tokens_per_s", (double)it->tokens / it->total_s);
+    JSON_NUMBER(object, "words_per_s", (double)bench->text.words / it->total_s);
+    JSON_NUMBER(object, "batch_tokens_per_s", (double)it->tokens / it->batch.median);
+    JSON_NUMBER(object, "batch_words_per_s", (double)bench->text.words / it->batch.median);
+    JSON_NUMBER(object, "open", it->open_s);
+    JSON_NUMBER(object, "first_line", it->first_s);
+    JSON_NUMBER(object, "cold_start", it->cold_s >= 0 ? it->cold_s : NAN);
+    JSON_NUMBER(object, "peak_bytes", it->peak_bytes > 0 ? (double)it->peak_bytes : NAN);
+    JSON_NUMBER(object, "lines_failed", it->failed);
+    JSON_NUMBER(object, "lines_differing", it->differing);
+    JSON_NUMBER(object, "bleu", it->has_bleu ? it->bleu : NAN);
     return ok && add_parts(object, it);
 }
 
 static bool add_tuned(cJSON *array, const struct heedi_bench_tuned *kernel) {
-    cJSON *object = append(array);
+    cJSON *object = heedi_tool_json_append(array);
     cJSON *cases = object != NULL ? cJSON_AddArrayToObject(object, "cases") : NULL;
     cJSON *choices = cases != NULL ? cJSON_AddArrayToObject(object, "choices") : NULL;
     bool ok = choices != NULL;
-    TEXT(object, "kernel", kernel->name);
-    TEXT(object, "standard", kernel->choices[kernel->standard].text);
-    TEXT(object, "winner", kernel->choices[kernel->winner].text);
+    JSON_TEXT(object, "kernel", kernel->name);
+    JSON_TEXT(object, "standard", kernel->choices[kernel->standard].text);
+    JSON_TEXT(object, "winner", kernel->choices[kernel->winner].text);
     for (size_t i = 0; ok && i < kernel->case_count; i++)
         ok = cJSON_AddItemToArray(cases, cJSON_CreateString(kernel->cases[i]));
     for (size_t i = 0; ok && i < kernel->choice_count; i++) {
         const struct heedi_bench_choice *choice = &kernel->choices[i];
-        cJSON *entry = append(choices);
+        cJSON *entry = heedi_tool_json_append(choices);
         ok = entry != NULL;
-        TEXT(entry, "choice", choice->text);
-        NUMBER(entry, "seconds", choice->seconds > 0 ? choice->seconds : NAN);
-        NUMBER(entry, "times_as_fast", choice->ratio > 0 ? 1 / choice->ratio : NAN);
-        FLAG(entry, "wrong", choice->wrong);
+        JSON_TEXT(entry, "choice", choice->text);
+        JSON_NUMBER(entry, "seconds", choice->seconds > 0 ? choice->seconds : NAN);
+        JSON_NUMBER(entry, "times_as_fast", choice->ratio > 0 ? 1 / choice->ratio : NAN);
+        JSON_FLAG(entry, "wrong", choice->wrong);
     }
     return ok;
 }
@@ -196,13 +183,13 @@ static bool add_tunings(cJSON *root, const struct heedi_bench *bench) {
         const struct heedi_bench_tuning *tuning = &bench->tunings[b];
         if (tuning->kernel_count == 0)
             continue;
-        cJSON *object = append(array);
+        cJSON *object = heedi_tool_json_append(array);
         cJSON *kernels = object != NULL ? cJSON_AddArrayToObject(object, "kernels") : NULL;
         ok = kernels != NULL;
-        TEXT(object, "backend", bench->backends[b].label);
-        TEXT(object, "kept", tuning->kept);
-        FLAG(object, "saved", tuning->saved);
-        TEXT(object, "reason", tuning->reason);
+        JSON_TEXT(object, "backend", bench->backends[b].label);
+        JSON_TEXT(object, "kept", tuning->kept);
+        JSON_FLAG(object, "saved", tuning->saved);
+        JSON_TEXT(object, "reason", tuning->reason);
         for (size_t k = 0; ok && k < tuning->kernel_count; k++)
             ok = add_tuned(kernels, &tuning->kernels[k]);
     }
@@ -218,14 +205,14 @@ static bool add_comparisons(cJSON *root, const struct heedi_bench *bench) {
             struct heedi_bench_comparison it;
             if (a == b || !heedi_bench_compare(bench, a, b, &it))
                 continue;
-            cJSON *entry = ok ? append(array) : NULL;
+            cJSON *entry = ok ? heedi_tool_json_append(array) : NULL;
             ok = entry != NULL;
-            TEXT(entry, "backend", bench->backends[a].label);
-            TEXT(entry, "against", bench->backends[b].label);
-            NUMBER(entry, "cases", it.count);
-            NUMBER(entry, "times_as_fast", it.mean);
-            NUMBER(entry, "least", it.least);
-            NUMBER(entry, "most", it.most);
+            JSON_TEXT(entry, "backend", bench->backends[a].label);
+            JSON_TEXT(entry, "against", bench->backends[b].label);
+            JSON_NUMBER(entry, "cases", it.count);
+            JSON_NUMBER(entry, "times_as_fast", it.mean);
+            JSON_NUMBER(entry, "least", it.least);
+            JSON_NUMBER(entry, "most", it.most);
         }
     return ok;
 }
@@ -237,10 +224,10 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     cJSON *cases = ok ? cJSON_AddArrayToObject(root, "cases") : NULL;
     ok = backends != NULL && cases != NULL;
     for (size_t i = 0; ok && i < bench->backend_count; i++) {
-        cJSON *entry = append(backends);
+        cJSON *entry = heedi_tool_json_append(backends);
         ok = entry != NULL;
-        TEXT(entry, "name", bench->backends[i].label);
-        TEXT(entry, "description", bench->backends[i].description);
+        JSON_TEXT(entry, "name", bench->backends[i].label);
+        JSON_TEXT(entry, "description", bench->backends[i].description);
         if (bench->backends[i].roof.level_count > 0)
             ok = ok && add_roofline(entry, &bench->backends[i].roof);
     }
@@ -252,12 +239,12 @@ static bool add_all(cJSON *root, const struct heedi_bench *bench) {
     cJSON *translation = cJSON_AddObjectToObject(root, "translation");
     cJSON *results = translation != NULL ? cJSON_AddArrayToObject(translation, "results") : NULL;
     ok = results != NULL;
-    TEXT(translation, "text", text->source);
-    TEXT(translation, "model", text->model != NULL ? text->model : "default");
-    NUMBER(translation, "lines", text->count);
-    NUMBER(translation, "words", text->words);
-    NUMBER(translation, "weight_bytes", text->weight_bytes);
-    TEXT(translation, "level", text->level != NULL ? text->level->name : "");
+    JSON_TEXT(translation, "text", text->source);
+    JSON_TEXT(translation, "model", text->model != NULL ? text->model : "default");
+    JSON_NUMBER(translation, "lines", text->count);
+    JSON_NUMBER(translation, "words", text->words);
+    JSON_NUMBER(translation, "weight_bytes", text->weight_bytes);
+    JSON_TEXT(translation, "level", text->level != NULL ? text->level->name : "");
     for (size_t i = 0; ok && i < bench->backend_count; i++)
         ok = add_translation(results, bench, i);
     return ok;
@@ -281,19 +268,19 @@ static void leave_out_serial(const cJSON *report) {
 static void add_device(void *user, const struct heed_device *device, const char *reason) {
     struct listing *listing = user;
     const struct heed_device_info *info = &device->info;
-    cJSON *object = listing->ok ? append(listing->array) : NULL;
+    cJSON *object = listing->ok ? heedi_tool_json_append(listing->array) : NULL;
     bool ok = object != NULL;
-    TEXT(object, "backend", device->backend);
+    JSON_TEXT(object, "backend", device->backend);
     if (reason != NULL)
-        TEXT(object, "unusable", reason);
+        JSON_TEXT(object, "unusable", reason);
     else {
-        NUMBER(object, "device", device->index);
-        TEXT(object, "version", device->version);
-        TEXT(object, "name", info->name);
-        TEXT(object, "type", heedi_tool_device_type(info->type));
-        TEXT(object, "description", info->description);
-        NUMBER(object, "memory_bytes", info->memory_bytes);
-        NUMBER(object, "unit_roundoff", info->numeric.unit_roundoff);
+        JSON_NUMBER(object, "device", device->index);
+        JSON_TEXT(object, "version", device->version);
+        JSON_TEXT(object, "name", info->name);
+        JSON_TEXT(object, "type", heedi_tool_device_type(info->type));
+        JSON_TEXT(object, "description", info->description);
+        JSON_NUMBER(object, "memory_bytes", info->memory_bytes);
+        JSON_NUMBER(object, "unit_roundoff", info->numeric.unit_roundoff);
         ok = ok && heedi_tool_json_report(object, device->report);
         leave_out_serial(cJSON_GetObjectItem(object, "report"));
     }
@@ -352,7 +339,7 @@ bool heedi_bench_bundle(const struct heedi_bench *bench, FILE *stream) {
     struct heedi_bench *copy = malloc(sizeof *copy);
     cJSON *root = cJSON_CreateObject();
     bool ok = copy != NULL && root != NULL;
-    NUMBER(root, "heed_bundle", 1);
+    JSON_NUMBER(root, "heed_bundle", 1);
     if (ok) {
         *copy = *bench;
         copy->text.source = bench->text.source != NULL ? last_name(bench->text.source) : NULL;

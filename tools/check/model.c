@@ -112,18 +112,13 @@ static void print_backend(const struct heedi_checking *checking,
 
 /* ---- JSON ---- */
 
-#define NUMBER(object, name, value)                                                                \
-    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
-#define TEXT(object, name, value)                                                                  \
-    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
-
 static bool add_place(cJSON *parent, const char *name, const struct heed_check_place *place) {
     cJSON *object = name != NULL ? cJSON_AddObjectToObject(parent, name) : parent;
     bool ok = object != NULL;
-    TEXT(object, "graph", place->graph);
-    NUMBER(object, "step", place->step);
-    TEXT(object, "node", place->name);
-    TEXT(object, "op", heed_op_name((enum heed_op)place->op));
+    JSON_TEXT(object, "graph", place->graph);
+    JSON_NUMBER(object, "step", place->step);
+    JSON_TEXT(object, "node", place->name);
+    JSON_TEXT(object, "op", heed_op_name((enum heed_op)place->op));
     return ok;
 }
 
@@ -131,32 +126,32 @@ static bool add_backend(cJSON *array, const struct heedi_checked_backend *backen
     const struct heed_check_model_report *it = &backend->model;
     cJSON *object = cJSON_CreateObject();
     bool ok = object != NULL && cJSON_AddItemToArray(array, object);
-    TEXT(object, "backend", backend->entry);
+    JSON_TEXT(object, "backend", backend->entry);
     ok = ok && cJSON_AddBoolToObject(object, "holds", heedi_check_model_holds(it)) != NULL;
-    NUMBER(object, "nodes", it->nodes);
-    NUMBER(object, "over", it->over);
-    NUMBER(object, "declined", it->declined);
+    JSON_NUMBER(object, "nodes", it->nodes);
+    JSON_NUMBER(object, "over", it->over);
+    JSON_NUMBER(object, "declined", it->declined);
     if (it->over > 0)
         ok = ok && add_place(object, "first_over", &it->first_over);
-    NUMBER(object, "isolated", it->isolated);
+    JSON_NUMBER(object, "isolated", it->isolated);
     ok = ok && add_place(object, "worst_isolated", &it->worst_isolated);
-    NUMBER(object, "accumulated", it->accumulated);
+    JSON_NUMBER(object, "accumulated", it->accumulated);
     ok = ok && add_place(object, "worst_accumulated", &it->worst_accumulated);
-    NUMBER(object, "choices", it->choices);
-    NUMBER(object, "same_choices", it->same_choices);
-    NUMBER(object, "shared_best_5", it->shared_best);
-    NUMBER(object, "margin", it->margin);
-    NUMBER(object, "logits", it->logits);
+    JSON_NUMBER(object, "choices", it->choices);
+    JSON_NUMBER(object, "same_choices", it->same_choices);
+    JSON_NUMBER(object, "shared_best_5", it->shared_best);
+    JSON_NUMBER(object, "margin", it->margin);
+    JSON_NUMBER(object, "logits", it->logits);
     ok = ok && cJSON_AddBoolToObject(object, "same_translation", it->same_translation != 0) != NULL;
-    TEXT(object, "translation", it->translation);
-    TEXT(object, "expected_translation", it->expected);
+    JSON_TEXT(object, "translation", it->translation);
+    JSON_TEXT(object, "expected_translation", it->expected);
     cJSON *nodes = cJSON_AddArrayToObject(object, "path");
     for (size_t i = 0; ok && i < backend->node_count; i++) {
         cJSON *node = cJSON_CreateObject();
         ok = node != NULL && cJSON_AddItemToArray(nodes, node) &&
              add_place(node, NULL, &backend->nodes[i].place);
-        NUMBER(node, "isolated", backend->nodes[i].isolated);
-        NUMBER(node, "relative", backend->nodes[i].relative);
+        JSON_NUMBER(node, "isolated", backend->nodes[i].isolated);
+        JSON_NUMBER(node, "relative", backend->nodes[i].relative);
     }
     return ok;
 }

@@ -5,45 +5,31 @@
 #include "tools/check/check.h"
 #include "tools/json.h"
 
-#define NUMBER(object, name, value)                                                                \
-    (ok = ok && heedi_tool_json_number(object, name, (double)(value)))
-#define TEXT(object, name, value)                                                                  \
-    (ok = ok && heedi_tool_json_text(object, name, value, strlen(value)))
-#define FLAG(object, name, value) (ok = ok && cJSON_AddBoolToObject(object, name, value) != NULL)
-
-static cJSON *append(cJSON *array) {
-    cJSON *object = cJSON_CreateObject();
-    if (array != NULL && object != NULL && cJSON_AddItemToArray(array, object))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
-}
-
 static bool add_finding(cJSON *parent, const char *name, const struct heed_check_finding *finding) {
     cJSON *object = cJSON_AddObjectToObject(parent, name);
     bool ok = object != NULL;
-    TEXT(object, "fault", heed_check_fault_name((enum heed_check_fault)finding->fault));
-    NUMBER(object, "case", finding->number);
-    NUMBER(object, "output", finding->output);
+    JSON_TEXT(object, "fault", heed_check_fault_name((enum heed_check_fault)finding->fault));
+    JSON_NUMBER(object, "case", finding->number);
+    JSON_NUMBER(object, "output", finding->output);
     ok = ok && heedi_tool_json_i64s(object, "index", finding->index, finding->rank);
-    NUMBER(object, "expected", finding->expected);
-    NUMBER(object, "actual", finding->actual);
-    NUMBER(object, "hard", finding->hard);
-    NUMBER(object, "statistical", finding->statistical);
-    NUMBER(object, "ulp", finding->ulp);
-    TEXT(object, "message", finding->message);
+    JSON_NUMBER(object, "expected", finding->expected);
+    JSON_NUMBER(object, "actual", finding->actual);
+    JSON_NUMBER(object, "hard", finding->hard);
+    JSON_NUMBER(object, "statistical", finding->statistical);
+    JSON_NUMBER(object, "ulp", finding->ulp);
+    JSON_TEXT(object, "message", finding->message);
     return ok;
 }
 
 static bool add_row(cJSON *object, const struct heed_check_row *row) {
     bool ok = object != NULL;
-    TEXT(object, "op", heed_op_name((enum heed_op)row->op));
-    TEXT(object, "dtype", heed_dtype_name((enum heed_dtype)row->dtype));
-    NUMBER(object, "cases", row->cases);
-    NUMBER(object, "declined", row->declined);
-    NUMBER(object, "failed", row->failed);
-    NUMBER(object, "statistical", row->statistical);
-    TEXT(object, "declined_reason", row->declined_reason);
+    JSON_TEXT(object, "op", heed_op_name((enum heed_op)row->op));
+    JSON_TEXT(object, "dtype", heed_dtype_name((enum heed_dtype)row->dtype));
+    JSON_NUMBER(object, "cases", row->cases);
+    JSON_NUMBER(object, "declined", row->declined);
+    JSON_NUMBER(object, "failed", row->failed);
+    JSON_NUMBER(object, "statistical", row->statistical);
+    JSON_TEXT(object, "declined_reason", row->declined_reason);
     ok = ok && heedi_tool_json_i64s(object, "histogram", row->histogram,
                                     sizeof row->histogram / sizeof row->histogram[0]);
     return ok && (row->cases == 0 || add_finding(object, "worst", &row->worst));
@@ -51,25 +37,25 @@ static bool add_row(cJSON *object, const struct heed_check_row *row) {
 
 static bool add_backend(cJSON *object, const struct heedi_checked_backend *backend) {
     bool ok = object != NULL;
-    TEXT(object, "backend", backend->entry);
-    TEXT(object, "description", backend->description);
-    FLAG(object, "holds", heedi_check_holds(backend));
-    NUMBER(object, "seconds", backend->seconds);
+    JSON_TEXT(object, "backend", backend->entry);
+    JSON_TEXT(object, "description", backend->description);
+    JSON_FLAG(object, "holds", heedi_check_holds(backend));
+    JSON_NUMBER(object, "seconds", backend->seconds);
     if (backend->precision.name[0] != '\0') {
-        TEXT(object, "precision", backend->precision.name);
-        NUMBER(object, "operand_bits", backend->precision.operand_bits);
-        NUMBER(object, "sum_bits", backend->precision.sum_bits);
+        JSON_TEXT(object, "precision", backend->precision.name);
+        JSON_NUMBER(object, "operand_bits", backend->precision.operand_bits);
+        JSON_NUMBER(object, "sum_bits", backend->precision.sum_bits);
     }
     cJSON *rows = cJSON_AddArrayToObject(object, "rows");
     for (size_t i = 0; ok && i < backend->row_count; i++)
-        ok = add_row(append(rows), &backend->rows[i]);
+        ok = add_row(heedi_tool_json_append(rows), &backend->rows[i]);
     cJSON *failures = cJSON_AddArrayToObject(object, "failures");
     for (size_t i = 0; ok && i < backend->failure_count; i++) {
         const struct heedi_checked_failure *failure = &backend->failures[i];
-        cJSON *it = append(failures);
+        cJSON *it = heedi_tool_json_append(failures);
         ok = it != NULL;
-        TEXT(it, "op", heed_op_name((enum heed_op)failure->smallest.op));
-        TEXT(it, "replay", failure->path);
+        JSON_TEXT(it, "op", heed_op_name((enum heed_op)failure->smallest.op));
+        JSON_TEXT(it, "replay", failure->path);
         ok = ok && add_finding(it, "drawn", &failure->drawn) &&
              add_finding(it, "smallest", &failure->smallest);
     }
@@ -81,11 +67,11 @@ bool heedi_check_json(const struct heedi_checking *checking, FILE *stream) {
     bool ok = root != NULL, holds = true;
     for (size_t i = 0; i < checking->backend_count; i++)
         holds = holds && heedi_check_holds(&checking->backends[i]);
-    NUMBER(root, "seed", checking->seed);
-    FLAG(root, "holds", holds);
+    JSON_NUMBER(root, "seed", checking->seed);
+    JSON_FLAG(root, "holds", holds);
     cJSON *backends = cJSON_AddArrayToObject(root, "backends");
     for (size_t i = 0; ok && i < checking->backend_count; i++)
-        ok = add_backend(append(backends), &checking->backends[i]);
+        ok = add_backend(heedi_tool_json_append(backends), &checking->backends[i]);
     char *text = ok ? cJSON_Print(root) : NULL;
     if (text != NULL)
         fprintf(stream, "%s\n", text);
