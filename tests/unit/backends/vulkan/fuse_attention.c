@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
+#include "tests/support/device.h"
 
 /* Sums of up to some hundred products of numbers of about 1, and of their exponentials: a hundred
  * roundings of 2^-24, and not the thousandth part of what a wrong key would change. */
@@ -40,14 +41,8 @@ struct model {
     int32_t seen[MOST_ROWS]; /* the rows that attention sees */
 };
 
-static struct heed_context *context;
-static struct heed_executor *executor;
+static const struct support_device *device;
 static uint32_t bits;
-
-static void ok(enum heed_status status) {
-    if (status != HEED_OK)
-        fail_msg("%s: %s", heed_status_name(status), heed_last_error(context));
-}
 
 static int draw(int below) {
     bits = bits * 1664525u + 1013904223u;
@@ -216,7 +211,8 @@ static heed_tensor constant(struct heed_graph *graph, const char *name, uint32_t
     for (size_t i = 0; i < count; i++)
         halves[i] = type == HEED_F16 ? heed_f32_to_f16(values[i]) : heed_f32_to_bf16(values[i]);
     const void *data = type == HEED_F32 ? (const void *)values : halves;
-    ok(heed_weight_create(context, name, &desc, data, free, halves, &weight));
+    support_ok(device->context,
+               heed_weight_create(device->context, name, &desc, data, free, halves, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
@@ -261,7 +257,7 @@ static struct heed_graph *make_graph(const struct model *model) {
     struct heed_graph *graph = NULL;
     for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
         inputs[i] = HEED_NO_TENSOR;
-    ok(heed_graph_create(context, "step", &graph));
+    support_ok(device->context, heed_graph_create(device->context, "step", &graph));
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
     position = shape->cross ? HEED_NO_TENSOR : table(graph, "position", shape->rows, shape->keys);
     if (shape->tables)
@@ -286,7 +282,7 @@ static struct heed_graph *make_graph(const struct model *model) {
     heed_graph_output(graph, "y", y);
     if (shape->apart)
         heed_graph_output(graph, "q", products[0]);
-    ok(heed_graph_freeze(graph));
+    support_ok(device->context, heed_graph_freeze(graph));
     return graph;
 }
 
@@ -302,19 +298,24 @@ struct run {
 /* Caches begin with numbers that no row has stored. */
 static void begin(struct run *run, struct model *model) {
     struct heed_graph *graph = make_graph(model);
-    ok(heed_program_compile(context, executor, graph, &run->program));
+    support_ok(device->context,
+               heed_program_compile(device->context, device->executor, graph, &run->program));
     heed_graph_release(graph);
-    ok(heed_instance_create(context, run->program, &run->instance));
-    ok(heed_profile_create(context, &run->profile));
+    support_ok(device->context,
+               heed_instance_create(device->context, run->program, &run->instance));
+    support_ok(device->context, heed_profile_create(device->context, &run->profile));
     heed_instance_set_profile(run->instance, run->profile);
     for (int i = 0; i < 2; i++) {
         const size_t count = cache_elems(model);
         float *values = draw_floats(count, 1, HEED_F32);
         for (size_t j = 0; j < count; j++)
             model->caches[i][j] = (double)values[j];
-        ok(heed_state_create(context, run->program, names[1 + i], &run->states[i]));
-        ok(heed_instance_bind_state(context, run->instance, names[1 + i], run->states[i]));
-        ok(heed_state_write(context, run->states[i], 0, values, count * sizeof *values));
+        support_ok(device->context,
+                   heed_state_create(device->context, run->program, names[1 + i], &run->states[i]));
+        support_ok(device->context, heed_instance_bind_state(device->context, run->instance,
+                                                             names[1 + i], run->states[i]));
+        support_ok(device->context, heed_state_write(device->context, run->states[i], 0, values,
+                                                     count * sizeof *values));
         free(values);
     }
 }
@@ -341,7 +342,7 @@ static void step(struct run *run, struct model *model) {
     set(run->instance, "seen", model->seen);
     set(run->instance, "key_len", model->key_len);
     set(run->instance, "offsets", model->offsets);
-    ok(heed_instance_run(context, run->instance));
+    support_ok(device->context, heed_instance_run(device->context, run->instance));
     multiply(model);
     if (!model->shape.cross)
         append(model);
@@ -369,7 +370,8 @@ static void compare_caches(const struct run *run, const struct model *model) {
     const size_t count = cache_elems(model);
     float *found = room(count, sizeof *found);
     for (int i = 0; i < 2; i++) {
-        ok(heed_state_read(context, run->states[i], 0, found, count * sizeof *found));
+        support_ok(device->context, heed_state_read(device->context, run->states[i], 0, found,
+                                                    count * sizeof *found));
         for (size_t j = 0; j < count; j++)
             if (!(fabs((double)found[j] - model->caches[i][j]) <= tolerance))
                 fail_msg("element %d of the cache of %s: %.9g, expected %.9g", (int)j, names[1 + i],
@@ -378,15 +380,9 @@ static void compare_caches(const struct run *run, const struct model *model) {
     free(found);
 }
 
-static void count_run(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    (void)backend, (void)op, (void)ns;
-    *(uint64_t *)user += runs;
-}
-
 static void check(const struct shape *shape) {
     struct model model;
     struct run run;
-    uint64_t runs = 0;
     create(&model, shape);
     begin(&run, &model);
     for (int i = 0; i < STEPS; i++) {
@@ -395,7 +391,7 @@ static void check(const struct shape *shape) {
         compare_y(&run, &model);
     }
     compare_caches(&run, &model);
-    heed_profile_totals(run.profile, count_run, &runs);
+    const uint64_t runs = support_profile_runs(run.profile);
     const bool wide = shape->k % 8 == 0 && shape->d % 4 == 0;
     const int apart = shape->cross ? 2 : shape->elsewhere ? 4 : 6; /* 4: the products are one */
     assert_int_equal(runs, STEPS * (wide && !shape->elsewhere && !shape->apart ? 1 : apart));
@@ -421,8 +417,7 @@ static void over_what_was_generated(void **state) {
         {16, 2, 8, 16, 17, 12, HEED_F32, true, true, false, false, true},
     };
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check(&shapes[i]);
 }
@@ -439,8 +434,7 @@ static void over_a_source(void **state) {
         {3, 4, 6, 24, 3, 20, HEED_F32, true, true, true, false, false}, /* d is no multiple of 4 */
     };
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check(&shapes[i]);
 }
@@ -457,7 +451,8 @@ static float *bits_of(const struct shape *shape, size_t *count) {
     const size_t cache = cache_elems(&model), y = (size_t)(shape->rows * model.n);
     float *found = room(2 * cache + y, sizeof *found);
     for (size_t i = 0; i < 2; i++)
-        ok(heed_state_read(context, run.states[i], 0, found + i * cache, cache * sizeof *found));
+        support_ok(device->context, heed_state_read(device->context, run.states[i], 0,
+                                                    found + i * cache, cache * sizeof *found));
     memcpy(found + 2 * cache, heed_instance_output(run.instance, "y", NULL), y * sizeof *found);
     end(&run);
     destroy(&model);
@@ -476,8 +471,7 @@ static void same_bits_apart(void **state) {
         {17, 1, 128, 64, 5, 100, HEED_F16, true, true, true, false, false},
     };
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct shape apart = shapes[i];
         size_t count = 0;
@@ -496,8 +490,7 @@ static void special_numbers(void **state) {
     float found[2][8 * 16];
     int odd = 0;
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (int i = 0; i < 2; i++) {
         struct model model;
         struct run run;
@@ -508,7 +501,8 @@ static void special_numbers(void **state) {
         draw_step(&model, 2);
         for (int j = 0; j < 60; j++) {
             const size_t at = (size_t)draw((int)cache_elems(&model)) * sizeof(float);
-            ok(heed_state_write(context, run.states[j % 2], at, &special[draw(6)], sizeof(float)));
+            support_ok(device->context, heed_state_write(device->context, run.states[j % 2], at,
+                                                         &special[draw(6)], sizeof(float)));
         }
         for (int j = 0; j < shape.rows; j++)
             model.key_len[j] = shape.keys;
@@ -531,8 +525,7 @@ static void same_bits_every_time(void **state) {
     const struct shape shape = {9, 2, 32, 64, 9, 70, HEED_F32, true, true, false, false, false};
     float first[9 * 64];
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (int program = 0; program < 2; program++) {
         struct model model;
         struct run run;
@@ -553,23 +546,10 @@ static void same_bits_every_time(void **state) {
 }
 
 static int setup(void **state) {
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    (void)state;
     bits = 2024;
-    ok(heed_context_create(NULL, &context));
-    if (heed_executor_create(context, &options, &executor) != HEED_OK) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        executor = NULL;
-    }
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    heed_executor_release(executor);
-    heed_context_destroy(context);
-    return 0;
+    const int failed = support_device_setup(state);
+    device = *state;
+    return failed;
 }
 
 int main(void) {
@@ -578,5 +558,5 @@ int main(void) {
         cmocka_unit_test(same_bits_apart),         cmocka_unit_test(special_numbers),
         cmocka_unit_test(same_bits_every_time),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, support_device_teardown);
 }

@@ -14,50 +14,9 @@
 
 #include "runtime/check/case.h"
 #include "runtime/check/check.h"
-#include "tests/support/backends.h"
+#include "tests/support/device.h"
 
 enum { MOST_M = 70, MOST_K = 40, MOST_N = 1100, RUNS = 100 };
-
-struct suite {
-    struct heed_context *context;
-    struct heed_executor *executor; /* NULL: not built, or no device */
-    struct heed_numeric_profile numeric;
-};
-
-static int setup(void **state) {
-    static struct suite suite;
-    static struct support_backend backends[SUPPORT_BACKENDS];
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    const size_t count = support_backends(backends);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(backends[i].name, "vulkan") == 0)
-            suite.numeric = backends[i].numeric;
-    if (heed_context_create(NULL, &suite.context) != HEED_OK)
-        return -1;
-    (void)heed_executor_create(suite.context, &options, &suite.executor);
-    *state = &suite;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct suite *suite = *state;
-    heed_executor_release(suite->executor);
-    heed_context_destroy(suite->context);
-    return 0;
-}
-
-static void need_device(const struct suite *suite) {
-    if (suite->executor == NULL) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        skip();
-    }
-}
-
-static void ok(const struct suite *suite, enum heed_status status) {
-    if (status != HEED_OK)
-        fail_msg("%s: %s", heed_status_name(status), heed_last_error(suite->context));
-}
 
 /* ---- the graph ---- */
 
@@ -78,12 +37,14 @@ static float value_of(uint32_t *bits) {
     return (float)(int32_t)(*bits >> 24 & 7u) / 4.0f - 0.875f;
 }
 
-static heed_tensor constant(const struct suite *suite, struct heed_graph *graph, const void *memory,
-                            enum heed_dtype dtype, uint32_t rank, const int64_t *dims) {
+static heed_tensor constant(const struct support_device *device, struct heed_graph *graph,
+                            const void *memory, enum heed_dtype dtype, uint32_t rank,
+                            const int64_t *dims) {
     const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
     struct heed_weight *weight = NULL;
     heed_tensor tensor = HEED_NO_TENSOR;
-    ok(suite, heed_weight_create(suite->context, "w", &desc, memory, NULL, NULL, &weight));
+    support_ok(device->context,
+               heed_weight_create(device->context, "w", &desc, memory, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
@@ -107,15 +68,16 @@ static void fill(const struct form *form) {
 }
 
 /* `open` makes an output of the product and of its logarithms, so that nothing can be fused. */
-static struct heed_graph *build(const struct suite *suite, const struct form *form, bool open) {
+static struct heed_graph *build(const struct support_device *device, const struct form *form,
+                                bool open) {
     const int64_t x_dims[] = {form->m, form->k}, w_dims[] = {form->n, form->k};
     struct heed_graph *graph = NULL;
     heed_tensor x, logits, next, logs, best, index;
-    ok(suite, heed_graph_create(suite->context, "choice", &graph));
+    support_ok(device->context, heed_graph_create(device->context, "choice", &graph));
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
     heed_graph_linear(graph, NULL, x,
-                      constant(suite, graph, operands.weight, form->weight, 2, w_dims),
-                      constant(suite, graph, operands.bias, HEED_F32, 1, &form->n),
+                      constant(device, graph, operands.weight, form->weight, 2, w_dims),
+                      constant(device, graph, operands.bias, HEED_F32, 1, &form->n),
                       HEED_ACTIVATION_NONE, &logits);
     heed_graph_unary(graph, HEED_OP_ARGMAX, NULL, logits, &next);
     heed_graph_unary(graph, HEED_OP_LOG_SOFTMAX, NULL, logits, &logs);
@@ -126,7 +88,7 @@ static struct heed_graph *build(const struct suite *suite, const struct form *fo
         heed_graph_output(graph, "logits", logits);
         heed_graph_output(graph, "logs", logs);
     }
-    ok(suite, heed_graph_freeze(graph));
+    support_ok(device->context, heed_graph_freeze(graph));
     return graph;
 }
 
@@ -138,28 +100,22 @@ struct results {
     uint64_t entries; /* of the profile, for one run */
 };
 
-static void count(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    struct results *results = user;
-    (void)backend, (void)op, (void)ns;
-    results->entries += runs;
-}
-
-static void run(const struct suite *suite, const struct form *form, bool open, int runs,
+static void run(const struct support_device *device, const struct form *form, bool open, int runs,
                 struct results *results) {
-    struct heed_graph *graph = build(suite, form, open);
+    struct heed_graph *graph = build(device, form, open);
     struct heed_program *program = NULL;
     struct heed_instance *instance = NULL;
     struct heed_profile *profile = NULL;
     const size_t bytes = (size_t)form->m * sizeof(float), all = bytes * (size_t)form->n;
-    results->entries = 0;
-    ok(suite, heed_program_compile(suite->context, suite->executor, graph, &program));
-    ok(suite, heed_instance_create(suite->context, program, &instance));
-    ok(suite, heed_profile_create(suite->context, &profile));
+    support_ok(device->context,
+               heed_program_compile(device->context, device->executor, graph, &program));
+    support_ok(device->context, heed_instance_create(device->context, program, &instance));
+    support_ok(device->context, heed_profile_create(device->context, &profile));
     memcpy(heed_instance_input(instance, "x", NULL), operands.x,
            (size_t)(form->m * form->k) * sizeof(float));
     for (int i = 0; i < runs; i++) {
         heed_instance_set_profile(instance, i + 1 == runs ? profile : NULL);
-        ok(suite, heed_instance_run(suite->context, instance));
+        support_ok(device->context, heed_instance_run(device->context, instance));
         const void *next = heed_instance_output(instance, "next", NULL);
         const void *best = heed_instance_output(instance, "best", NULL);
         if (i > 0 &&
@@ -172,7 +128,7 @@ static void run(const struct suite *suite, const struct form *form, bool open, i
         memcpy(results->logits, heed_instance_output(instance, "logits", NULL), all);
         memcpy(results->logs, heed_instance_output(instance, "logs", NULL), all);
     }
-    heed_profile_totals(profile, count, results);
+    results->entries = support_profile_runs(profile);
     heed_instance_destroy(instance);
     heed_profile_destroy(profile);
     heed_program_release(program);
@@ -191,8 +147,8 @@ static int32_t greatest(const float *row, int64_t n) {
 }
 
 /* Whether all of `logs` is what log_softmax makes of `logits`. */
-static void compare(const struct suite *suite, const struct form *form, const float *logits,
-                    const float *logs) {
+static void compare(const struct support_device *device, const struct form *form,
+                    const float *logits, const float *logs) {
     const int64_t dims[] = {form->m, form->n};
     const struct heed_tensor_desc x = heed_desc(HEED_F32, 2, dims);
     struct heed_error error = {.struct_size = sizeof error};
@@ -206,21 +162,21 @@ static void compare(const struct suite *suite, const struct form *form, const fl
     const void *const outputs[HEED_MAX_OUTPUTS] = {logs};
     struct heedi_verdict verdict;
     assert_int_equal(heedi_op_infer(&call), HEED_OK);
-    ok(suite,
-       heedi_check_call(suite->context, &call, inputs, outputs, &suite->numeric, false, &verdict));
+    support_ok(device->context, heedi_check_call(device->context, &call, inputs, outputs,
+                                                 &device->numeric, false, &verdict));
     if (!verdict.agrees)
         fail_msg("element %lld of %d x %d: expected %.9g, found %.9g", (long long)verdict.index,
                  (int)form->m, (int)form->n, verdict.expected, verdict.actual);
 }
 
-static void agrees(const struct suite *suite, const struct form *form, int runs) {
+static void agrees(const struct support_device *device, const struct form *form, int runs) {
     static struct results fused, open;
     fill(form);
-    run(suite, form, true, 1, &open);
-    run(suite, form, false, runs, &fused);
+    run(device, form, true, 1, &open);
+    run(device, form, false, runs, &fused);
     assert_int_equal(open.entries, 4);
     assert_int_equal(fused.entries, 1);
-    compare(suite, form, open.logits, open.logs);
+    compare(device, form, open.logits, open.logs);
     for (int64_t row = 0; row < form->m; row++) {
         const int32_t expected = greatest(&open.logits[row * form->n], form->n);
         if (fused.next[row] != expected || open.next[row] != expected)
@@ -229,54 +185,54 @@ static void agrees(const struct suite *suite, const struct form *form, int runs)
                      (int)open.next[row]);
         open.logs[row * form->n + expected] = fused.best[row];
     }
-    compare(suite, form, open.logits, open.logs);
+    compare(device, form, open.logits, open.logs);
 }
 
 /* ---- tests ---- */
 
 static void of_any_rows(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static const int64_t rows[] = {1, 3, 16, 17, MOST_M};
-    need_device(suite);
+    support_need_device(device);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        agrees(suite, &(struct form){rows[i], 24, 500, HEED_F32, NOTHING}, 2);
+        agrees(device, &(struct form){rows[i], 24, 500, HEED_F32, NOTHING}, 2);
 }
 
 static void of_any_vocabulary(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static const int64_t columns[] = {1, 5, 32, 33, MOST_N};
-    need_device(suite);
+    support_need_device(device);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-        agrees(suite, &(struct form){2, MOST_K, columns[i], HEED_F16, NOTHING}, 2);
-        agrees(suite, &(struct form){20, MOST_K, columns[i], HEED_F16, NOTHING}, 2);
+        agrees(device, &(struct form){2, MOST_K, columns[i], HEED_F16, NOTHING}, 2);
+        agrees(device, &(struct form){20, MOST_K, columns[i], HEED_F16, NOTHING}, 2);
     }
 }
 
 static void of_any_value(void **state) {
-    const struct suite *suite = *state;
-    need_device(suite);
+    const struct support_device *device = *state;
+    support_need_device(device);
     for (enum special special = SOME_LOW; special <= A_HIGH; special++) {
-        agrees(suite, &(struct form){3, 24, 100, HEED_BF16, special}, 2);
-        agrees(suite, &(struct form){18, 24, 100, HEED_F32, special}, 2);
+        agrees(device, &(struct form){3, 24, 100, HEED_BF16, special}, 2);
+        agrees(device, &(struct form){18, 24, 100, HEED_F32, special}, 2);
     }
 }
 
 static void same_bits_every_time(void **state) {
-    const struct suite *suite = *state;
-    need_device(suite);
-    agrees(suite, &(struct form){4, 24, MOST_N, HEED_F32, NOTHING}, RUNS);
-    agrees(suite, &(struct form){40, 24, 300, HEED_F32, NOTHING}, RUNS);
+    const struct support_device *device = *state;
+    support_need_device(device);
+    agrees(device, &(struct form){4, 24, MOST_N, HEED_F32, NOTHING}, RUNS);
+    agrees(device, &(struct form){40, 24, 300, HEED_F32, NOTHING}, RUNS);
 }
 
 /* The bits of a row do not depend on how many rows there are. */
 static void same_bits_for_any_rows(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static struct results few, many;
-    need_device(suite);
+    support_need_device(device);
     fill(&(struct form){MOST_M, 24, 700, HEED_F32, NOTHING});
-    run(suite, &(struct form){MOST_M, 24, 700, HEED_F32, NOTHING}, false, 1, &many);
+    run(device, &(struct form){MOST_M, 24, 700, HEED_F32, NOTHING}, false, 1, &many);
     for (int64_t rows = 1; rows <= 32; rows *= 2) {
-        run(suite, &(struct form){rows, 24, 700, HEED_F32, NOTHING}, false, 1, &few);
+        run(device, &(struct form){rows, 24, 700, HEED_F32, NOTHING}, false, 1, &few);
         assert_memory_equal(few.next, many.next, (size_t)rows * sizeof *few.next);
         assert_memory_equal(few.best, many.best, (size_t)rows * sizeof *few.best);
     }
@@ -290,5 +246,5 @@ int main(void) {
         cmocka_unit_test(same_bits_every_time),
         cmocka_unit_test(same_bits_for_any_rows),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, support_device_setup, support_device_teardown);
 }

@@ -13,33 +13,11 @@
 
 #include "heed/heed.h"
 #include "runtime/check/case.h"
+#include "tests/support/device.h"
 
 enum { M = 37, WORDS = 50, WIDTH = 96, PLACES = 20 };
 
-static struct heed_context *context;
-static struct heed_executor *executor;
-
-static int setup(void **state) {
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    (void)state;
-    if (heed_context_create(NULL, &context) != HEED_OK)
-        return -1;
-    (void)heed_executor_create(context, &options, &executor);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    heed_executor_release(executor);
-    heed_context_destroy(context);
-    return 0;
-}
-
-static void ok(enum heed_status status) {
-    if (status != HEED_OK)
-        fail_msg("%s: %s", heed_status_name(status), heed_last_error(context));
-}
+static const struct support_device *device;
 
 struct form {
     enum heed_dtype table;
@@ -57,7 +35,8 @@ static heed_tensor table(struct heed_graph *graph, enum heed_dtype dtype) {
         bits = bits * 1664525u + 1013904223u;
         heedi_store(memory, dtype, i, (double)(bits >> 8) * 0x1p-23 - 1.0);
     }
-    ok(heed_weight_create(context, "table", &desc, memory, NULL, NULL, &weight));
+    support_ok(device->context,
+               heed_weight_create(device->context, "table", &desc, memory, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
@@ -81,7 +60,7 @@ static struct heed_graph *build(const struct form *form, bool open) {
     const int64_t dims[] = {3, M};
     struct heed_graph *graph = NULL;
     heed_tensor rows, words, vectors, y;
-    ok(heed_graph_create(context, "embedding", &graph));
+    support_ok(device->context, heed_graph_create(device->context, "embedding", &graph));
     heed_graph_input(graph, "rows", HEED_I32, 2, dims, 0, &rows);
     heed_graph_embedding(graph, NULL, table(graph, form->table), row_of(graph, rows, 0), &words);
     if (form->scaled)
@@ -94,13 +73,8 @@ static struct heed_graph *build(const struct form *form, bool open) {
         heed_graph_output(graph, "words", words);
         heed_graph_output(graph, "vectors", vectors);
     }
-    ok(heed_graph_freeze(graph));
+    support_ok(device->context, heed_graph_freeze(graph));
     return graph;
-}
-
-static void count(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    (void)backend, (void)op, (void)ns;
-    *(uint64_t *)user += runs;
 }
 
 /* How many entries the profile has. Some ids and places are outside. */
@@ -109,10 +83,10 @@ static uint64_t run(const struct form *form, bool open, float y[M * WIDTH]) {
     struct heed_program *program = NULL;
     struct heed_instance *instance = NULL;
     struct heed_profile *profile = NULL;
-    uint64_t entries = 0;
-    ok(heed_program_compile(context, executor, graph, &program));
-    ok(heed_instance_create(context, program, &instance));
-    ok(heed_profile_create(context, &profile));
+    support_ok(device->context,
+               heed_program_compile(device->context, device->executor, graph, &program));
+    support_ok(device->context, heed_instance_create(device->context, program, &instance));
+    support_ok(device->context, heed_profile_create(device->context, &profile));
     heed_instance_set_profile(instance, profile);
     int32_t *rows = heed_instance_input(instance, "rows", NULL);
     for (int32_t i = 0; i < M; i++) {
@@ -120,9 +94,9 @@ static uint64_t run(const struct form *form, bool open, float y[M * WIDTH]) {
         rows[M + i] = -7;
         rows[2 * M + i] = i * 3 % (PLACES + 2);
     }
-    ok(heed_instance_run(context, instance));
+    support_ok(device->context, heed_instance_run(device->context, instance));
     memcpy(y, heed_instance_output(instance, "y", NULL), M * WIDTH * sizeof *y);
-    heed_profile_totals(profile, count, &entries);
+    const uint64_t entries = support_profile_runs(profile);
     heed_instance_destroy(instance);
     heed_profile_destroy(profile);
     heed_program_release(program);
@@ -137,10 +111,7 @@ static void same_bits_in_one_dispatch(void **state) {
                                         {HEED_BF16, false, false}};
     static float fused[M * WIDTH], open[M * WIDTH];
     (void)state;
-    if (executor == NULL) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        skip();
-    }
+    support_need_device(device);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         assert_int_equal(run(&forms[i], true, open), forms[i].scaled ? 4 : 3);
         assert_int_equal(run(&forms[i], false, fused), 1);
@@ -149,7 +120,13 @@ static void same_bits_in_one_dispatch(void **state) {
     }
 }
 
+static int setup(void **state) {
+    const int failed = support_device_setup(state);
+    device = *state;
+    return failed;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_in_one_dispatch)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, support_device_teardown);
 }

@@ -15,50 +15,9 @@
 
 #include "runtime/check/case.h"
 #include "runtime/check/check.h"
-#include "tests/support/backends.h"
+#include "tests/support/device.h"
 
 enum { MOST_M = 70, MOST_K = 520, MOST_N = 300, RUNS = 100 };
-
-struct suite {
-    struct heed_context *context;
-    struct heed_executor *executor; /* NULL: not built, or no device */
-    struct heed_numeric_profile numeric;
-};
-
-static int setup(void **state) {
-    static struct suite suite;
-    static struct support_backend backends[SUPPORT_BACKENDS];
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    const size_t count = support_backends(backends);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(backends[i].name, "vulkan") == 0)
-            suite.numeric = backends[i].numeric;
-    if (heed_context_create(NULL, &suite.context) != HEED_OK)
-        return -1;
-    (void)heed_executor_create(suite.context, &options, &suite.executor);
-    *state = &suite;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct suite *suite = *state;
-    heed_executor_release(suite->executor);
-    heed_context_destroy(suite->context);
-    return 0;
-}
-
-static void need_device(const struct suite *suite) {
-    if (suite->executor == NULL) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        skip();
-    }
-}
-
-static void ok(const struct suite *suite, enum heed_status status) {
-    if (status != HEED_OK)
-        fail_msg("%s: %s", heed_status_name(status), heed_last_error(suite->context));
-}
 
 /* ---- the graph ---- */
 
@@ -83,9 +42,9 @@ static void fill(float *values, size_t count, uint32_t seed) {
 }
 
 /* A constant of random numbers in `memory`, or of those of `values` where they are given. */
-static heed_tensor constant(const struct suite *suite, struct heed_graph *graph, void *memory,
-                            enum heed_dtype dtype, uint32_t rank, int64_t rows, int64_t columns,
-                            uint32_t seed) {
+static heed_tensor constant(const struct support_device *device, struct heed_graph *graph,
+                            void *memory, enum heed_dtype dtype, uint32_t rank, int64_t rows,
+                            int64_t columns, uint32_t seed) {
     const int64_t dims[] = {rows, columns}, count = rank == 1 ? rows : rows * columns;
     const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
     struct heed_weight *weight = NULL;
@@ -96,41 +55,43 @@ static heed_tensor constant(const struct suite *suite, struct heed_graph *graph,
             ((int8_t *)memory)[i] = (int8_t)lrintf(127.0f * operands.values[i]);
         else
             heedi_store(memory, dtype, i, (double)operands.values[i]);
-    ok(suite, heed_weight_create(suite->context, "w", &desc, memory, NULL, NULL, &weight));
+    support_ok(device->context,
+               heed_weight_create(device->context, "w", &desc, memory, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
 }
 
 /* `open` makes an output of the sum, so that nothing can be fused. */
-static struct heed_graph *build(const struct suite *suite, const struct form *form, bool open) {
+static struct heed_graph *build(const struct support_device *device, const struct form *form,
+                                bool open) {
     const int64_t x_dims[] = {form->m, form->k}, r_dims[] = {form->m, form->n};
     const enum heed_dtype others = form->others != HEED_DTYPE_NONE ? form->others : HEED_F32;
     struct heed_graph *graph = NULL;
     heed_tensor x, residual, product = HEED_NO_TENSOR, sum, y, bias = HEED_NO_TENSOR;
-    ok(suite, heed_graph_create(suite->context, "fuse", &graph));
+    support_ok(device->context, heed_graph_create(device->context, "fuse", &graph));
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
     heed_graph_input(graph, "residual", HEED_F32, 2, r_dims, 0, &residual);
     const heed_tensor weight =
-        constant(suite, graph, operands.stored, form->weight, 2, form->n, form->k, 1);
+        constant(device, graph, operands.stored, form->weight, 2, form->n, form->k, 1);
     if (form->others != HEED_DTYPE_NONE)
-        bias = constant(suite, graph, operands.bias, others, 1, form->n, 1, 2);
+        bias = constant(device, graph, operands.bias, others, 1, form->n, 1, 2);
     if (form->weight == HEED_I8)
         heed_graph_quantized_linear(
             graph, NULL, x, weight,
-            constant(suite, graph, operands.scale, HEED_F32, 1, form->n, 1, 3), bias,
+            constant(device, graph, operands.scale, HEED_F32, 1, form->n, 1, 3), bias,
             HEED_ACTIVATION_NONE, &product);
     else
         heed_graph_linear(graph, NULL, x, weight, bias, HEED_ACTIVATION_NONE, &product);
     heed_graph_binary(graph, HEED_OP_ADD, NULL, form->m % 2 == 0 ? product : residual,
                       form->m % 2 == 0 ? residual : product, &sum);
     heed_graph_layer_norm(
-        graph, NULL, sum, constant(suite, graph, operands.gamma, others, 1, form->n, 1, 4),
-        constant(suite, graph, operands.beta, others, 1, form->n, 1, 5), 1e-5f, &y);
+        graph, NULL, sum, constant(device, graph, operands.gamma, others, 1, form->n, 1, 4),
+        constant(device, graph, operands.beta, others, 1, form->n, 1, 5), 1e-5f, &y);
     heed_graph_output(graph, "y", y);
     if (open)
         heed_graph_output(graph, "sum", sum);
-    ok(suite, heed_graph_freeze(graph));
+    support_ok(device->context, heed_graph_freeze(graph));
     return graph;
 }
 
@@ -141,29 +102,23 @@ struct results {
     uint64_t entries; /* of the profile, for one run */
 };
 
-static void count(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    struct results *results = user;
-    (void)backend, (void)op, (void)ns;
-    results->entries += runs;
-}
-
-static void run(const struct suite *suite, const struct form *form, bool open, int runs,
+static void run(const struct support_device *device, const struct form *form, bool open, int runs,
                 struct results *results) {
-    struct heed_graph *graph = build(suite, form, open);
+    struct heed_graph *graph = build(device, form, open);
     struct heed_program *program = NULL;
     struct heed_instance *instance = NULL;
     struct heed_profile *profile = NULL;
     const size_t bytes = (size_t)(form->m * form->n) * sizeof(float);
-    *results = (struct results){.entries = 0};
-    ok(suite, heed_program_compile(suite->context, suite->executor, graph, &program));
-    ok(suite, heed_instance_create(suite->context, program, &instance));
-    ok(suite, heed_profile_create(suite->context, &profile));
+    support_ok(device->context,
+               heed_program_compile(device->context, device->executor, graph, &program));
+    support_ok(device->context, heed_instance_create(device->context, program, &instance));
+    support_ok(device->context, heed_profile_create(device->context, &profile));
     memcpy(heed_instance_input(instance, "x", NULL), operands.x,
            (size_t)(form->m * form->k) * sizeof(float));
     memcpy(heed_instance_input(instance, "residual", NULL), operands.residual, bytes);
     for (int i = 0; i < runs; i++) {
         heed_instance_set_profile(instance, i + 1 == runs ? profile : NULL);
-        ok(suite, heed_instance_run(suite->context, instance));
+        support_ok(device->context, heed_instance_run(device->context, instance));
         const float *y = heed_instance_output(instance, "y", NULL);
         if (i > 0 && memcmp(results->y, y, bytes) != 0)
             fail_msg("%d x %d x %d: run %d gives other bits than the first", (int)form->m,
@@ -172,7 +127,7 @@ static void run(const struct suite *suite, const struct form *form, bool open, i
     }
     if (open)
         memcpy(results->sum, heed_instance_output(instance, "sum", NULL), bytes);
-    heed_profile_totals(profile, count, results);
+    results->entries = support_profile_runs(profile);
     heed_instance_destroy(instance);
     heed_profile_destroy(profile);
     heed_program_release(program);
@@ -180,7 +135,7 @@ static void run(const struct suite *suite, const struct form *form, bool open, i
 }
 
 /* Whether `y` is what layer_norm makes of `sum`. */
-static void compare(const struct suite *suite, const struct form *form, const float *sum,
+static void compare(const struct support_device *device, const struct form *form, const float *sum,
                     const float *y) {
     const enum heed_dtype others = form->others != HEED_DTYPE_NONE ? form->others : HEED_F32;
     const int64_t dims[] = {form->m, form->n};
@@ -199,63 +154,63 @@ static void compare(const struct suite *suite, const struct form *form, const fl
     const void *const outputs[HEED_MAX_OUTPUTS] = {y};
     struct heedi_verdict verdict;
     assert_int_equal(heedi_op_infer(&call), HEED_OK);
-    ok(suite,
-       heedi_check_call(suite->context, &call, inputs, outputs, &suite->numeric, false, &verdict));
+    support_ok(device->context, heedi_check_call(device->context, &call, inputs, outputs,
+                                                 &device->numeric, false, &verdict));
     if (!verdict.agrees)
         fail_msg("element %lld: expected %.9g, found %.9g", (long long)verdict.index,
                  verdict.expected, verdict.actual);
 }
 
-static void agrees(const struct suite *suite, const struct form *form, int runs) {
+static void agrees(const struct support_device *device, const struct form *form, int runs) {
     static struct results fused, open;
     fill(operands.x, (size_t)(form->m * form->k), 99);
     fill(operands.residual, (size_t)(form->m * form->n), 77);
-    run(suite, form, true, 1, &open);
-    run(suite, form, false, runs, &fused);
+    run(device, form, true, 1, &open);
+    run(device, form, false, runs, &fused);
     assert_int_equal(open.entries, 3);
     assert_int_equal(fused.entries, form->weight == HEED_I8 ? 3 : 1);
-    compare(suite, form, open.sum, open.y);
-    compare(suite, form, open.sum, fused.y);
+    compare(device, form, open.sum, open.y);
+    compare(device, form, open.sum, fused.y);
 }
 
 /* ---- tests ---- */
 
 static void of_any_rows(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static const int64_t rows[] = {1, 3, 16, 17, MOST_M};
-    need_device(suite);
+    support_need_device(device);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        agrees(suite, &(struct form){rows[i], 64, 96, HEED_F32, HEED_F32}, 2);
+        agrees(device, &(struct form){rows[i], 64, 96, HEED_F32, HEED_F32}, 2);
 }
 
 static void of_any_width(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static const int64_t widths[][2] = {{1, 1}, {33, 5}, {100, 130}, {MOST_K, MOST_N}};
-    need_device(suite);
+    support_need_device(device);
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        agrees(suite, &(struct form){2, widths[i][0], widths[i][1], HEED_F32, HEED_F32}, 2);
-        agrees(suite, &(struct form){19, widths[i][0], widths[i][1], HEED_F32, HEED_F32}, 2);
+        agrees(device, &(struct form){2, widths[i][0], widths[i][1], HEED_F32, HEED_F32}, 2);
+        agrees(device, &(struct form){19, widths[i][0], widths[i][1], HEED_F32, HEED_F32}, 2);
     }
 }
 
 static void of_any_type(void **state) {
-    const struct suite *suite = *state;
+    const struct support_device *device = *state;
     static const struct form forms[] = {
         {3, 40, 96, HEED_F16, HEED_F16},  {20, 40, 96, HEED_F16, HEED_DTYPE_NONE},
         {3, 40, 96, HEED_BF16, HEED_F32}, {3, 40, 96, HEED_I8, HEED_F32},
         {33, 40, 96, HEED_I8, HEED_BF16}, {5, 40, 96, HEED_F32, HEED_DTYPE_NONE},
     };
-    need_device(suite);
+    support_need_device(device);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        agrees(suite, &forms[i], 2);
+        agrees(device, &forms[i], 2);
 }
 
 /* Whichever workgroup is the last, a hundred times. */
 static void same_bits_every_time(void **state) {
-    const struct suite *suite = *state;
-    need_device(suite);
-    agrees(suite, &(struct form){4, 64, MOST_N, HEED_F32, HEED_F32}, RUNS);
-    agrees(suite, &(struct form){MOST_M, 64, 96, HEED_F32, HEED_F32}, RUNS);
+    const struct support_device *device = *state;
+    support_need_device(device);
+    agrees(device, &(struct form){4, 64, MOST_N, HEED_F32, HEED_F32}, RUNS);
+    agrees(device, &(struct form){MOST_M, 64, 96, HEED_F32, HEED_F32}, RUNS);
 }
 
 int main(void) {
@@ -265,5 +220,5 @@ int main(void) {
         cmocka_unit_test(of_any_type),
         cmocka_unit_test(same_bits_every_time),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, support_device_setup, support_device_teardown);
 }

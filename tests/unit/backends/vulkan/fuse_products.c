@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
+#include "tests/support/device.h"
 
 enum { PRODUCTS = 3, MOST_M = 50, N = 64, MOST_K = 96 };
 
@@ -21,15 +22,9 @@ struct shape {
     bool bias;
 };
 
-static struct heed_context *context;
-static struct heed_executor *executor;
+static const struct support_device *device;
 static float x[MOST_M * MOST_K], weights[PRODUCTS][N * MOST_K], biases[PRODUCTS][N];
 static uint16_t halves[PRODUCTS][N * MOST_K];
-
-static void ok(enum heed_status status) {
-    if (status != HEED_OK)
-        fail_msg("%s: %s", heed_status_name(status), heed_last_error(context));
-}
 
 static void fill(float *values, size_t count, uint32_t seed) {
     for (size_t i = 0; i < count; i++) {
@@ -43,7 +38,8 @@ static heed_tensor constant(struct heed_graph *graph, const char *name, enum hee
     const struct heed_tensor_desc desc = heed_desc(type, rank, dims);
     struct heed_weight *weight = NULL;
     heed_tensor tensor = HEED_NO_TENSOR;
-    ok(heed_weight_create(context, name, &desc, data, NULL, NULL, &weight));
+    support_ok(device->context,
+               heed_weight_create(device->context, name, &desc, data, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
@@ -55,7 +51,7 @@ static struct heed_graph *make_graph(const struct shape *shape, bool apart) {
     const int64_t x_dims[] = {shape->m, shape->k}, w_dims[] = {N, shape->k};
     struct heed_graph *graph = NULL;
     heed_tensor input, products[PRODUCTS];
-    ok(heed_graph_create(context, "products", &graph));
+    support_ok(device->context, heed_graph_create(device->context, "products", &graph));
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &input);
     for (int i = 0; i < PRODUCTS; i++) {
         const void *data = shape->type == HEED_F32 ? (const void *)weights[i] : halves[i];
@@ -71,13 +67,8 @@ static struct heed_graph *make_graph(const struct shape *shape, bool apart) {
         if (apart)
             heed_graph_output(graph, names[i], products[i]);
     }
-    ok(heed_graph_freeze(graph));
+    support_ok(device->context, heed_graph_freeze(graph));
     return graph;
-}
-
-static void count_run(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {
-    (void)backend, (void)op, (void)ns;
-    *(uint64_t *)user += runs;
 }
 
 /* Results into y; how many dispatches that took. */
@@ -88,17 +79,17 @@ static uint64_t run(const struct shape *shape, bool apart, float *y) {
     struct heed_program *program = NULL;
     struct heed_instance *instance = NULL;
     struct heed_profile *profile = NULL;
-    uint64_t runs = 0;
-    ok(heed_program_compile(context, executor, graph, &program));
-    ok(heed_instance_create(context, program, &instance));
-    ok(heed_profile_create(context, &profile));
+    support_ok(device->context,
+               heed_program_compile(device->context, device->executor, graph, &program));
+    support_ok(device->context, heed_instance_create(device->context, program, &instance));
+    support_ok(device->context, heed_profile_create(device->context, &profile));
     heed_instance_set_profile(instance, profile);
     memcpy(heed_instance_input(instance, "x", NULL), x, (size_t)(shape->m * shape->k) * sizeof *x);
-    ok(heed_instance_run(context, instance));
+    support_ok(device->context, heed_instance_run(device->context, instance));
     for (int i = 0; i < PRODUCTS; i++)
         memcpy(y + (size_t)i * count, heed_instance_output(instance, results[i], NULL),
                count * sizeof *y);
-    heed_profile_totals(profile, count_run, &runs);
+    const uint64_t runs = support_profile_runs(profile);
     heed_instance_destroy(instance);
     heed_program_release(program);
     heed_profile_destroy(profile);
@@ -113,8 +104,7 @@ static void same_bits_in_one_dispatch(void **state) {
     };
     static float y[2][PRODUCTS * MOST_M * N];
     (void)state;
-    if (executor == NULL)
-        skip();
+    support_need_device(device);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const size_t bytes = PRODUCTS * (size_t)shapes[i].m * N * sizeof **y;
         const uint64_t together = run(&shapes[i], false, y[0]), apart = run(&shapes[i], true, y[1]);
@@ -126,9 +116,6 @@ static void same_bits_in_one_dispatch(void **state) {
 }
 
 static int setup(void **state) {
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    (void)state;
     fill(x, sizeof x / sizeof *x, 1);
     for (int i = 0; i < PRODUCTS; i++) {
         fill(weights[i], sizeof weights[i] / sizeof *weights[i], 2 + (uint32_t)i);
@@ -137,22 +124,12 @@ static int setup(void **state) {
         for (int j = 0; j < N * MOST_K; j++)
             halves[i][j] = heed_f32_to_f16(weights[i][j]);
     }
-    ok(heed_context_create(NULL, &context));
-    if (heed_executor_create(context, &options, &executor) != HEED_OK) {
-        print_message("SKIP: the vulkan plugin was not built, or has no device\n");
-        executor = NULL;
-    }
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    heed_executor_release(executor);
-    heed_context_destroy(context);
-    return 0;
+    const int failed = support_device_setup(state);
+    device = *state;
+    return failed;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_in_one_dispatch)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, support_device_teardown);
 }
