@@ -124,10 +124,9 @@ const void *heed_instance_output(struct heed_instance *instance, const char *nam
 enum heed_status heedi_instance_place(struct heed_context *context, struct heed_instance *instance,
                                       const char *name, void *memory) {
     const struct heed_program *program = instance->program;
-    const struct heedi_port *port = NULL;
-    for (uint32_t i = 0; i < program->port_count; i++)
-        if (strcmp(program->ports[i].name, name) == 0)
-            port = &program->ports[i];
+    const struct heedi_port *port = heedi_instance_port(instance, name, true);
+    if (port == NULL)
+        port = heedi_instance_port(instance, name, false);
     if (port == NULL)
         return heedi_fail(context, HEED_ERROR_NOT_FOUND, "graph '%s' has no input or output '%s'",
                           program->partition.graph->name, name);
