@@ -15,12 +15,6 @@ enum { FEW_QUERIES = 4, MANY_KEYS = 256 };
 /* Numbers of shared memory for the sums of a workgroup's tiles. */
 enum { MOST_SUMS = 16384 };
 
-/* Whether a tensor lies in memory that an instance owns, where a shader sees it without a binding
- * of its own. */
-static bool owned(const struct vk_tensor *tensor) {
-    return tensor->role != HEED_ROLE_CONSTANT && tensor->role != HEED_ROLE_STATE;
-}
-
 static const char *accept_tables(struct vk_node *node) {
     for (uint32_t i = HEED_ATTENTION_KEY_LEN; i <= HEED_ATTENTION_KV_OFFSETS; i++) {
         const struct vk_tensor *table = &node->in[i];
@@ -28,7 +22,7 @@ static const char *accept_tables(struct vk_node *node) {
             continue;
         if (table->desc.dtype != HEED_I32)
             return "lengths, starts, rows and offsets must be i32";
-        if (!owned(table))
+        if (!heedi_vk_is_owned(table))
             return "lengths, starts, rows and offsets may not be constant";
         if (!heed_desc_contiguous(&table->desc))
             node->contiguous |= 1u << i;
@@ -55,9 +49,9 @@ static const char *accept(struct vk_node *node) {
     }
     if (node->in[HEED_ATTENTION_Q].desc.dtype != HEED_F32 || node->out[0].desc.dtype != HEED_F32)
         return "q and the result must be f32";
-    if (!owned(&node->in[HEED_ATTENTION_Q]))
+    if (!heedi_vk_is_owned(&node->in[HEED_ATTENTION_Q]))
         return "q may not be constant";
-    if (heedi_vk_present(bias) && (!heedi_vk_is_float(bias) || !owned(bias)))
+    if (heedi_vk_present(bias) && (!heedi_vk_is_float(bias) || !heedi_vk_is_owned(bias)))
         return "the bias must be of a float type and may not be constant";
     return accept_tables(node);
 }

@@ -55,6 +55,15 @@ bool heedi_vk_is_float(const struct vk_tensor *tensor) {
             tensor->desc.dtype == HEED_BF16);
 }
 
+bool heedi_vk_is_owned(const struct vk_tensor *tensor) {
+    return heedi_vk_present(tensor) && tensor->role != HEED_ROLE_CONSTANT &&
+           tensor->role != HEED_ROLE_STATE;
+}
+
+bool heedi_vk_suits_software(const struct heed_plugin *plugin) {
+    return plugin->device.software && plugin->device.limits.workgroup > 128;
+}
+
 int64_t heedi_vk_rows(const struct heed_tensor_desc *desc) {
     int64_t rows = 1;
     for (uint32_t i = 0; i + 1 < desc->rank; i++)

@@ -21,16 +21,10 @@ enum { SOFTWARE_MOST = 8192 };
 
 /* ---- what is there ---- */
 
-/* Whether it lies in the memory of an instance. */
-static bool is_owned(const struct vk_tensor *tensor) {
-    return heedi_vk_present(tensor) && tensor->role != HEED_ROLE_CONSTANT &&
-           tensor->role != HEED_ROLE_STATE;
-}
-
 /* A table with an entry for each row, or none. */
 static bool is_table(const struct vk_tensor *tensor, int64_t rows) {
     return !heedi_vk_present(tensor) ||
-           (is_owned(tensor) && tensor->desc.dtype == HEED_I32 &&
+           (heedi_vk_is_owned(tensor) && tensor->desc.dtype == HEED_I32 &&
             heedi_vk_has_dims(tensor, 1, &rows) && heed_desc_contiguous(&tensor->desc));
 }
 
@@ -55,7 +49,7 @@ static bool is_step(const struct vk_node *q, const struct vk_node *node) {
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_START]) &&
            !heedi_vk_present(&node->in[HEED_ATTENTION_Q_OFFSETS]) &&
            is_table(&node->in[HEED_ATTENTION_KEY_LEN], rows) &&
-           is_table(&node->in[HEED_ATTENTION_KV_ROW], rows) && is_owned(&node->out[0]);
+           is_table(&node->in[HEED_ATTENTION_KV_ROW], rows) && heedi_vk_is_owned(&node->out[0]);
 }
 
 /* Whether a step's products are stored where its attention reads them: one row of x for each row,
@@ -295,7 +289,7 @@ static uint32_t match_cross(const struct heed_plugin_program *program, uint32_t 
         !is_wide(&attention->in[HEED_ATTENTION_K]) || !is_wide(&attention->in[HEED_ATTENTION_V]))
         return 0;
     if (heedi_vk_present(kv_offsets) &&
-        (!is_owned(kv_offsets) || !heed_desc_contiguous(&kv_offsets->desc)))
+        (!heedi_vk_is_owned(kv_offsets) || !heed_desc_contiguous(&kv_offsets->desc)))
         return 0;
     return has_room(program, node, attention, 1) ? CROSS_NODES : 0;
 }

@@ -17,18 +17,8 @@ enum { SOFTWARE_MAX_K = 8192 };
 /* Multiplications from which the longer time to compile a large tile in software pays. */
 enum { SOFTWARE_LARGE = 1 << 21 };
 
-static bool is_float(const struct vk_tensor *tensor) {
-    const enum heed_dtype type = tensor->desc.dtype;
-    return heedi_vk_present(tensor) && (type == HEED_F32 || type == HEED_F16 || type == HEED_BF16);
-}
-
 static bool is_i8(const struct vk_node *node) {
     return node->in[B].desc.dtype == HEED_I8 && heedi_vk_present(&node->in[B_SCALE]);
-}
-
-/* Whether it lies in the memory of an instance. */
-static bool is_owned(const struct vk_tensor *tensor) {
-    return tensor->role != HEED_ROLE_CONSTANT && tensor->role != HEED_ROLE_STATE;
 }
 
 /* ---- shapes ---- */
@@ -114,14 +104,14 @@ static const char *accept(struct vk_node *node) {
     if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
         return "unknown way to quantise a";
     const bool quantized = attrs->a_quantization == HEED_QUANTIZE_ROWS;
-    if (!is_float(a) ||
-        (!is_float(b) && b->desc.dtype != HEED_I8 && (b->desc.dtype != HEED_Q8_0 || !quantized)))
+    if (!heedi_vk_is_float(a) || (!heedi_vk_is_float(b) && b->desc.dtype != HEED_I8 &&
+                                  (b->desc.dtype != HEED_Q8_0 || !quantized)))
         return "a must be f32, f16 or bf16, b one of these or i8, or q8_0 with quantised rows of a";
     if (is_i8(node) ? scale->desc.dtype != HEED_F32 : heedi_vk_present(scale))
         return "b_scale must be f32 for an i8 b, and absent for any other";
-    if (!quantized && is_i8(node) && (!is_owned(a) || !is_owned(y)))
+    if (!quantized && is_i8(node) && (!heedi_vk_is_owned(a) || !heedi_vk_is_owned(y)))
         return "with an i8 b, a and the result must be neither constants nor states";
-    if (heedi_vk_present(&node->in[BIAS]) && !is_float(&node->in[BIAS]))
+    if (heedi_vk_present(&node->in[BIAS]) && !heedi_vk_is_float(&node->in[BIAS]))
         return "the bias must be f32, f16 or bf16";
     if (y->desc.dtype != HEED_F32)
         return "the result must be f32";
@@ -151,8 +141,7 @@ static uint64_t tile_count(const struct heed_matmul_params *it, const struct vk_
  * least of workgroups chooses as a phone does, so that tests see what a GPU runs. */
 static bool in_software(const struct vk_node *node, const struct heed_matmul_params *it) {
     const double work = (double)it->batches * it->m * it->n * it->k;
-    return node->plugin->device.software && node->plugin->device.limits.workgroup > 128 &&
-           work >= (double)SOFTWARE_LARGE;
+    return heedi_vk_suits_software(node->plugin) && work >= (double)SOFTWARE_LARGE;
 }
 
 /* Every tile is within the least that all devices offer, 128 invocations and 16 KB. Of a GPU's, the

@@ -83,13 +83,9 @@ static const struct kernel {
 
 /* ---- choices ---- */
 
-/* As matmul.c sees it: one with the limits of a phone is tuned as a phone. */
-static bool in_software(const struct heed_plugin *plugin) {
-    return plugin->device.software && plugin->device.limits.workgroup > 128;
-}
-
 static const struct choice *choices_of(const struct heed_plugin *plugin, uint32_t kernel) {
-    return kernel <= TILE_SMALL && in_software(plugin) ? software_tiles : kernels[kernel].choices;
+    return kernel <= TILE_SMALL && heedi_vk_suits_software(plugin) ? software_tiles
+                                                                   : kernels[kernel].choices;
 }
 
 static bool fits(const struct vk_limits *limits, uint32_t kernel, const struct choice *choice) {
@@ -261,8 +257,8 @@ static uint32_t describe(const struct heed_plugin *plugin, uint32_t index,
             it.standard = it.choice_count;
         it.choices[it.choice_count++] = choice->text;
     }
-    it.case_count = in_software(plugin) ? 1 : 2;
-    memcpy(it.cases, in_software(plugin) ? kernels[index].software : kernels[index].gpu,
+    it.case_count = heedi_vk_suits_software(plugin) ? 1 : 2;
+    memcpy(it.cases, heedi_vk_suits_software(plugin) ? kernels[index].software : kernels[index].gpu,
            it.case_count * sizeof it.cases[0]);
     memcpy(kernel, &it, it.struct_size < sizeof it ? it.struct_size : sizeof it);
     return 1;

@@ -462,6 +462,12 @@ void heedi_vk_row_strides(const struct heed_tensor_desc *x, uint32_t dims[4], ui
 /* The same, sizes and offsets, of a kernel with one operand x and one result y. */
 struct heed_row_params heedi_vk_row_params(const struct vk_tensor *x, const struct vk_tensor *y);
 bool heedi_vk_is_float(const struct vk_tensor *tensor);
+/* Whether it lies in memory that an instance owns, where a shader can see it without a binding of
+ * its own. */
+bool heedi_vk_is_owned(const struct vk_tensor *tensor);
+/* Whether to choose as suits a device in software; one that is made to look small chooses as a
+ * phone does. */
+bool heedi_vk_suits_software(const struct heed_plugin *plugin);
 /* The width of a workgroup for loops over elements: a power of two, at most HEED_MAX_WIDTH. */
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 /* The same for a workgroup that has one row of n elements. */
