@@ -25,22 +25,6 @@ void heedi_common_free(const struct heed_host *host, void *memory);
 
 /* ---- subgraph.c ---- */
 
-/* Attributes of a node: zero beyond what the host gave. */
-union common_attrs {
-    uint32_t struct_size;
-    struct heed_matmul_attrs matmul;
-    struct heed_attention_attrs attention;
-    struct heed_layer_norm_attrs layer_norm;
-    struct heed_scale_attrs scale;
-    struct heed_gelu_attrs gelu;
-    struct heed_embedding_attrs embedding;
-    struct heed_positions_attrs positions;
-    struct heed_concat_attrs concat;
-    struct heed_cast_attrs cast;
-    struct heed_top_k_attrs top_k;
-    struct heed_advance_attrs advance;
-};
-
 /* The fixed part of a sub-graph, refused where it holds what this version cannot know. */
 enum heed_status heedi_common_subgraph(struct heed_subgraph *known,
                                        const struct heed_subgraph *subgraph,
@@ -50,8 +34,9 @@ const char *heedi_common_tensor(const struct heed_subgraph *subgraph, int32_t in
                                 struct heed_subgraph_tensor *tensor);
 const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t index,
                               struct heed_subgraph_node *node);
-/* The attributes of a node that was read, of an operator that has `bytes` of them; 0: none. */
-const char *heedi_common_attrs(union common_attrs *attrs, uint32_t bytes,
+/* The attributes of a node that was read, of an operator that has `bytes` of them (0: none), and
+ * zeros behind them. */
+const char *heedi_common_attrs(union heed_op_attrs *attrs, uint32_t bytes,
                                const struct heed_subgraph_node *node);
 
 /* NULL if node `index` can be run, else why not; *contiguous: bit i, input i must be made so. */

@@ -51,10 +51,10 @@ const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t ind
     return NULL;
 }
 
-const char *heedi_common_attrs(union common_attrs *attrs, uint32_t bytes,
+const char *heedi_common_attrs(union heed_op_attrs *attrs, uint32_t bytes,
                                const struct heed_subgraph_node *node) {
     memset(attrs, 0, sizeof *attrs);
-    if (node->attrs == NULL ? bytes > 0 : node->attrs_size < sizeof attrs->struct_size)
+    if (node->attrs == NULL ? bytes > 0 : node->attrs_size < sizeof attrs->words[0])
         return "the attributes are missing";
     if (node->attrs != NULL && !heedi_common_read(attrs, bytes, node->attrs, node->attrs_size))
         return "the attributes hold a field that this version does not know";

@@ -77,7 +77,7 @@ struct cpu_node {
     enum heed_op op;
     const struct cpu_kernel *kernel;
     const char *name;
-    union common_attrs attrs; /* zero beyond what the host gave */
+    union heed_op_attrs attrs; /* zero beyond what the host gave */
     uint32_t input_count, output_count;
     struct cpu_tensor in[HEED_MAX_INPUTS];
     struct cpu_tensor out[HEED_MAX_OUTPUTS];

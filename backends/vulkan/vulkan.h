@@ -195,7 +195,7 @@ struct vk_node {
     const struct heed_plugin *plugin;
     enum heed_op op;
     const char *name;
-    union common_attrs attrs; /* zero beyond what the host gave */
+    union heed_op_attrs attrs; /* zero beyond what the host gave */
     uint32_t input_count, output_count;
     struct vk_tensor in[HEED_MAX_INPUTS];
     struct vk_tensor out[HEED_MAX_OUTPUTS];

@@ -192,7 +192,7 @@ enum heed_status heedi_case_build(struct heed_context *context, const struct hee
     }
     if (status == HEED_OK)
         status = heed_graph_add(built->graph, it->op, "node", built->inputs, it->operand_count,
-                                it->attrs_size > 0 ? it->attrs.bytes : NULL, built->outputs);
+                                it->attrs_size > 0 ? &it->attrs : NULL, built->outputs);
     for (uint32_t i = 0; status == HEED_OK && !state && i < HEED_MAX_OUTPUTS; i++)
         if (built->outputs[i] != HEED_NO_TENSOR)
             status = heed_graph_output(built->graph, names[i], built->outputs[i]);

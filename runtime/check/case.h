@@ -41,26 +41,10 @@ struct heedi_case_operand {
     void *data;                   /* elements as the node sees them, row-major */
 };
 
-enum { HEEDI_CASE_ATTRS_BYTES = 32 }; /* most of any operator that runs */
-
 struct heedi_case {
     enum heed_op op;
     uint32_t attrs_size;
-    union {
-        unsigned char bytes[HEEDI_CASE_ATTRS_BYTES];
-        uint32_t words[HEEDI_CASE_ATTRS_BYTES / 4];
-        struct heed_matmul_attrs matmul;
-        struct heed_attention_attrs attention;
-        struct heed_layer_norm_attrs layer_norm;
-        struct heed_scale_attrs scale;
-        struct heed_gelu_attrs gelu;
-        struct heed_embedding_attrs embedding;
-        struct heed_positions_attrs positions;
-        struct heed_concat_attrs concat;
-        struct heed_cast_attrs cast;
-        struct heed_top_k_attrs top_k;
-        struct heed_advance_attrs advance;
-    } attrs;
+    union heed_op_attrs attrs;
     bool random_data; /* all values independent and normal: the statistical limit holds */
     uint32_t operand_count;
     struct heedi_case_operand operands[HEED_MAX_INPUTS];

@@ -338,7 +338,7 @@ static enum heed_status prepare(struct trial *trial) {
     struct heedi_call *call = &trial->call;
     *call = (struct heedi_call){.op = it->op,
                                 .name = "node",
-                                .attrs = it->attrs_size > 0 ? it->attrs.bytes : NULL,
+                                .attrs = it->attrs_size > 0 ? &it->attrs : NULL,
                                 .input_count = it->operand_count,
                                 .error = &trial->error};
     for (uint32_t i = 0; i < it->operand_count; i++) {

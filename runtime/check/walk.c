@@ -149,7 +149,7 @@ static enum heed_status make_case(const struct memory *memory, enum side side,
         return heedi_fail(context, HEED_ERROR_INTERNAL, "node '%s': attributes of %u bytes",
                           node->name, node->attrs_size);
     if (node->attrs_size > 0)
-        memcpy(it->attrs.bytes, node->attrs, node->attrs_size);
+        memcpy(&it->attrs, node->attrs, node->attrs_size);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != HEED_NO_TENSOR &&
             !copy_operand(memory, side, node->inputs[i], &it->operands[i])) {

@@ -42,7 +42,7 @@ static void compare(const struct fixture *fixture, const char *backend, enum hee
 static struct heedi_call infer(const struct heedi_case *it, struct heed_error *error) {
     struct heedi_call call = {.op = it->op,
                               .name = "node",
-                              .attrs = it->attrs_size > 0 ? it->attrs.bytes : NULL,
+                              .attrs = it->attrs_size > 0 ? &it->attrs : NULL,
                               .input_count = it->operand_count,
                               .error = error};
     for (uint32_t i = 0; i < it->operand_count; i++)

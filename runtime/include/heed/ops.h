@@ -357,6 +357,23 @@ struct heed_advance_attrs {
     uint32_t capacity; /**< positions of the cache, at most 2^31 - 1 */
 };
 
+/** Room for the block of any operator but views, which plugins never see. All their fields are of
+ * 32 bits. */
+union heed_op_attrs {
+    uint32_t words[8]; /**< the first is struct_size */
+    struct heed_matmul_attrs matmul;
+    struct heed_attention_attrs attention;
+    struct heed_layer_norm_attrs layer_norm;
+    struct heed_scale_attrs scale;
+    struct heed_gelu_attrs gelu;
+    struct heed_embedding_attrs embedding;
+    struct heed_positions_attrs positions;
+    struct heed_concat_attrs concat;
+    struct heed_cast_attrs cast;
+    struct heed_top_k_attrs top_k;
+    struct heed_advance_attrs advance;
+};
+
 #ifdef __cplusplus
 }
 #endif
