@@ -201,13 +201,13 @@ static void take_failure(void *user, const struct heed_check_failure *failure) {
     save(gathering, failure, kept);
 }
 
-static int take_progress(void *user, enum heed_op op, int64_t done, int64_t cases) {
+static int take_progress(void *user, enum heed_op op, int64_t judged, int64_t cases) {
     const struct gathering *gathering = user;
     const struct heedi_checking *checking = gathering->checking;
     char line[120];
-    if (checking->progress && (done % 20 == 0 || done == cases)) {
+    if (checking->progress && (judged % 20 == 0 || judged == cases)) {
         snprintf(line, sizeof line, "%.40s: %s, %lld of %lld", gathering->backend->entry,
-                 heed_op_name(op), (long long)done, (long long)cases);
+                 heed_op_name(op), (long long)judged, (long long)cases);
         heedi_tool_progress_text(line);
     }
     return checking->code != TOOL_OK || (checking->deadline_ns != 0 && gathering->pass > 0 &&
@@ -225,6 +225,7 @@ static struct heed_check_options options_of(const struct heedi_checking *checkin
                                        .seed = checking->seed,
                                        .first = check->single ? check->number : 0,
                                        .cases = check->single ? 1 : cases,
+                                       .most_drawn = check->single ? 1 : 0,
                                        .repeat = (int32_t)check->repeat,
                                        .pools = checking->pools,
                                        .pool_count = checking->pool_count,

@@ -61,12 +61,15 @@ static const struct option table[] = {
     {TOOL_CSV, "csv", 0, NULL, "print CSV instead of tables"},
     {TOOL_REPORT, "report", 0, "FILE.html", "also write a page with charts, complete in itself"},
     {TOOL_CHECK, "backend", 0, "A,B,C",
-     "backends to check: names, name:device, or paths of plugin files\n"
+     "backends to check, each by itself: names, name:device, or paths of\n"
+     "plugin files; may be repeated\n"
      "(default: all that can be used here but devices in software)"},
     {TOOL_CHECK, "all", 0, NULL,
      "every backend, devices in software too, as a matrix of backends and\n"
      "operators, with the precision that they are found to have"},
-    {TOOL_CHECK, "cases", 0, "N", "cases of each operator (default: 200 to 1200)"},
+    {TOOL_CHECK, "cases", 0, "N",
+     "cases of each operator to judge; what a backend declines comes on\n"
+     "top (default: 200 to 1200, declined ones included)"},
     {TOOL_CHECK, "case", 0, "N", "only this case of an operator"},
     {TOOL_CHECK, "threads", 0, "A,B,C",
      "numbers of threads that must give the same bits (default: 1,4)"},
@@ -200,7 +203,7 @@ static bool parse_dtype(const struct option *option, const char *value, enum hee
 static bool set_check_option(const char *name, const char *value,
                              struct heedi_tool_check_options *check) {
     if (strcmp(name, "backend") == 0)
-        check->backends = value;
+        check->backends[check->backend_count++] = value;
     else if (strcmp(name, "threads") == 0)
         check->threads = value;
     else if (strcmp(name, "all") == 0)
@@ -393,7 +396,9 @@ int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char
     options->inputs = calloc((size_t)count + 1, sizeof *options->inputs);
     options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
     options->bench.shapes = calloc((size_t)count + 1, sizeof *options->bench.shapes);
-    if (options->inputs == NULL || options->arguments == NULL || options->bench.shapes == NULL) {
+    options->check.backends = calloc((size_t)count + 1, sizeof *options->check.backends);
+    if (options->inputs == NULL || options->arguments == NULL || options->bench.shapes == NULL ||
+        options->check.backends == NULL) {
         heedi_tool_message("out of memory");
         return TOOL_INTERNAL;
     }
@@ -427,6 +432,7 @@ void heedi_tool_options_free(struct heedi_tool_options *options) {
     free(options->inputs);
     free(options->arguments);
     free(options->bench.shapes);
+    free(options->check.backends);
 }
 
 void heedi_tool_options_help(const struct heedi_tool_verb *verb) {

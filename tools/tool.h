@@ -73,7 +73,9 @@ struct heedi_tool_bench_options {
 };
 
 struct heedi_tool_check_options {
-    const char *backends, *threads, *replay, *folder, *input, *against;
+    const char **backends; /* values of --backend */
+    size_t backend_count;
+    const char *threads, *replay, *folder, *input, *against;
     uint32_t cases, repeat, minutes, tokens; /* 0: not given */
     uint32_t number;                         /* of one case */
     bool single;                             /* `number` is given */

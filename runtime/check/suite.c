@@ -7,7 +7,8 @@
 #include "runtime/check/check.h"
 #include "runtime/check/shrink.h"
 
-enum { MOST_FAILURES = 3, DTYPES = HEED_I8 + 1, BINS = 20 };
+/* A backend that runs one case of 20 declines PATIENCE in a row once in 28,000 times. */
+enum { MOST_FAILURES = 3, DTYPES = HEED_I8 + 1, BINS = 20, PATIENCE = 200 };
 
 const char *heed_check_fault_name(enum heed_check_fault fault) {
     switch (fault) {
@@ -41,9 +42,10 @@ enum heed_status heedi_check_options(struct heed_context *context,
         heedi_read_struct(known, sizeof *known, given, "heed_check_options", &context->error);
     if (status != HEED_OK)
         return status;
-    if (known->first < 0 || known->cases < 0 || known->every < 0 || known->repeat < 0)
+    if (known->first < 0 || known->cases < 0 || known->every < 0 || known->repeat < 0 ||
+        known->most_drawn < 0)
         return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
-                          "check: first, cases, every and repeat must not be negative");
+                          "check: first, cases, every, repeat and most_drawn must not be negative");
     if (known->op != 0 && heedi_case_count((enum heed_op)known->op) == 0)
         return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                           "check: operator %u (%s) moves no data and cannot be run", known->op,
@@ -129,7 +131,8 @@ struct suite {
     bool ended;
 };
 
-static enum heed_status check_case(struct suite *suite, enum heed_op op, int64_t number) {
+static enum heed_status check_case(struct suite *suite, enum heed_op op, int64_t number,
+                                   bool *declined) {
     const struct heed_check_options *options = suite->options;
     struct heed_context *context = suite->target->context;
     struct heed_check_finding finding;
@@ -143,6 +146,7 @@ static enum heed_status check_case(struct suite *suite, enum heed_op op, int64_t
             heedi_fail_within(context, status, "case %lld of %s with seed %llu", (long long)number,
                               heed_op_name(op), (unsigned long long)options->seed);
     finding.number = number;
+    *declined = finding.declined != 0;
     if (status == HEED_OK)
         add_finding(&suite->rows[finding.dtype < DTYPES ? finding.dtype : 0], &finding);
     if (status == HEED_OK && finding.fault != HEED_CHECK_NONE && options->failure != NULL &&
@@ -152,19 +156,29 @@ static enum heed_status check_case(struct suite *suite, enum heed_op op, int64_t
     return status;
 }
 
+/* Draws until enough cases are judged, or none seems to be for this backend. */
 static enum heed_status check_operator(struct suite *suite, enum heed_op op) {
     const struct heed_check_options *options = suite->options;
-    const int64_t usual = heedi_case_count(op);
-    const int64_t cases = options->cases != 0 ? options->cases : usual;
+    const int64_t wanted = options->cases != 0 ? options->cases : heedi_case_count(op);
+    const int64_t cases = (wanted + options->every - 1) / options->every;
+    const int64_t most_drawn = options->most_drawn != 0 ? options->most_drawn
+                               : options->cases != 0    ? INT64_MAX
+                                                        : cases;
+    int64_t judged = 0, declined_in_a_row = 0;
     enum heed_status status = HEED_OK;
     suite->failures = 0;
     for (uint32_t i = 0; i < DTYPES; i++)
         suite->rows[i] = (struct heed_check_row){
             .struct_size = sizeof suite->rows[i], .op = (uint32_t)op, .dtype = i};
-    for (int64_t i = 0; status == HEED_OK && !suite->ended && i < cases; i += options->every) {
-        status = check_case(suite, op, options->first + i);
+    for (int64_t drawn = 0; status == HEED_OK && !suite->ended && judged < cases &&
+                            drawn < most_drawn && declined_in_a_row < PATIENCE;
+         drawn++) {
+        bool declined = false;
+        status = check_case(suite, op, options->first + drawn * options->every, &declined);
+        judged += !declined;
+        declined_in_a_row = declined ? declined_in_a_row + 1 : 0;
         suite->ended =
-            options->progress != NULL && options->progress(options->user, op, i + 1, cases) != 0;
+            options->progress != NULL && options->progress(options->user, op, judged, cases) != 0;
     }
     for (uint32_t i = 0; status == HEED_OK && options->row != NULL && i < DTYPES; i++)
         if (suite->rows[i].cases + suite->rows[i].declined > 0)

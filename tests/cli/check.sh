@@ -41,6 +41,10 @@ sed 's/[0-9.]* s$//' "$work/out" | cmp -s - "$work/a" || wrong "the same seed gi
 expect 0 "$HEED" check --backend scalar --op softmax --case 5 --seed 7 --repeat 5 --threads 1,2,3
 grep -q '^scalar: holds; 1 cases' "$work/out" || wrong "--case 5 is not one case"
 
+# backends each by itself, in any way of naming several
+expect 0 "$HEED" check --backend scalar --backend 'scalar(),scalar' --op relu --cases 3
+[ "$(grep -c '^scalar.*: holds; 3 cases' "$work/out")" = 3 ] || wrong "3 backends are not 3"
+
 # a case from a file: what is drawn is read as it was written (0.5 * 3 = 1.5)
 cat >"$work/case" <<'CASE'
 heed-check-case 1

@@ -100,6 +100,7 @@ void agree_operator(struct agree_suite *suite, enum heed_op op) {
         .seed = suite->seed,
         .first = suite->only_case >= 0 ? suite->only_case : 0,
         .cases = suite->only_case >= 0,
+        .most_drawn = suite->only_case >= 0,
         .every = suite->every,
         .op = (uint32_t)op,
         .pools = suite->pools,

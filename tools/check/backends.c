@@ -106,10 +106,10 @@ static void describe(void *user, const struct heed_device *device, const char *r
 
 int heedi_check_backends(struct heedi_checking *checking) {
     struct found found = {.checking = checking};
-    const char *list = checking->options->check.backends;
-    if (list != NULL)
-        found.code = add_list(checking, list);
-    else
+    const struct heedi_tool_check_options *check = &checking->options->check;
+    for (size_t i = 0; i < check->backend_count && found.code == TOOL_OK; i++)
+        found.code = add_list(checking, check->backends[i]);
+    if (check->backend_count == 0)
         heed_devices(checking->context, NULL, take_device, &found);
     if (found.code != TOOL_OK)
         return found.code;

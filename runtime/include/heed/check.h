@@ -103,9 +103,12 @@ struct heed_check_options {
     const char *backend;     /**< one entry of a list of backends; required */
     const char *plugin_path; /**< as in struct heed_executor_options */
     uint64_t seed;
-    int64_t first;  /**< number of the first case of each operator */
-    int64_t cases;  /**< how many cases of each operator; 0: as many as the operator deserves */
-    int64_t every;  /**< takes one case of so many; 0: each */
+    int64_t first; /**< number of the first case of each operator */
+    /** How many cases of each operator are to be judged. What the backend declines comes on top,
+     * until 200 cases in a row are declined: then the operator is given up. 0: as many as the
+     * operator deserves are drawn, and judged as far as they are not declined. */
+    int64_t cases;
+    int64_t every;  /**< takes one case of so many, and so many fewer; 0: each */
     uint32_t op;    /**< enum heed_op; 0: all that can be run */
     int32_t repeat; /**< runs of each case, bits compared; 0: 3 */
     /** Pools to run each case with, bits compared; NULL: one with one thread. At most 8. */
@@ -117,8 +120,9 @@ struct heed_check_options {
     /** Called for the first failing cases (at most three) of each operator; may be NULL. */
     void (*failure)(void *user, const struct heed_check_failure *failure);
     /** Called after each case; a result other than 0 ends the check. May be NULL. */
-    int (*progress)(void *user, enum heed_op op, int64_t done, int64_t cases);
+    int (*progress)(void *user, enum heed_op op, int64_t judged, int64_t cases);
     void *user;
+    int64_t most_drawn; /**< most cases of each operator that are drawn; 0: see `cases` */
 };
 
 /** Checks a backend. HEED_OK says that all cases could be looked at, not that they agree: see the
