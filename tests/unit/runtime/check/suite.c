@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks without memory: each allocation fails once, and every failure is a status, no fault that
- * is the backend's, no crash, no leak. */
+/* How many cases are judged and drawn; and checks without memory: each allocation fails once, and
+ * every failure is a status, no fault that is the backend's, no crash, no leak. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -107,8 +107,68 @@ static void test_names(void **state) {
     assert_string_equal(heed_check_fault_name((enum heed_check_fault)99), "?");
 }
 
+/* ---- how many cases ---- */
+
+struct count {
+    int64_t cases, declined;
+};
+
+static void count_row(void *user, const struct heed_check_row *row) {
+    struct count *count = user;
+    count->cases += row->cases;
+    count->declined += row->declined;
+}
+
+/* The plugin runs some forms of matmul and nothing of softmax. */
+static struct count count_cases(enum heed_op op, int64_t cases, int64_t every, int64_t most_drawn) {
+    struct count count = {0, 0};
+    struct heed_context *context = NULL;
+    const struct heed_check_options options = {.struct_size = sizeof options,
+                                               .backend = HEED_TEST_ABUSE_PLUGINS
+                                               "/heed-backend-faulty.so(fault=none)",
+                                               .plugin_path = HEED_TEST_PLUGINS,
+                                               .seed = 1,
+                                               .cases = cases,
+                                               .every = every,
+                                               .op = (uint32_t)op,
+                                               .row = count_row,
+                                               .user = &count,
+                                               .most_drawn = most_drawn};
+    assert_int_equal(heed_context_create(NULL, &context), HEED_OK);
+    if (heed_check_run(context, &options) != HEED_OK)
+        fail_msg("%s", heed_last_error(context));
+    heed_context_destroy(context);
+    return count;
+}
+
+static void test_declined_comes_on_top(void **state) {
+    (void)state;
+    struct count count = count_cases(HEED_OP_MATMUL, 12, 1, 0);
+    assert_int_equal(count.cases, 12);
+    assert_true(count.declined > 12);
+    assert_int_equal(count_cases(HEED_OP_MATMUL, 12, 5, 0).cases, 3); /* 12 / 5, rounded up */
+    count = count_cases(HEED_OP_MATMUL, 12, 1, 7);
+    assert_int_equal(count.cases + count.declined, 7);
+}
+
+static void test_gives_up(void **state) {
+    (void)state;
+    const struct count count = count_cases(HEED_OP_SOFTMAX, 12, 1, 0);
+    assert_int_equal(count.cases, 0);
+    assert_int_equal(count.declined, 200);
+}
+
+static void test_usual_number_is_drawn(void **state) {
+    (void)state;
+    const struct count count = count_cases(HEED_OP_RELU, 0, 10, 0);
+    assert_int_equal(count.cases + count.declined, 40); /* of 400 */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_declined_comes_on_top),
+        cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_usual_number_is_drawn),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_precision),
