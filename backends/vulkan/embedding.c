@@ -78,6 +78,11 @@ static struct vk_lines rows_of(const struct vk_tensor *table) {
     };
 }
 
+static bool fits(const struct heed_plugin *plugin, const struct vk_tensor *table) {
+    const struct vk_lines rows = rows_of(table);
+    return rows.count == 0 || heedi_vk_lines_shown(plugin, &rows) > 0;
+}
+
 static const char *accept(struct vk_node *node) {
     const struct vk_tensor *table = &node->in[TABLE], *scale = &node->in[TABLE_SCALE];
     const enum heed_dtype type = table->desc.dtype;
@@ -92,8 +97,9 @@ static const char *accept(struct vk_node *node) {
         return "an i8 table, and no other, has scales, which must be f32";
     if (node->out[0].desc.dtype != HEED_F32)
         return "only a result in f32 is known here";
-    const struct vk_lines rows = rows_of(table);
-    if (rows.count > 0 && heedi_vk_lines_shown(node->plugin, &rows) == 0)
+    struct vk_tensor laid_out;
+    if (!fits(node->plugin, table) &&
+        (!heedi_vk_may_lay_out(table, &laid_out) || !fits(node->plugin, &laid_out)))
         return "no row of the table fits in a storage buffer of this device";
     return NULL;
 }
@@ -120,8 +126,12 @@ struct heed_embedding_params heedi_vk_embedding_params(const struct vk_node *nod
 
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
-    const struct vk_node *node = &program->nodes[index];
-    const struct vk_tensor *table = &node->in[TABLE], *scale = &node->in[TABLE_SCALE];
+    struct vk_node *node = &program->nodes[index];
+    struct vk_tensor *table = &node->in[TABLE], *scale = &node->in[TABLE_SCALE];
+    const enum heed_status status =
+        fits(node->plugin, table) ? HEED_OK : heedi_vk_lay_out(program, table, error);
+    if (status != HEED_OK)
+        return status;
     const struct table it = {
         .binding = heedi_vk_reads(table),
         .scale = heedi_vk_reads(scale),

@@ -78,6 +78,39 @@ static struct vk_lines columns_of(const struct vk_node *node, const struct heed_
     };
 }
 
+/* Whether b is larger than a storage buffer shows. */
+static bool is_cut(const struct vk_node *node) {
+    return node->in[B].owner_bytes > node->plugin->device.limits.range_bytes;
+}
+
+/* Exchanges rows and columns of b, so that those columns that a storage buffer shows follow one
+ * another: to be laid out so, where they lie side by side. */
+static void turn(struct vk_node *node) {
+    struct heed_tensor_desc *desc = &node->in[B].desc;
+    const uint32_t k = desc->rank - 2, n = desc->rank - 1;
+    const int64_t dim = desc->dims[k], stride = desc->strides[k];
+    desc->dims[k] = desc->dims[n];
+    desc->strides[k] = desc->strides[n];
+    desc->dims[n] = dim;
+    desc->strides[n] = stride;
+    node->attrs.matmul.transpose_b = !node->attrs.matmul.transpose_b;
+}
+
+static bool fits(const struct vk_node *node) {
+    const struct heed_matmul_params it = shape_of(node);
+    const struct vk_lines columns = columns_of(node, &it);
+    return it.n == 0 || heedi_vk_lines_shown(node->plugin, &columns) > 0;
+}
+
+/* Whether columns of b can be shown once it has been laid out anew. */
+static bool fits_turned(const struct vk_node *node) {
+    struct vk_node turned = *node;
+    if (node->attrs.matmul.transpose_b == 0)
+        turn(&turned);
+    const struct vk_tensor b = turned.in[B];
+    return heedi_vk_may_lay_out(&b, &turned.in[B]) && fits(&turned);
+}
+
 bool heedi_vk_matmul_next(const struct vk_node *node, struct heed_matmul_params *params,
                           struct vk_binding *b) {
     const struct vk_lines columns = columns_of(node, params);
@@ -118,10 +151,10 @@ static const char *accept(struct vk_node *node) {
     if (a->desc.rank < 2 || b->desc.rank < 2 || y->desc.rank < 2)
         return "a, b and the result must have at least two dimensions";
     const struct heed_matmul_params it = shape_of(node);
-    const struct vk_lines columns = columns_of(node, &it);
-    if (columns.total_bytes > node->plugin->device.limits.range_bytes && it.n > 0 &&
-        (heedi_vk_lines_shown(node->plugin, &columns) == 0 || it.b_batch[0] + it.b_batch[1] != 0))
+    if (is_cut(node) && !fits(node) && !fits_turned(node))
         return "no column of b fits in a storage buffer of this device";
+    if (quantized && is_cut(node) && it.b_batch[0] + it.b_batch[1] != 0)
+        return "with quantised rows of a, a storage buffer must show all of a batch of weights";
     if (quantized)
         return heedi_vk_matmul_quantized_accept(node);
     if (node->plugin->device.software &&
@@ -290,9 +323,8 @@ bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count,
 
 /* Adds the dispatch for some columns. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
-                            struct heed_matmul_params params, const struct vk_binding *b,
-                            struct heed_error *error) {
-    const struct vk_node *node = &program->nodes[index];
+                            const struct vk_node *node, struct heed_matmul_params params,
+                            const struct vk_binding *b, struct heed_error *error) {
     struct vk_request request = {.shader = VK_SHADER_MATMUL};
     plan(node, &params, &request);
     heedi_vk_matmul_coop(program, node, &params, &request);
@@ -301,19 +333,55 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
     return heedi_vk_dispatch(program, index, &request, error);
 }
 
+/* One of the products in a batch, as a node of its own. */
+static struct vk_node batch_of(const struct vk_node *node, uint32_t batch,
+                               struct heed_matmul_params *params) {
+    struct vk_node one = *node;
+    const uint32_t i = batch / params->inner, j = batch % params->inner;
+    one.in[A].offset_elems += (int64_t)i * params->a_batch[0] + (int64_t)j * params->a_batch[1];
+    one.in[B].offset_elems += (int64_t)i * params->b_batch[0] + (int64_t)j * params->b_batch[1];
+    one.out[0].offset_elems += (int64_t)batch * params->m * params->n;
+    params->a_offset = (uint32_t)one.in[A].offset_elems;
+    params->y_offset = (uint32_t)one.out[0].offset_elems;
+    params->batches = params->inner = 1;
+    return one;
+}
+
+/* Dispatches for all columns that b shows at a time; of a batch of weights larger than that, for
+ * one weight after another. */
+static enum heed_status build_pieces(struct heed_plugin_program *program, uint32_t index,
+                                     struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    const struct heed_matmul_params all = shape_of(node);
+    const bool apart = is_cut(node) && all.b_batch[0] + all.b_batch[1] != 0;
+    enum heed_status status = HEED_OK;
+    for (uint32_t i = 0; status == HEED_OK && i < (apart ? all.batches : 1); i++) {
+        struct heed_matmul_params params = all;
+        const struct vk_node one = apart ? batch_of(node, i, &params) : *node;
+        struct vk_binding b;
+        while (status == HEED_OK && heedi_vk_matmul_next(&one, &params, &b))
+            status = add(program, index, &one, params, &b, error);
+    }
+    return status;
+}
+
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
                               struct heed_error *error) {
-    const struct vk_node *node = &program->nodes[index];
-    struct heed_matmul_params params = shape_of(node);
-    struct vk_binding b;
+    struct vk_node *node = &program->nodes[index];
     enum heed_status status = HEED_OK;
     if (heed_desc_elems(&node->out[0].desc) == 0)
         return HEED_OK;
-    if (node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS)
-        return heedi_vk_matmul_quantized(program, index, &params, error);
-    while (status == HEED_OK && heedi_vk_matmul_next(node, &params, &b))
-        status = add(program, index, params, &b, error);
-    return status;
+    if (is_cut(node) && !fits(node)) {
+        if (node->attrs.matmul.transpose_b == 0)
+            turn(node);
+        status = heedi_vk_lay_out(program, &node->in[B], error);
+    }
+    const struct heed_matmul_params params = shape_of(node);
+    if (status != HEED_OK)
+        return status;
+    return node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS
+               ? heedi_vk_matmul_quantized(program, index, &params, error)
+               : build_pieces(program, index, error);
 }
 
 const struct vk_operator heedi_vk_matmul = {.attrs_size = sizeof(struct heed_matmul_attrs),

@@ -243,6 +243,9 @@ struct vk_storage {
     struct vk_weight *table;        /* the same weight, if it is a table: a reference */
     uint32_t part_count;            /* packed: storages whose constants it holds */
     int32_t parts[VK_MAX_PARTS];
+    bool is_laid_out; /* elements of `data` as a view has them, one after another: */
+    struct heed_tensor_desc view;
+    int64_t view_offset;
 };
 
 /* Memory of an instance that the host's plan does not know (fuse.c): `bytes` of a storage that
@@ -389,7 +392,13 @@ enum heed_status heedi_vk_constant(struct heed_plugin_program *program, int32_t 
 enum heed_status heedi_vk_pack(struct heed_plugin_program *program,
                                const struct vk_tensor *const *tensors, uint32_t count,
                                int32_t *storage, uint64_t *offsets, struct heed_error *error);
-/* A constant that the plugin has made itself, Owned by the caller. */
+/* A constant as it would be if its elements followed one another in the order of its dimensions.
+ * False: it cannot come to the device so. */
+bool heedi_vk_may_lay_out(const struct vk_tensor *tensor, struct vk_tensor *laid_out);
+/* Turns a tensor for which that may be done into such a constant, in a storage of its own. */
+enum heed_status heedi_vk_lay_out(struct heed_plugin_program *program, struct vk_tensor *tensor,
+                                  struct heed_error *error);
+/* A constant that the plugin has made itself, owned by the caller. */
 enum heed_status heedi_vk_weight_create(struct heed_plugin *plugin, const void *data,
                                         uint64_t bytes, struct vk_weight **weight,
                                         struct heed_error *error);
