@@ -79,6 +79,78 @@ static bool take_node(void *user, const struct heedi_walk_node *node) {
     return !check->ended;
 }
 
+/* ---- pieces ---- */
+
+/* "a, b, c"; what has no room is left out. */
+static void list_nodes(const struct heedi_walk_piece *piece, char *text, size_t bytes) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < piece->node_count && used < bytes; i++) {
+        const int written = snprintf(text + used, bytes - used, "%s%s", i > 0 ? ", " : "",
+                                     piece->graph->nodes[piece->nodes[i]].name);
+        used += written > 0 ? (size_t)written : 0;
+    }
+}
+
+static void describe(const struct heed_check_piece *it, char *text, size_t bytes) {
+    if (it->error != NULL)
+        snprintf(text, bytes, "%s", it->error);
+    else if (it->mismatches > 0)
+        snprintf(text, bytes, "%lld integers differ", (long long)it->mismatches);
+    else
+        snprintf(text, bytes, "differs by %.2e, tolerated are %.2e", it->relative, it->tolerance);
+}
+
+static void gather_piece(struct check *check, const struct heed_check_piece *it,
+                         const struct heedi_node *last) {
+    struct heed_check_model_report *report = check->report;
+    const double share = it->relative / it->tolerance;
+    const bool over = it->error != NULL || it->mismatches > 0 || !(share <= 1);
+    report->results += it->group == 0 && it->error == NULL;
+    report->groups += it->group;
+    report->unlike += it->group != 0 && it->reproduced == 0;
+    if (it->group != 0 && it->node_count > report->largest_group)
+        report->largest_group = it->node_count;
+    if (over && report->together_over++ == 0) {
+        if (last != NULL)
+            note(&report->first_together, check, last);
+        snprintf(report->first_nodes, sizeof report->first_nodes, "%s", it->nodes);
+        describe(it, report->together_message, sizeof report->together_message);
+    }
+    if (it->error == NULL && share > report->together) {
+        report->together = share;
+        note(&report->worst_together, check, last);
+        snprintf(report->worst_nodes, sizeof report->worst_nodes, "%s", it->nodes);
+    }
+}
+
+static bool take_piece(void *user, const struct heedi_walk_piece *piece) {
+    struct check *check = user;
+    const struct heedi_node *last =
+        piece->node_count > 0 ? &piece->graph->nodes[piece->nodes[piece->node_count - 1]] : NULL;
+    char nodes[sizeof check->report->first_nodes];
+    list_nodes(piece, nodes, sizeof nodes);
+    const struct heed_check_piece seen = {.struct_size = sizeof seen,
+                                          .op = last != NULL ? (uint32_t)last->op : 0,
+                                          .graph = check->graph,
+                                          .name = last != NULL ? last->name : "",
+                                          .nodes = nodes,
+                                          .node_count = piece->node_count,
+                                          .step = check->step,
+                                          .group = piece->group,
+                                          .reproduced = piece->reproduced,
+                                          .relative = piece->relative,
+                                          .one_by_one = piece->one_by_one,
+                                          .tolerance = piece->tolerance,
+                                          .mismatches = piece->mismatches,
+                                          .ties = piece->ties,
+                                          .error = piece->error};
+    gather_piece(check, &seen, last);
+    if (check->options.piece != NULL && check->options.piece(check->options.user, &seen) != 0)
+        check->ended = true;
+    return !check->ended;
+}
+
 static const void *input(void *user, const char *name) {
     const struct check *check = user;
     return heed_instance_input(check->instance, name, NULL);
@@ -94,7 +166,8 @@ static enum heed_status walk(struct check *check, struct heedi_session *session,
     if (check->instance == NULL)
         return heedi_fail(check->context, HEED_ERROR_INTERNAL, "the model has run no %s",
                           check->graph);
-    return heedi_walk_graph(&check->walk, program->partition.graph, input, check, take_node, check);
+    const struct heedi_walk_sink sink = {take_node, take_piece, input, check};
+    return heedi_walk_graph(&check->walk, program->partition.graph, &sink);
 }
 
 static enum heed_status follow(struct check *check, struct heedi_session *session,

@@ -385,6 +385,7 @@ int heedi_tool_check(const struct heedi_tool_options *options) {
     for (size_t i = 0; i < checking.backend_count; i++) {
         free(checking.backends[i].failures);
         free(checking.backends[i].nodes);
+        free(checking.backends[i].pieces);
     }
     free(checking.backends);
     return code;

@@ -133,6 +133,9 @@ void heedi_case_clear(const struct heedi_env *env, struct heedi_case *it) {
 static void add_view(struct heed_graph *graph, const struct heedi_case_operand *operand,
                      heed_tensor *tensor) {
     const uint32_t rank = operand->desc.rank;
+    for (uint32_t i = operand->view_count; i-- > 0;)
+        heed_graph_add(graph, operand->views[i].op, NULL, tensor, 1, operand->views[i].attrs,
+                       tensor);
     if (operand->form == HEEDI_FORM_TRANSPOSED)
         heed_graph_transpose(graph, NULL, *tensor, operand->perm, tensor);
     else if (operand->form == HEEDI_FORM_BROADCAST)
@@ -172,7 +175,8 @@ static enum heed_status add_operand(struct heed_context *context,
     } else if (operand->source == HEEDI_SOURCE_STATE) {
         heed_graph_state(built->graph, name, storage.dtype, storage.rank, storage.dims, tensor);
     } else {
-        heed_graph_input(built->graph, name, storage.dtype, storage.rank, storage.dims, 0, tensor);
+        heed_graph_input(built->graph, name, storage.dtype, storage.rank, storage.dims,
+                         operand->bound, tensor);
     }
     if (status == HEED_OK)
         add_view(built->graph, operand, tensor);

@@ -26,10 +26,21 @@ enum heedi_source {
     HEEDI_SOURCE_STATE
 };
 
+/* A view as an operator of a graph makes it; `attrs` stays whose it is. */
+struct heedi_case_view {
+    enum heed_op op;
+    const void *attrs;
+};
+enum { HEEDI_CASE_VIEWS = 8 };
+
 struct heedi_case_operand {
     enum heedi_source source;
     enum heedi_form form;
-    struct heed_tensor_desc desc; /* as the node sees it, but with contiguous strides */
+    struct heed_tensor_desc desc; /* as the node sees it (but for `views`), contiguous */
+    /* Of a real graph: what lies between `desc` and `data` and the node; the last one first. */
+    struct heedi_case_view views[HEEDI_CASE_VIEWS];
+    uint32_t view_count;
+    int64_t bound; /* as heed_graph_input() has it */
     /* The letter of each dimension: dimensions of one letter shrink together. A capital is one
      * longer than its small letter (offsets); '.' stands alone; one of size 1 may be broadcast. */
     char axes[HEED_MAX_RANK + 1];

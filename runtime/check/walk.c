@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking a graph node by node. Each node becomes a case: its operands as they are now, contiguous,
- * weights as constants. */
+/* Walking a graph node by node. Each node becomes a case: its operands as they are now, seen
+ * through the views of the graph, weights as constants. */
 #include "runtime/check/walk.h"
 
 #include <math.h>
@@ -9,126 +9,32 @@
 #include "runtime/check/check.h"
 #include "runtime/ops/op.h"
 
-enum side { REFERENCE, BACKEND, SIDES };
-enum { BEST = 5 };
-
-/* The storages of one graph on both sides, by tensor; NULL where a tensor owns none. */
-struct memory {
-    struct heedi_walk *walk;
-    const struct heed_graph *graph;
-    void **storage[SIDES];
-    bool *borrowed; /* weights, states */
-};
-
-static size_t bytes_of(const struct heed_tensor_desc *desc) {
-    return (size_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);
-}
-
-void heedi_walk_clear(struct heedi_walk *walk) {
-    for (size_t i = 0; i < walk->state_count; i++) {
-        heedi_free(&walk->context->env, walk->states[i].name);
-        for (int side = 0; side < SIDES; side++)
-            heedi_free(&walk->context->env, walk->states[i].sides[side]);
-    }
-    heedi_free(&walk->context->env, walk->states);
-    walk->states = NULL;
-    walk->state_count = 0;
-}
-
-/* ---- memory ---- */
-
-/* A state of another size than before begins anew. */
-static struct heedi_walk_state *find_state(struct heedi_walk *walk, const char *name,
-                                           size_t bytes) {
-    const struct heedi_env *env = &walk->context->env;
-    for (size_t i = 0; i < walk->state_count; i++)
-        if (strcmp(walk->states[i].name, name) == 0 && walk->states[i].bytes == bytes)
-            return &walk->states[i];
-    struct heedi_walk_state *grown = heedi_grow(env, walk->states, walk->state_count,
-                                                walk->state_count + 1, sizeof *walk->states);
-    if (grown == NULL)
-        return NULL;
-    walk->states = grown;
-    struct heedi_walk_state *state = &grown[walk->state_count++];
-    state->bytes = bytes;
-    state->name = heedi_strdup(env, name);
-    for (int side = 0; side < SIDES; side++)
-        state->sides[side] = heedi_calloc(env, bytes, 1);
-    return state->name != NULL && state->sides[0] != NULL && state->sides[1] != NULL ? state : NULL;
-}
-
-static bool add_storage(struct memory *memory, int32_t index,
-                        const void *(*input)(void *user, const char *name), void *input_user) {
-    const struct heedi_tensor *tensor = &memory->graph->tensors[index];
-    const size_t bytes = bytes_of(&tensor->desc);
-    memory->borrowed[index] =
-        tensor->kind == HEEDI_TENSOR_CONSTANT || tensor->kind == HEEDI_TENSOR_STATE;
-    struct heedi_walk_state *state = NULL;
-    if (tensor->kind == HEEDI_TENSOR_STATE)
-        state = find_state(memory->walk, tensor->name, bytes);
-    for (int side = 0; side < SIDES; side++) {
-        void **storage = &memory->storage[side][index];
-        if (tensor->kind == HEEDI_TENSOR_CONSTANT)
-            *storage = (void *)(uintptr_t)tensor->weight->data; /* only read */
-        else if (tensor->kind == HEEDI_TENSOR_STATE)
-            *storage = state != NULL ? state->sides[side] : NULL;
-        else
-            *storage = heedi_calloc(&memory->walk->context->env, bytes, 1);
-        if (*storage == NULL && bytes > 0)
-            return false;
-        if (tensor->kind == HEEDI_TENSOR_INPUT && bytes > 0)
-            memcpy(*storage, input(input_user, tensor->name), bytes);
-    }
-    return true;
-}
-
-static void clear_memory(struct memory *memory) {
-    const struct heedi_env *env = &memory->walk->context->env;
-    for (int side = 0; side < SIDES; side++) {
-        for (int32_t i = 0; memory->storage[side] != NULL && i < memory->graph->tensor_count; i++)
-            if (memory->borrowed != NULL && !memory->borrowed[i])
-                heedi_free(env, memory->storage[side][i]);
-        heedi_free(env, memory->storage[side]);
-    }
-    heedi_free(env, memory->borrowed);
-}
-
-static enum heed_status make_memory(struct memory *memory,
-                                    const void *(*input)(void *user, const char *name),
-                                    void *input_user) {
-    const struct heedi_env *env = &memory->walk->context->env;
-    const size_t count = (size_t)memory->graph->tensor_count;
-    bool made = true;
-    memory->borrowed = heedi_calloc(env, count, sizeof *memory->borrowed);
-    for (int side = 0; side < SIDES; side++)
-        memory->storage[side] = heedi_calloc(env, count, sizeof *memory->storage[side]);
-    made = memory->borrowed != NULL && memory->storage[0] != NULL && memory->storage[1] != NULL;
-    for (int32_t i = 0; made && i < memory->graph->tensor_count; i++)
-        if (memory->graph->tensors[i].storage == i)
-            made = add_storage(memory, i, input, input_user);
-    return made ? HEED_OK : heedi_fail_memory(memory->walk->context, "a graph's tensors", count);
-}
-
 /* ---- nodes as cases ---- */
 
-static const void *first_element(const struct memory *memory, enum side side, heed_tensor tensor) {
-    const struct heedi_tensor *it = &memory->graph->tensors[tensor];
-    return (const char *)memory->storage[side][it->storage] +
-           (size_t)it->offset_elems * heed_dtype_bytes(it->desc.dtype);
+/* How a graph makes an operand of what lies in memory: views, from the last to the first. */
+static heed_tensor follow_views(const struct heed_graph *graph, heed_tensor tensor,
+                                struct heedi_case_operand *operand) {
+    while (graph->tensors[tensor].producer >= 0 &&
+           graph->nodes[graph->tensors[tensor].producer].view) {
+        const struct heedi_node *view = &graph->nodes[graph->tensors[tensor].producer];
+        if (operand->view_count < HEEDI_CASE_VIEWS)
+            operand->views[operand->view_count] = (struct heedi_case_view){view->op, view->attrs};
+        operand->view_count++;
+        tensor = view->inputs[0];
+    }
+    return tensor;
 }
 
-static bool copy_operand(const struct memory *memory, enum side side, heed_tensor tensor,
-                         struct heedi_case_operand *operand) {
+static bool copy_elements(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                          heed_tensor tensor, struct heedi_case_operand *operand) {
     const struct heedi_tensor *it = &memory->graph->tensors[tensor];
-    const struct heedi_tensor *owner = &memory->graph->tensors[it->storage];
     const size_t size = heed_dtype_bytes(it->desc.dtype);
-    const char *from = first_element(memory, side, tensor);
+    const char *from = heedi_walk_first(memory, side, tensor);
     int64_t index[HEED_MAX_RANK] = {0};
-    operand->source =
-        owner->kind == HEEDI_TENSOR_CONSTANT ? HEEDI_SOURCE_CONSTANT : HEEDI_SOURCE_INPUT;
+    operand->bound = it->bound;
     operand->desc = heed_desc(it->desc.dtype, it->desc.rank, it->desc.dims);
     memset(operand->axes, '.', it->desc.rank);
-    operand->data = heedi_calloc(&memory->walk->context->env, bytes_of(&operand->desc), 1);
+    operand->data = heedi_calloc(&memory->walk->context->env, heedi_walk_bytes(&operand->desc), 1);
     if (operand->data == NULL)
         return false;
     char *to = operand->data;
@@ -140,7 +46,21 @@ static bool copy_operand(const struct memory *memory, enum side side, heed_tenso
     return true;
 }
 
-static enum heed_status make_case(const struct memory *memory, enum side side,
+/* The memory that it is a view of, and the views; where these are too many, its elements. */
+static bool copy_operand(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                         heed_tensor tensor, struct heedi_case_operand *operand) {
+    const struct heedi_tensor *it = &memory->graph->tensors[tensor];
+    operand->source = memory->graph->tensors[it->storage].kind == HEEDI_TENSOR_CONSTANT
+                          ? HEEDI_SOURCE_CONSTANT
+                          : HEEDI_SOURCE_INPUT;
+    const heed_tensor whole = follow_views(memory->graph, tensor, operand);
+    if (operand->view_count <= HEEDI_CASE_VIEWS)
+        return copy_elements(memory, side, whole, operand);
+    operand->view_count = 0;
+    return copy_elements(memory, side, tensor, operand);
+}
+
+static enum heed_status make_case(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
                                   const struct heedi_node *node, struct heedi_case *it) {
     struct heed_context *context = memory->walk->context;
     *it = (struct heedi_case){
@@ -163,7 +83,7 @@ static enum heed_status make_case(const struct memory *memory, enum side side,
 
 /* ---- computing ---- */
 
-static enum heed_status refer(const struct memory *memory, enum side side,
+static enum heed_status refer(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
                               const struct heedi_node *node) {
     struct heed_context *context = memory->walk->context;
     struct heedi_call call = {.op = node->op,
@@ -177,7 +97,7 @@ static enum heed_status refer(const struct memory *memory, enum side side,
             continue;
         call.inputs[i] = &memory->graph->tensors[node->inputs[i]].desc;
         call.input_names[i] = memory->graph->tensors[node->inputs[i]].name;
-        reference.data[i] = first_element(memory, side, node->inputs[i]);
+        reference.data[i] = heedi_walk_first(memory, side, node->inputs[i]);
     }
     enum heed_status status = heedi_op_infer(&call);
     for (uint32_t i = 0; status == HEED_OK && i < call.output_count; i++) {
@@ -198,10 +118,10 @@ static enum heed_status refer(const struct memory *memory, enum side side,
     return status;
 }
 
-/* Runs a node on a backend with the operands of `side`; keeps the results there if wanted. */
-static enum heed_status run(const struct memory *memory, enum side side,
-                            struct heedi_target *target, const struct heedi_node *node, bool keep,
-                            struct heed_check_finding *finding) {
+enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
+                                     enum heedi_walk_side side, struct heedi_target *target,
+                                     const struct heedi_node *node, bool keep,
+                                     struct heed_check_finding *finding) {
     struct heedi_case it;
     void *results[HEED_MAX_OUTPUTS] = {NULL};
     enum heed_status status = make_case(memory, side, node, &it);
@@ -219,109 +139,77 @@ static enum heed_status run(const struct memory *memory, enum side side,
     return status;
 }
 
-/* ---- comparing ---- */
+/* ---- the walk ---- */
 
-static void compare(const struct memory *memory, heed_tensor tensor,
-                    struct heedi_walk_node *result) {
-    const struct heed_tensor_desc *desc = &memory->graph->tensors[tensor].desc;
-    const void *a = first_element(memory, REFERENCE, tensor);
-    const void *b = first_element(memory, BACKEND, tensor);
-    const int64_t elems = heed_desc_elems(desc);
-    double greatest = 0, difference = 0;
-    for (int64_t i = 0; i < elems; i++) {
-        const double expected = heedi_load(a, desc->dtype, i);
-        const double actual = heedi_load(b, desc->dtype, i);
-        if (!heedi_is_float(desc->dtype)) {
-            result->mismatches += expected != actual;
-        } else if (expected != actual && !(isnan(expected) && isnan(actual))) {
-            const double error = fabs(actual - expected);
-            difference = isnan(error) ? INFINITY : fmax(difference, error);
-        }
-        if (isfinite(expected))
-            greatest = fmax(greatest, fabs(expected));
-    }
-    result->difference = fmax(result->difference, difference);
-    if (difference > 0)
-        result->relative = fmax(result->relative, greatest > 0 ? difference / greatest : INFINITY);
+/* What a tensor and all that it was computed from differ by at the most. */
+static void note_relative(const struct heedi_walk_memory *memory, const struct heedi_node *node,
+                          double relative) {
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i] != HEED_NO_TENSOR)
+            relative = fmax(relative, memory->relative[node->inputs[i]]);
+    for (uint32_t i = 0; i < node->output_count; i++)
+        memory->relative[node->outputs[i]] = relative;
 }
 
-/* The best indices of a row, descending. */
-static void best_of(const void *data, const struct heed_tensor_desc *desc, int64_t row,
-                    int64_t best[BEST], double *margin) {
-    const int64_t n = desc->dims[desc->rank - 1];
-    double values[BEST];
-    int count = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double value = heedi_load(data, desc->dtype, row * n + i);
-        int at = count;
-        while (at > 0 && value > values[at - 1])
-            at--;
-        if (at == BEST)
+static enum heed_status walk_node(const struct heedi_walk_memory *memory,
+                                  const struct heedi_node *node, struct heedi_walk_node *result) {
+    const struct heedi_walk *walk = memory->walk;
+    struct heed_check_finding ignored;
+    enum heed_status status = heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE, walk->target, node,
+                                                  false, &result->isolated);
+    if (status == HEED_OK)
+        status = walk->against != NULL ? heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE,
+                                                             walk->against, node, true, &ignored)
+                                       : refer(memory, HEEDI_WALK_REFERENCE, node);
+    if (status == HEED_OK)
+        status =
+            heedi_walk_run_node(memory, HEEDI_WALK_BACKEND, walk->target, node, true, &ignored);
+    for (uint32_t i = 0; status == HEED_OK && i < node->output_count; i++)
+        heedi_walk_compare(memory, node, node->outputs[i],
+                           heedi_walk_first(memory, HEEDI_WALK_BACKEND, node->outputs[i]), result);
+    if (status == HEED_OK && node->op == HEED_OP_ARGMAX)
+        heedi_walk_compare_choices(memory, node, result);
+    return status;
+}
+
+/* States take what they differ by along to the next graph. */
+static void keep_states(const struct heedi_walk_memory *memory) {
+    const struct heed_graph *graph = memory->graph;
+    for (int32_t t = 0; t < graph->tensor_count; t++) {
+        const struct heedi_tensor *owner = &graph->tensors[graph->tensors[t].storage];
+        if (owner->kind != HEEDI_TENSOR_STATE)
             continue;
-        count += count < BEST;
-        for (int j = count - 1; j > at; j--) {
-            values[j] = values[j - 1];
-            best[j] = best[j - 1];
-        }
-        values[at] = value;
-        best[at] = i;
+        struct heedi_walk_state *state =
+            heedi_walk_find_state(memory->walk, owner->name, heedi_walk_bytes(&owner->desc));
+        if (state != NULL)
+            state->relative = fmax(state->relative, memory->relative[t]);
     }
-    for (int j = count; j < BEST; j++)
-        best[j] = -1 - j;
-    *margin = count > 1 ? values[0] - values[1] : INFINITY;
 }
 
-/* How the two sides choose: `tensor` is what argmax is of. */
-static void compare_choices(const struct memory *memory, heed_tensor tensor,
-                            struct heedi_walk_node *result) {
-    const struct heed_tensor_desc *desc = &memory->graph->tensors[tensor].desc;
-    const struct heed_tensor_desc plain = heed_desc(desc->dtype, desc->rank, desc->dims);
-    int64_t a[BEST], b[BEST];
-    double margin, other, shared = 0;
-    struct heedi_walk_node values = {.difference = 0};
-    if (desc->rank == 0 || memcmp(&plain, desc, sizeof plain) != 0)
-        return; /* a view: its elements are looked at where they are made */
-    result->rows = heed_desc_elems(desc) / desc->dims[desc->rank - 1];
-    result->margin = INFINITY;
-    compare(memory, tensor, &values);
-    result->logits = values.difference;
-    for (int64_t row = 0; row < result->rows; row++) {
-        best_of(first_element(memory, REFERENCE, tensor), desc, row, a, &margin);
-        best_of(first_element(memory, BACKEND, tensor), desc, row, b, &other);
-        result->same_choice += a[0] == b[0];
-        result->margin = fmin(result->margin, margin);
-        for (int i = 0; i < BEST; i++)
-            for (int j = 0; j < BEST; j++)
-                shared += a[i] == b[j];
-    }
-    result->shared_best = result->rows > 0 ? shared / (double)result->rows : 0;
-}
-
-enum heed_status heedi_walk_graph(struct heedi_walk *walk, const struct heed_graph *graph,
-                                  const void *(*input)(void *user, const char *name),
-                                  void *input_user, heedi_walk_fn fn, void *user) {
-    struct memory memory = {.walk = walk, .graph = graph};
-    enum heed_status status = make_memory(&memory, input, input_user);
-    for (int32_t n = 0; status == HEED_OK && n < graph->node_count; n++) {
-        const struct heedi_node *node = &graph->nodes[n];
+enum heed_status heedi_walk_graph(struct heedi_walk *walk, struct heed_graph *graph,
+                                  const struct heedi_walk_sink *sink) {
+    struct heedi_walk_run *run = NULL;
+    bool go_on = true;
+    enum heed_status status = heedi_walk_run_find(walk, graph, &run);
+    if (status != HEED_OK)
+        return status;
+    struct heedi_walk_memory memory = {.walk = walk, .graph = run->program->partition.graph};
+    status = heedi_walk_memory_make(&memory, sink);
+    for (int32_t n = 0; status == HEED_OK && go_on && n < memory.graph->node_count; n++) {
+        const struct heedi_node *node = &memory.graph->nodes[n];
         struct heedi_walk_node result = {.node = node};
-        struct heed_check_finding ignored;
-        if (node->view || node->dead)
+        if (node->dead)
             continue;
-        status = run(&memory, REFERENCE, walk->target, node, false, &result.isolated);
-        if (status == HEED_OK)
-            status = walk->against != NULL
-                         ? run(&memory, REFERENCE, walk->against, node, true, &ignored)
-                         : refer(&memory, REFERENCE, node);
-        if (status == HEED_OK)
-            status = run(&memory, BACKEND, walk->target, node, true, &ignored);
-        for (uint32_t i = 0; status == HEED_OK && i < node->output_count; i++)
-            compare(&memory, node->outputs[i], &result);
-        if (status == HEED_OK && node->op == HEED_OP_ARGMAX)
-            compare_choices(&memory, node->inputs[0], &result);
-        if (status == HEED_OK && !fn(user, &result))
-            break;
+        if (!node->view) {
+            status = walk_node(&memory, node, &result);
+            go_on = status == HEED_OK && sink->node(sink->user, &result);
+        }
+        note_relative(&memory, node, result.relative);
     }
-    clear_memory(&memory);
+    if (status == HEED_OK && go_on)
+        status = heedi_walk_run(run, &memory, sink, &go_on);
+    if (status == HEED_OK)
+        keep_states(&memory);
+    heedi_walk_memory_clear(&memory);
     return status;
 }

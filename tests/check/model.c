@@ -31,6 +31,7 @@ static int teardown(void **state) {
 struct seen {
     uint32_t nodes, encoders, steps, last_depth;
     uint32_t stop_after; /* 0: never */
+    uint32_t results, groups;
 };
 
 static int take_node(void *user, const struct heed_check_node *node) {
@@ -43,6 +44,18 @@ static int take_node(void *user, const struct heed_check_node *node) {
     return seen->nodes == seen->stop_after;
 }
 
+static int take_piece(void *user, const struct heed_check_piece *piece) {
+    struct seen *seen = user;
+    assert_null(piece->error);
+    assert_true(piece->tolerance >= 4 * piece->one_by_one && piece->tolerance > 0);
+    assert_true(piece->node_count > 0);
+    assert_non_null(strstr(piece->nodes, piece->name));
+    assert_true(piece->group == 0 || piece->node_count > 1);
+    seen->groups += piece->group;
+    seen->results += piece->group == 0;
+    return 0;
+}
+
 static void check(struct heed_context *context, const char *backend, const char *against,
                   uint32_t steps, struct seen *seen, struct heed_check_model_report *report) {
     const struct heed_check_model_options options = {.struct_size = sizeof options,
@@ -52,7 +65,8 @@ static void check(struct heed_context *context, const char *backend, const char 
                                                      .text = "A man is riding a bike.",
                                                      .steps = steps,
                                                      .node = take_node,
-                                                     .user = seen};
+                                                     .user = seen,
+                                                     .piece = take_piece};
     if (heed_check_model(context, model, &options, report) != HEED_OK)
         fail_msg("%s: %s", backend, heed_last_error(context));
 }
@@ -75,6 +89,16 @@ static void test_backends(void **state) {
         assert_int_equal(report.same_choices, report.choices);
         assert_true(report.isolated <= 1);
         assert_true(report.accumulated < 1e-4);
+        if (report.together_over > 0)
+            fail_msg("%s: %s: %s", backends[i].name, report.first_nodes, report.together_message);
+        /* keys and values of two layers, of the source and in each step; a token and its score */
+        assert_true(report.results >= 4 + 6 * seen.steps);
+        assert_int_equal(seen.results, report.results);
+        assert_int_equal(seen.groups, report.groups);
+        assert_true(report.groups == 0 || report.largest_group > 1);
+        assert_int_equal(report.unlike, 0);
+        assert_true(report.together > 0 && report.together <= 1);
+        assert_true(report.worst_together.name[0] != '\0');
         assert_true(report.logits < 1e-3);
         assert_true(report.worst_accumulated.name[0] != '\0');
         assert_true(report.same_translation);

@@ -26,6 +26,16 @@ struct heedi_checked_node {
     bool declined;
 };
 
+/* Nodes of a model that were run together. */
+struct heedi_checked_piece {
+    struct heed_check_place place; /* of the last one */
+    size_t at;                     /* which node that is */
+    uint32_t node_count;
+    bool group, reproduced, over;
+    double relative, one_by_one, tolerance;
+    int64_t mismatches, ties;
+};
+
 struct heedi_checked_backend {
     char entry[256]; /* as it stands in a list */
     char name[64];   /* without its folder and options: for file names and the table of what may be
@@ -43,6 +53,8 @@ struct heedi_checked_backend {
     struct heed_check_model_report model; /* with --model */
     struct heedi_checked_node *nodes;
     size_t node_count;
+    struct heedi_checked_piece *pieces;
+    size_t piece_count;
 };
 
 struct heedi_checking {

@@ -14,34 +14,84 @@ struct walking {
     struct heedi_checked_backend *backend;
 };
 
+/* Room for one more element of an array whose capacity is a power of two. */
+static bool make_room(struct walking *walking, void **array, size_t count, size_t size) {
+    if ((count & (count - 1)) != 0)
+        return true;
+    void *grown = realloc(*array, (count == 0 ? 1 : 2 * count) * size);
+    if (grown == NULL) {
+        walking->checking->code = TOOL_INTERNAL;
+        heedi_tool_message("out of memory");
+        return false;
+    }
+    *array = grown;
+    return true;
+}
+
+static struct heed_check_place place_of(const char *graph, uint32_t step, const char *name,
+                                        uint32_t op) {
+    struct heed_check_place place = {.step = step, .op = op};
+    snprintf(place.name, sizeof place.name, "%s", name);
+    snprintf(place.graph, sizeof place.graph, "%s", graph);
+    return place;
+}
+
+static void show_progress(const struct walking *walking, const struct heed_check_place *place) {
+    char line[120];
+    snprintf(line, sizeof line, "%.30s: %.10s %u, node %zu", walking->backend->entry, place->graph,
+             place->step, walking->backend->node_count);
+    if (walking->checking->progress)
+        heedi_tool_progress_text(line);
+}
+
 static int take_node(void *user, const struct heed_check_node *node) {
     struct walking *walking = user;
     struct heedi_checked_backend *backend = walking->backend;
-    if ((backend->node_count & (backend->node_count - 1)) == 0) { /* a power of two: full */
-        const size_t capacity = backend->node_count == 0 ? 1 : 2 * backend->node_count;
-        void *grown = realloc(backend->nodes, capacity * sizeof *backend->nodes);
-        if (grown == NULL) {
-            walking->checking->code = TOOL_INTERNAL;
-            heedi_tool_message("out of memory");
-            return 1;
-        }
-        backend->nodes = grown;
-    }
+    void *array = backend->nodes;
+    if (!make_room(walking, &array, backend->node_count, sizeof *backend->nodes))
+        return 1;
+    backend->nodes = array;
     struct heedi_checked_node *kept = &backend->nodes[backend->node_count++];
-    *kept = (struct heedi_checked_node){.isolated = node->isolated->hard,
+    *kept = (struct heedi_checked_node){.place =
+                                            place_of(node->graph, node->step, node->name, node->op),
+                                        .isolated = node->isolated->hard,
                                         .relative = node->relative,
                                         .fault = (enum heed_check_fault)node->isolated->fault,
                                         .declined = node->isolated->declined != 0};
-    snprintf(kept->place.name, sizeof kept->place.name, "%s", node->name);
-    snprintf(kept->place.graph, sizeof kept->place.graph, "%s", node->graph);
-    kept->place.step = node->step;
-    kept->place.op = node->op;
-    if (walking->checking->progress) {
-        char line[120];
-        snprintf(line, sizeof line, "%.30s: %.10s %u, node %zu", backend->entry, node->graph,
-                 node->step, backend->node_count);
-        heedi_tool_progress_text(line);
-    }
+    show_progress(walking, &kept->place);
+    return 0;
+}
+
+/* The node of a piece is among those of the last graph. */
+static size_t find_node(const struct heedi_checked_backend *backend, const char *name) {
+    for (size_t i = backend->node_count; i-- > 0;)
+        if (strcmp(backend->nodes[i].place.name, name) == 0)
+            return i;
+    return backend->node_count;
+}
+
+static int take_piece(void *user, const struct heed_check_piece *piece) {
+    struct walking *walking = user;
+    struct heedi_checked_backend *backend = walking->backend;
+    void *array = backend->pieces;
+    if (!make_room(walking, &array, backend->piece_count, sizeof *backend->pieces))
+        return 1;
+    backend->pieces = array;
+    struct heedi_checked_piece *kept = &backend->pieces[backend->piece_count++];
+    *kept = (struct heedi_checked_piece){
+        .place = place_of(piece->graph, piece->step, piece->name, piece->op),
+        .at = find_node(backend, piece->name),
+        .node_count = piece->node_count,
+        .group = piece->group != 0,
+        .reproduced = piece->reproduced != 0,
+        .over =
+            piece->error != NULL || piece->mismatches > 0 || !(piece->relative <= piece->tolerance),
+        .relative = piece->relative,
+        .one_by_one = piece->one_by_one,
+        .tolerance = piece->tolerance,
+        .mismatches = piece->mismatches,
+        .ties = piece->ties};
+    show_progress(walking, &kept->place);
     return 0;
 }
 
@@ -57,7 +107,8 @@ bool heedi_check_model_holds(const struct heed_check_model_report *report) {
     /* Where tokens differ although the best was ahead by more than errors are, something is wrong.
      */
     const bool close = report->margin <= 2 * report->logits;
-    return report->over == 0 && (report->same_choices == report->choices || close) &&
+    return report->over == 0 && report->together_over == 0 &&
+           (report->same_choices == report->choices || close) &&
            (report->same_translation != 0 || close);
 }
 
@@ -73,6 +124,31 @@ static void print_growth(const struct heedi_checked_backend *backend, FILE *stre
         fprintf(stream, "    %.2e at node %zu: ", node->relative, i);
         print_place(&node->place, stream);
         fputc('\n', stream);
+    }
+}
+
+/* "decoder 3, decoder.1.fc1 (matmul), fused of a, b, c" */
+static void print_nodes(const struct heed_check_place *place, const char *nodes, FILE *stream) {
+    print_place(place, stream);
+    if (strchr(nodes, ',') != NULL)
+        fprintf(stream, ", one kernel for %s", nodes);
+    fputc('\n', stream);
+}
+
+static void print_together(const struct heed_check_model_report *it, FILE *stream) {
+    fprintf(stream, "  as run: %u results of whole graphs and %u fused groups (of up to %u nodes)",
+            it->results, it->groups, it->largest_group);
+    fprintf(stream, ", %u beyond their tolerance\n", it->together_over);
+    if (it->unlike > 0)
+        fprintf(stream, "    %u groups are computed otherwise for themselves than in the graph\n",
+                it->unlike);
+    if (it->together_over > 0) {
+        fprintf(stream, "  FAIL the first beyond its tolerance: %s\n    ", it->together_message);
+        print_nodes(&it->first_together, it->first_nodes, stream);
+    }
+    if (it->together > 0) {
+        fprintf(stream, "    %.3f of the tolerance at the most: ", it->together);
+        print_nodes(&it->worst_together, it->worst_nodes, stream);
     }
 }
 
@@ -98,6 +174,7 @@ static void print_backend(const struct heedi_checking *checking,
     print_place(&it->worst_accumulated, stream);
     fputc('\n', stream);
     print_growth(backend, stream);
+    print_together(it, stream);
     fprintf(stream,
             "  logits: off by %.2e at the most; %lld of %lld rows have the same best token "
             "(smallest margin %.2e), %.1f of the best 5 are the same\n",
@@ -122,6 +199,47 @@ static bool add_place(cJSON *parent, const char *name, const struct heed_check_p
     return ok;
 }
 
+static bool add_together(cJSON *parent, const struct heed_check_model_report *it) {
+    cJSON *object = cJSON_AddObjectToObject(parent, "as_run");
+    bool ok = object != NULL;
+    JSON_NUMBER(object, "results", it->results);
+    JSON_NUMBER(object, "groups", it->groups);
+    JSON_NUMBER(object, "largest_group", it->largest_group);
+    JSON_NUMBER(object, "unlike", it->unlike);
+    JSON_NUMBER(object, "over", it->together_over);
+    JSON_NUMBER(object, "worst_share", it->together);
+    if (it->together > 0) {
+        ok = ok && add_place(object, "worst", &it->worst_together);
+        JSON_TEXT(object, "worst_nodes", it->worst_nodes);
+    }
+    if (it->together_over > 0) {
+        ok = ok && add_place(object, "first_over", &it->first_together);
+        JSON_TEXT(object, "first_nodes", it->first_nodes);
+        JSON_TEXT(object, "message", it->together_message);
+    }
+    return ok;
+}
+
+static bool add_pieces(cJSON *parent, const struct heedi_checked_backend *backend) {
+    cJSON *array = cJSON_AddArrayToObject(parent, "together");
+    bool ok = array != NULL;
+    for (size_t i = 0; ok && i < backend->piece_count; i++) {
+        const struct heedi_checked_piece *it = &backend->pieces[i];
+        cJSON *object = heedi_tool_json_append(array);
+        ok = object != NULL && add_place(object, NULL, &it->place);
+        JSON_TEXT(object, "what", it->group ? "group" : "result");
+        JSON_NUMBER(object, "nodes", it->node_count);
+        JSON_NUMBER(object, "relative", it->relative);
+        JSON_NUMBER(object, "one_by_one", it->one_by_one);
+        JSON_NUMBER(object, "tolerance", it->tolerance);
+        JSON_NUMBER(object, "mismatches", it->mismatches);
+        JSON_NUMBER(object, "ties", it->ties);
+        if (it->group)
+            JSON_FLAG(object, "reproduced", it->reproduced);
+    }
+    return ok;
+}
+
 static bool add_backend(cJSON *array, const struct heedi_checked_backend *backend) {
     const struct heed_check_model_report *it = &backend->model;
     cJSON *object = cJSON_CreateObject();
@@ -137,6 +255,7 @@ static bool add_backend(cJSON *array, const struct heedi_checked_backend *backen
     ok = ok && add_place(object, "worst_isolated", &it->worst_isolated);
     JSON_NUMBER(object, "accumulated", it->accumulated);
     ok = ok && add_place(object, "worst_accumulated", &it->worst_accumulated);
+    ok = ok && add_together(object, it);
     JSON_NUMBER(object, "choices", it->choices);
     JSON_NUMBER(object, "same_choices", it->same_choices);
     JSON_NUMBER(object, "shared_best_5", it->shared_best);
@@ -153,7 +272,7 @@ static bool add_backend(cJSON *array, const struct heedi_checked_backend *backen
         JSON_NUMBER(node, "isolated", backend->nodes[i].isolated);
         JSON_NUMBER(node, "relative", backend->nodes[i].relative);
     }
-    return ok;
+    return ok && add_pieces(object, backend);
 }
 
 static bool print_json(const struct heedi_checking *checking) {
@@ -183,7 +302,8 @@ static int check_one(struct heedi_checking *checking, struct heedi_checked_backe
                                                      .text = check->input,
                                                      .steps = check->tokens,
                                                      .node = take_node,
-                                                     .user = &walking};
+                                                     .user = &walking,
+                                                     .piece = take_piece};
     const uint64_t begin_ns = heedi_tool_os_now_ns();
     const enum heed_status status =
         heed_check_model(checking->context, model, &options, &backend->model);
