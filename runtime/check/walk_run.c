@@ -190,7 +190,8 @@ static enum heed_status compare_state(const struct heedi_walk_run *run,
     return status;
 }
 
-/* All that leaves a part, to another or to the caller. */
+/* All that leaves a part, to another or to the caller. It comes after the groups, so that the first
+ * one that is found wrong is where it begins. */
 static enum heed_status compare_results(const struct heedi_walk_run *run,
                                         const struct heedi_walk_memory *memory,
                                         const struct heedi_walk_sink *sink, bool *go_on) {
@@ -215,10 +216,10 @@ enum heed_status heedi_walk_run(struct heedi_walk_run *run, const struct heedi_w
                                 const struct heedi_walk_sink *sink, bool *go_on) {
     struct heed_context *context = memory->walk->target->context;
     enum heed_status status = run_graph(memory, run, sink);
-    if (status == HEED_OK)
-        status = compare_results(run, memory, sink, go_on);
     for (uint32_t g = 0; status == HEED_OK && *go_on && g < run->group_count; g++)
         status = heedi_walk_group_run(&run->groups[g], run, memory, sink, go_on);
+    if (status == HEED_OK && *go_on)
+        status = compare_results(run, memory, sink, go_on);
     if (status == HEED_OK || status == HEED_ERROR_OUT_OF_MEMORY)
         return status == HEED_OK
                    ? HEED_OK
