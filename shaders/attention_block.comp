@@ -109,7 +109,7 @@ void score_keys(uint batch, uint head, uint first_query, uint first_key) {
         [[unroll]] for (uint j = 0; j < TILE_KEYS; j++) {
             const vec4 b = tile[(key + j * KEY_LANES) * PITCH + c];
             [[unroll]] for (uint i = 0; i < 2; i++)
-                sums[i][j] = add_products(a[i], b, sums[i][j]);
+                sums[i][j] = add_four_products(a[i], b, sums[i][j]);
         }
     }
     [[unroll]] for (uint i = 0; i < 2; i++)

@@ -21,5 +21,6 @@
 #include "common/workgroup.glsl"
 #include "common/floats.glsl"
 #include "common/functions.glsl"
+#define STEP_QUANTIZED 0
 #define ATTENTION_APPENDS 1
 #include "common/attention_step.glsl"

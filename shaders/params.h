@@ -151,23 +151,25 @@ struct heed_attention_combine_params {
     uint32_t rows, tiles, n, y_offset;
 };
 
-/* attention_step.comp and attention_cross.comp. */
-#define HEED_STEP_TYPES 1   /* weights + 16 bias; bias 0: absent */
-#define HEED_STEP_ROWS 2    /* of a workgroup, a power of two, at most HEED_STEP_LANES */
-#define HEED_STEP_D 3       /* of a head, a multiple of 4 */
-#define HEED_STEP_SCRATCH 4 /* numbers of shared memory, beside the products */
-#define HEED_STEP_QUADS 5   /* times four columns of y that an invocation has */
-#define HEED_STEP_LANES 16  /* invocations along k in products, */
-#define HEED_STEP_TILE 4    /* columns of each, */
-#define HEED_STEP_GROUP 8   /* and how many of its sums are exchanged at a time */
+/* attention_step*.comp and attention_cross*.comp. */
+#define HEED_STEP_TYPES 1    /* weights + 16 bias; bias 0: absent */
+#define HEED_STEP_ROWS 2     /* of a workgroup, a power of two, at most HEED_STEP_LANES */
+#define HEED_STEP_D 3        /* of a head, a multiple of 4 */
+#define HEED_STEP_SCRATCH 4  /* numbers of shared memory, beside the products */
+#define HEED_STEP_QUADS 5    /* times four columns of y that an invocation has */
+#define HEED_STEP_SEGMENTS 6 /* of quantised rows: k / HEED_MATMUL_SEGMENT */
+#define HEED_STEP_LANES 16   /* invocations along k in products, */
+#define HEED_STEP_TILE 4     /* columns of each, */
+#define HEED_STEP_GROUP 8    /* and how many of its sums are exchanged at a time */
 
 /* x [rows, k] times the weights [n, k] of q, or of q, k and v one after the other, with their
- * biases behind all of them; then attention, y [rows, n]. x, y and the tables, one entry for each
- * row, lie in what the instance owns and are counted from its start; tables that are absent have
- * the greatest offset. Strides of k and v are those of rows, heads, times. */
+ * biases behind all of them, and the scales of i8 behind these; then attention, y [rows, n]. x, y
+ * and the tables, one entry for each row, lie in what the instance owns and are counted from its
+ * start; tables that are absent have the greatest offset. Strides of k and v are those of rows,
+ * heads, times. */
 struct heed_attention_step_params {
     uint32_t rows, heads, k, n;
-    uint32_t x_offset, bias_offset, y_offset;
+    uint32_t x_offset, bias_offset, scale_offset, y_offset;
     uint32_t keys, kv_rows;
     uint32_t k_offset, k_strides[3], v_offset, v_strides[3];
     uint32_t key_len, kv_row, kv_offsets, position;

@@ -44,13 +44,18 @@ enum heed_status heedi_vk_clear_rooms(const struct heed_plugin_program *program,
 /* ---- fuse_products.c ---- */
 /* How many nodes from `first` on, at most `most`, are products y = x W^T + b of the same f32 x with
  * weights and biases of the same shapes and types, all rows of which begin on boundaries of 16
- * bytes; 0: they would not lie in one storage buffer. */
+ * bytes; 0: they would not lie in one storage buffer. Weights are floats or, where rows of x are
+ * quantised, i8 or q8_0, with a k of whole segments. */
 uint32_t heedi_vk_products(const struct heed_plugin_program *program, uint32_t first,
                            uint32_t most);
-/* Packs the weights of such nodes, one after the other, and then their biases: *bias_offset is
- * where these begin, in their elements. */
+/* Where the weights of such nodes lie, one after the other, and behind them their biases and their
+ * scales, whose offsets count elements of these. */
+struct vk_packed {
+    int32_t storage;
+    uint32_t bias_offset, scale_offset;
+};
 enum heed_status heedi_vk_pack_products(struct heed_plugin_program *program, uint32_t first,
-                                        uint32_t count, int32_t *storage, uint32_t *bias_offset,
+                                        uint32_t count, struct vk_packed *packed,
                                         struct heed_error *error);
 
 #endif

@@ -7,7 +7,7 @@
 #include "fuse.h"
 #include "tune.h"
 
-_Static_assert(sizeof(struct heed_attention_step_params) == 92, "as in the shaders");
+_Static_assert(sizeof(struct heed_attention_step_params) == 96, "as in the shaders");
 
 enum { A = VK_MATMUL_A, B = VK_MATMUL_B, BIAS = VK_MATMUL_BIAS };
 enum { STATE = 0, X = 1, POSITION = 2, ROW = 3 };    /* of cache_append */
@@ -77,6 +77,12 @@ static bool is_append(const struct vk_node *append, const struct vk_node *produc
 
 /* ---- how it is cut ---- */
 
+/* What a workgroup has of a head: products of its own, columns of each, and words of a row that is
+ * quantised; 0: it is not. */
+struct head {
+    uint32_t parts, d, words;
+};
+
 struct shape {
     uint32_t width, rows, quads, scratch;
 };
@@ -88,9 +94,10 @@ static uint32_t tile_of(uint32_t d) {
 }
 
 /* With `rows` in a workgroup of `width`; false: they are too many. */
-static bool cut(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t rows,
+static bool cut(const struct heed_plugin *plugin, const struct head *head, uint32_t rows,
                 uint32_t width, struct shape *shape) {
-    const uint32_t team = width / rows, tile = tile_of(d), sums = HEED_STEP_TILE * rows;
+    const uint32_t d = head->d, team = width / rows, tile = tile_of(d);
+    const uint32_t sums = HEED_STEP_TILE * rows;
     const uint32_t group = sums < HEED_STEP_GROUP ? sums : HEED_STEP_GROUP;
     const uint32_t products = group * (width / HEED_STEP_LANES) * (HEED_STEP_LANES + 1);
     const uint32_t attention = 2 * width + width / tile * (HEED_ATTENTION_LANES + d);
@@ -98,40 +105,46 @@ static bool cut(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, ui
                             .rows = rows,
                             .quads = (d + 4 * team - 1) / (4 * team),
                             .scratch = products > attention ? products : attention};
-    return team >= tile && (uint64_t)4 * (rows * parts * d + shape->scratch) + 4 <=
-                               plugin->device.limits.shared_bytes;
+    const uint64_t row = head->parts * d + (head->words > 0 ? (uint64_t)head->words + 2 : 0);
+    return team >= tile &&
+           4 * (rows * row + shape->scratch) + 4 <= plugin->device.limits.shared_bytes;
 }
 
 /* With `rows` in a workgroup that is as wide as may be, or half of it. */
-static bool fits(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t rows,
+static bool fits(const struct heed_plugin *plugin, const struct head *head, uint32_t rows,
                  struct shape *shape) {
     const uint32_t width = heedi_vk_width(plugin);
-    return cut(plugin, parts, d, rows, width, shape) ||
-           cut(plugin, parts, d, rows, width / 2, shape);
+    return cut(plugin, head, rows, width, shape) || cut(plugin, head, rows, width / 2, shape);
 }
 
 /* As many rows as there are, up to eight, and as there is room for: weights are read once for all
  * of them. False: not even for one. */
-static bool choose(const struct heed_plugin *plugin, uint32_t parts, uint32_t d, uint32_t count,
+static bool choose(const struct heed_plugin *plugin, const struct head *head, uint32_t count,
                    struct shape *shape) {
     uint32_t rows = 1;
     while (rows < count && rows < MOST_ROWS)
         rows *= 2;
-    while (rows > 0 && !fits(plugin, parts, d, rows, shape))
+    while (rows > 0 && !fits(plugin, head, rows, shape))
         rows /= 2;
     return rows > 0;
 }
 
-bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t rows,
-                         uint32_t *constants) {
+static void set_constants(const struct head *head, const struct shape *shape, uint32_t *constants) {
+    constants[HEED_CONSTANT_WIDTH] = shape->width;
+    constants[HEED_STEP_ROWS] = shape->rows;
+    constants[HEED_STEP_D] = head->d;
+    constants[HEED_STEP_SCRATCH] = shape->scratch;
+    constants[HEED_STEP_QUADS] = shape->quads;
+    constants[HEED_STEP_SEGMENTS] = head->words * 4 / HEED_MATMUL_SEGMENT;
+}
+
+bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t k,
+                         uint32_t rows, uint32_t *constants) {
+    const struct head head = {.parts = appends ? PARTS : 1, .d = d, .words = k / 4};
     struct shape shape;
-    if (!fits(plugin, appends ? PARTS : 1, d, rows, &shape))
+    if (!fits(plugin, &head, rows, &shape))
         return false;
-    constants[HEED_CONSTANT_WIDTH] = shape.width;
-    constants[HEED_STEP_ROWS] = shape.rows;
-    constants[HEED_STEP_D] = d;
-    constants[HEED_STEP_SCRATCH] = shape.scratch;
-    constants[HEED_STEP_QUADS] = shape.quads;
+    set_constants(&head, &shape, constants);
     return true;
 }
 
@@ -181,38 +194,50 @@ static struct heed_attention_step_params params_of(const struct heed_plugin_prog
     return params;
 }
 
+static bool is_quantized(const struct vk_node *q) {
+    return q->attrs.matmul.a_quantization != HEED_QUANTIZE_NONE;
+}
+
+/* Of the product q and as many others as make `parts`, and attention over k. */
+static struct head head_of(const struct vk_node *q, const struct vk_tensor *k, uint32_t parts) {
+    return (struct head){.parts = parts,
+                         .d = (uint32_t)k->desc.dims[3],
+                         .words = is_quantized(q) ? (uint32_t)q->in[A].desc.dims[1] / 4 : 0};
+}
+
 /* One dispatch for `parts` products, from node `first` on, and attention, node `last`. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t first, uint32_t last,
                             uint32_t parts, struct heed_attention_step_params *params,
                             struct heed_error *error) {
+    static const enum vk_shader shaders[2][2] = {
+        {VK_SHADER_ATTENTION_CROSS, VK_SHADER_ATTENTION_CROSS_QUANTIZED},
+        {VK_SHADER_ATTENTION_STEP, VK_SHADER_ATTENTION_STEP_QUANTIZED}};
     const struct vk_node *nodes = &program->nodes[first], *attention = &program->nodes[last];
-    const struct vk_tensor *bias = &nodes->in[BIAS];
+    const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
+    const struct head head = head_of(nodes, k, parts);
     const bool appends = parts == PARTS;
     struct shape shape;
-    int32_t weights = 0;
-    if (!choose(program->plugin, parts, params->n / params->heads, params->rows, &shape))
+    struct vk_packed packed;
+    if (!choose(program->plugin, &head, params->rows, &shape))
         return heedi_common_fail(error, HEED_ERROR_INTERNAL, "%s: no room", attention->name);
-    const enum heed_status status =
-        heedi_vk_pack_products(program, first, parts, &weights, &params->bias_offset, error);
+    const enum heed_status status = heedi_vk_pack_products(program, first, parts, &packed, error);
     if (status != HEED_OK)
         return status;
-    const struct vk_request request = {
-        .shader = appends ? VK_SHADER_ATTENTION_STEP : VK_SHADER_ATTENTION_CROSS,
-        .constants = {[HEED_CONSTANT_WIDTH] = shape.width,
-                      [HEED_STEP_TYPES] =
-                          (uint32_t)nodes->in[B].desc.dtype + 16 * (uint32_t)bias->desc.dtype,
-                      [HEED_STEP_ROWS] = shape.rows,
-                      [HEED_STEP_D] = params->n / params->heads,
-                      [HEED_STEP_SCRATCH] = shape.scratch,
-                      [HEED_STEP_QUADS] = shape.quads},
-        .bindings = {{.storage = weights},
-                     {.storage = attention->in[HEED_ATTENTION_K].storage, .writes = appends},
+    params->bias_offset = packed.bias_offset;
+    params->scale_offset = packed.scale_offset;
+    struct vk_request request = {
+        .shader = shaders[appends][is_quantized(nodes)],
+        .bindings = {{.storage = packed.storage},
+                     {.storage = k->storage, .writes = appends},
                      {.storage = attention->in[HEED_ATTENTION_V].storage, .writes = appends},
                      {.storage = VK_STORAGE_ALL, .writes = true}},
         .groups = (uint64_t)params->heads * ((params->rows + shape.rows - 1) / shape.rows),
         .push = params,
         .push_bytes = sizeof *params,
     };
+    set_constants(&head, &shape, request.constants);
+    request.constants[HEED_STEP_TYPES] =
+        (uint32_t)nodes->in[B].desc.dtype + 16 * (uint32_t)nodes->in[BIAS].desc.dtype;
     return heedi_vk_dispatch(program, last, &request, error);
 }
 
@@ -221,11 +246,12 @@ static bool has_room(const struct heed_plugin_program *program, const struct vk_
                      const struct vk_node *attention, uint32_t parts) {
     const struct heed_plugin *plugin = program->plugin;
     const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
+    const struct head head = head_of(q, k, parts);
     const bool endless = !plugin->device.software || (k->desc.dims[2] <= SOFTWARE_MOST &&
                                                       q->in[A].desc.dims[1] <= SOFTWARE_MOST);
     struct shape shape;
     return endless && program->instance_bytes <= plugin->device.limits.range_bytes &&
-           choose(plugin, parts, (uint32_t)k->desc.dims[3], 1, &shape);
+           choose(plugin, &head, 1, &shape);
 }
 
 /* ---- a step over what has been generated ---- */

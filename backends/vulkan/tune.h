@@ -30,8 +30,8 @@ void heedi_vk_choice_shape(uint32_t *constants);
 
 /* ---- fuse_attention.c ---- */
 /* The constants of a decoder's step, HEED_STEP_TYPES left out, for heads of width d and `rows`
- * rows; false: there is no room for so many. */
-bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t rows,
-                         uint32_t *constants);
+ * rows, of k numbers that are quantised (0: they are not); false: there is no room for so many. */
+bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_t d, uint32_t k,
+                         uint32_t rows, uint32_t *constants);
 
 #endif

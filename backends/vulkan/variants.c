@@ -22,8 +22,10 @@ enum shapes {
     CHOICES, /* of those that end in a choice */
     ATTENDS, /* attention.comp: a width and room for d and dv */
     BLOCKS,  /* attention_block.comp: queries and room */
-    STEP,
-    CROSS /* attention_step.comp and attention_cross.comp */
+    STEP,    /* attention_step.comp, */
+    CROSS,   /* attention_cross.comp, */
+    QUANTIZED_STEP,
+    QUANTIZED_CROSS /* and their forms for quantised rows */
 };
 
 enum { MOST_VALUES = 8, MOST_AXES = 3 };
@@ -93,6 +95,18 @@ struct space {
                 ATTENTION(F32, F32, F32) + HEED_ATTENTION_WIDE, ATTENTION(F32, F32, F16)           \
         }                                                                                          \
     }
+#define STEP_TYPES                                                                                 \
+    {                                                                                              \
+        HEED_STEP_TYPES, 4, {                                                                      \
+            F16 + 16 * F32, F32 + 16 * F32, F16 + 16 * F16, BF16 + 16 * BF16                       \
+        }                                                                                          \
+    }
+#define QUANTIZED_STEP_TYPES                                                                       \
+    {                                                                                              \
+        HEED_STEP_TYPES, 4, {                                                                      \
+            I8 + 16 * F32, Q8_0 + 16 * F32, I8, Q8_0 + 16 * F16                                    \
+        }                                                                                          \
+    }
 
 static const struct space spaces[VK_SHADER_COUNT] = {
     [VK_SHADER_MATMUL] = {TILES, NOTHING, {PRODUCTS, ACTIVATIONS}},
@@ -126,18 +140,10 @@ static const struct space spaces[VK_SHADER_COUNT] = {
                                    {ATTENTIONS, {HEED_ATTENTION_SPLITS, 3, {2, 4, 32}}}},
     [VK_SHADER_ATTENTION_COMBINE] = {ROWS, NOTHING, {{1, 1, {0}}}},
     [VK_SHADER_ATTENTION_BLOCK] = {BLOCKS, NOTHING, {ATTENTIONS}},
-    [VK_SHADER_ATTENTION_STEP] = {STEP,
-                                  NOTHING,
-                                  {{HEED_STEP_TYPES,
-                                    4,
-                                    {F16 + 16 * F32, F32 + 16 * F32, F16 + 16 * F16,
-                                     BF16 + 16 * BF16}}}},
-    [VK_SHADER_ATTENTION_CROSS] = {CROSS,
-                                   NOTHING,
-                                   {{HEED_STEP_TYPES,
-                                     4,
-                                     {F16 + 16 * F32, F32 + 16 * F32, F16 + 16 * F16,
-                                      BF16 + 16 * BF16}}}},
+    [VK_SHADER_ATTENTION_STEP] = {STEP, NOTHING, {STEP_TYPES}},
+    [VK_SHADER_ATTENTION_CROSS] = {CROSS, NOTHING, {STEP_TYPES}},
+    [VK_SHADER_ATTENTION_STEP_QUANTIZED] = {QUANTIZED_STEP, NOTHING, {QUANTIZED_STEP_TYPES}},
+    [VK_SHADER_ATTENTION_CROSS_QUANTIZED] = {QUANTIZED_CROSS, NOTHING, {QUANTIZED_STEP_TYPES}},
     [VK_SHADER_SOFTMAX] = {ROWS, NOTHING, {{1, 2, {0, 1}}}},
     [VK_SHADER_SOFTMAX_SUBGROUP] = {ROWS, SUBGROUPS, {{1, 2, {0, 1}}}},
     [VK_SHADER_LAYER_NORM] = {ROWS, NOTHING, {{1, 3, {F32, F16, BF16}}, {2, 3, {F32, F16, BF16}}}},
@@ -191,10 +197,12 @@ static bool choices(uint32_t index, uint32_t *constants) {
     return true;
 }
 
-static bool step(const struct heed_plugin *plugin, bool appends, uint32_t index,
+static bool step(const struct heed_plugin *plugin, enum shapes shapes, uint32_t index,
                  uint32_t *constants) {
     static const uint32_t widths[] = {32, 64, 96, 128};
-    return heedi_vk_step_shape(plugin, appends, widths[index / 4], 1u << index % 4, constants);
+    const bool appends = shapes == STEP || shapes == QUANTIZED_STEP;
+    const uint32_t d = widths[index / 4], k = shapes == STEP || shapes == CROSS ? 0 : 8 * d;
+    return heedi_vk_step_shape(plugin, appends, d, k, 1u << index % 4, constants);
 }
 
 /* Writes the constants of shape `index`; false: the device has no such shape. *more: whether there
@@ -209,7 +217,9 @@ static bool shape(const struct heed_plugin *plugin, enum shapes shapes, uint32_t
                                       [ATTENDS] = 20,
                                       [BLOCKS] = 9,
                                       [STEP] = 16,
-                                      [CROSS] = 16};
+                                      [CROSS] = 16,
+                                      [QUANTIZED_STEP] = 16,
+                                      [QUANTIZED_CROSS] = 16};
     const uint32_t width = 32u << index % 4, room = 32u << index / 4;
     const uint32_t queries = 8u << index % 3, block_room = 32u << index / 3;
     *more = index + 1 < counts[shapes];
@@ -237,7 +247,7 @@ static bool shape(const struct heed_plugin *plugin, enum shapes shapes, uint32_t
         return (block_room < HEED_ATTENTION_MOST_ROOM || queries <= 16) &&
                queries * HEED_ATTENTION_LANES <= plugin->device.limits.workgroup;
     default:
-        return step(plugin, shapes == STEP, index, constants);
+        return step(plugin, shapes, index, constants);
     }
 }
 

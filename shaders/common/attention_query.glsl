@@ -59,7 +59,7 @@ void fill_query(uint at) {
 float score(uint at, uint bias) {
     float sum = 0.0;
     for (uint c = 0; c < it.d; c += 4)
-        sum = add_products(query[c / 4], four_of_k(at + c, it.d - c), sum);
+        sum = add_four_products(query[c / 4], four_of_k(at + c, it.d - c), sum);
     return scored(sum, bias);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What attention_step.comp and attention_cross.comp share: the products of a few rows with the
  * weights of one head, and attention of one query for each row. Before it is included,
- * ATTENTION_APPENDS says whether keys and values are computed and stored, too. */
+ * ATTENTION_APPENDS says whether keys and values are computed and stored, too, and STEP_QUANTIZED
+ * whether rows are quantised for the products. */
 #include "common/merge.glsl"
 
 layout(constant_id = HEED_STEP_TYPES) const uint TYPES = HEED_TYPE_F32;
@@ -38,58 +39,44 @@ shared uint longest;                /* most keys that a row of the workgroup see
 
 /* ---- products ---- */
 
-/* Each invocation has HEED_STEP_TILE columns, COLUMNS apart, of all rows, and one segment of p at a
- * time. The sums of segments are added as HEED_MATMUL_SEGMENT has it, by an owner for each, in
+/* Each row has a team of invocations in all but the products. */
+#define TEAM (gl_WorkGroupSize.x / ROWS)
+
+/* In products, each invocation has HEED_STEP_TILE columns, COLUMNS apart, of all rows, and one
+ * segment of p at a time. The sums of segments are added, ascending, by an owner for each, in
  * rounds of GROUP rows or columns. */
 #define COLUMNS (gl_WorkGroupSize.x / LANES)
 const uint LANES = HEED_STEP_LANES, PITCH = LANES + 1, TILE = HEED_STEP_TILE;
 const uint SUMS = TILE * ROWS, GROUP = SUMS < HEED_STEP_GROUP ? SUMS : HEED_STEP_GROUP;
 const uint ROUNDS = SUMS / GROUP;
 
-/* Eight weights from element `at` on, a multiple of eight. */
-void read_weights(uint at, out float values[8]) {
-    const uint chunk = WEIGHT_TYPE == HEED_TYPE_F32 ? at >> 2 : at >> 3;
-    const uvec4 low = wide_weights[chunk];
-    const uvec4 high = WEIGHT_TYPE == HEED_TYPE_F32 ? wide_weights[chunk + 1] : low;
-    [[unroll]] for (uint i = 0; i < 8; i++)
-        values[i] = WEIGHT_TYPE == HEED_TYPE_F32
-                        ? uintBitsToFloat(i < 4 ? low[i & 3] : high[i & 3])
-                        : heed_float(WEIGHT_TYPE, low[i >> 1], i);
-}
-
 /* Number of column `column` of the head, as rows of all weights are counted. */
 uint weight_row(uint head, uint column) {
     return column / D * it.n + head * D + column % D;
 }
 
-/* Sums over [from, to) of columns first, first + COLUMNS, ... of all rows. */
-void sum_segment(uint first_row, uint head, uint first, uint from, uint to,
-                 precise inout float sums[SUMS]) {
-    for (uint p = from; p < to; p += 8) {
-        float right[TILE * 8];
-        [[unroll]] for (uint j = 0; j < TILE; j++) {
-            float values[8];
-            const uint column = min(first + j * COLUMNS, PARTS * D - 1);
-            read_weights(weight_row(head, column) * it.k + p, values);
-            [[unroll]] for (uint i = 0; i < 8; i++)
-                right[j * 8 + i] = values[i];
-        }
-        [[unroll]] for (uint row = 0; row < ROWS; row++) {
-            const uint at = (it.x_offset + min(first_row + row, it.rows - 1) * it.k + p) >> 2;
-            const vec4 low = wide_memory[at], high = wide_memory[at + 1];
-            [[unroll]] for (uint j = 0; j < TILE; j++)
-                [[unroll]] for (uint i = 0; i < 8; i++)
-                    sums[j * ROWS + row] = fma(i < 4 ? low[i & 3] : high[i & 3], right[j * 8 + i],
-                                               sums[j * ROWS + row]);
-        }
-    }
+/* Column `j` of an invocation whose first is given; the last again where there are no more. */
+uint column_of(uint first, uint j) {
+    return min(first + j * COLUMNS, PARTS * D - 1);
 }
 
+/* Where row `row` of x begins; the last one again where there are no more. */
+uint x_row(uint row) {
+    return it.x_offset + min(row, it.rows - 1) * it.k;
+}
+
+#if STEP_QUANTIZED
+#include "common/step_quantized.glsl"
+#else
+#include "common/step_floats.glsl"
+#endif
+
 /* A sum of the head's column, complete: all that it lacks is the bias. */
-void keep(uint first_row, uint head, uint row, uint column, float total) {
-    precise float value = total;
+void keep(uint first_row, uint head, uint row, uint column, TOTAL total) {
+    const uint weight = weight_row(head, column);
+    precise float value = product(total, row, weight);
     if (BIAS_TYPE != 0) {
-        const uint at = it.bias_offset + weight_row(head, column);
+        const uint at = it.bias_offset + weight;
         value = value + heed_float(BIAS_TYPE, weights[heed_word(BIAS_TYPE, at)], at);
     }
     own[row * PARTS * D + column] = value;
@@ -113,16 +100,12 @@ void keep(uint first_row, uint head, uint row, uint column, float total) {
 void multiply(uint first_row, uint head) {
     const uint t = gl_LocalInvocationID.x, lane = t % LANES, slot = t / LANES;
     for (uint first = 0; first < PARTS * D; first += COLUMNS * TILE) {
-        precise float total[ROUNDS];
+        precise TOTAL total[ROUNDS];
         [[unroll]] for (uint round = 0; round < ROUNDS; round++)
-            total[round] = 0.0;
-        for (uint base = 0; base < it.k; base += LANES * HEED_MATMUL_SEGMENT) {
-            const uint from = min(base + lane * HEED_MATMUL_SEGMENT, it.k);
+            total[round] = NOTHING;
+        for (uint base = 0; base * HEED_MATMUL_SEGMENT < it.k; base += LANES) {
             precise float sums[SUMS];
-            [[unroll]] for (uint i = 0; i < SUMS; i++)
-                sums[i] = 0.0;
-            sum_segment(first_row, head, first + slot, from,
-                        min(from + HEED_MATMUL_SEGMENT, it.k), sums);
+            sum_segment(first_row, head, first + slot, base + lane, sums);
             [[unroll]] for (uint round = 0; round < ROUNDS; round++) {
                 barrier(); /* sums before these have been read */
                 [[unroll]] for (uint i = 0; i < GROUP; i++)
@@ -130,7 +113,7 @@ void multiply(uint first_row, uint head) {
                 barrier();
                 if (t < GROUP * COLUMNS)
                     [[unroll]] for (uint i = 0; i < LANES; i++)
-                        total[round] += scratch[t * PITCH + i];
+                        add_segment(total[round], scratch[t * PITCH + i]);
             }
         }
         [[unroll]] for (uint round = 0; round < ROUNDS; round++) {
@@ -145,9 +128,8 @@ void multiply(uint first_row, uint head) {
 
 /* ---- attention ---- */
 
-/* Each row has a team of invocations, which has a tile of KEYS keys, or several, in work at a time;
- * the order of sums is that of common/attention.glsl, and so are the bits of y. */
-#define TEAM (gl_WorkGroupSize.x / ROWS)
+/* The team of a row has a tile of KEYS keys, or several, in work at a time; the order of sums is
+ * that of common/attention.glsl, and so are the bits of y. */
 #define TILES (TEAM / KEYS)
 const uint ROOM = D <= 32 ? 32 : D <= 64 ? 64 : 128;
 const uint KEYS = HEED_ATTENTION_KEYS(ROOM), SHARES = HEED_ATTENTION_LANES;
@@ -207,7 +189,7 @@ float score(uint q_at, uint at, bool is_own) {
             right = own_quad(q_at + D + i);
         else
             right = wide_k[(at + i) >> 2];
-        sum = add_products(own_quad(q_at + i), right, sum);
+        sum = add_four_products(own_quad(q_at + i), right, sum);
     }
     precise const float scaled = sum * it.scale;
     return scaled;
@@ -329,6 +311,7 @@ void main() {
     const uint head = WORKGROUP / blocks, first_row = WORKGROUP % blocks * ROWS;
     if (head >= it.heads) /* of the whole workgroup */
         return;
+    prepare(first_row);
     multiply(first_row, head);
     attend(first_row, head);
 }

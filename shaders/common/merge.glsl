@@ -4,7 +4,7 @@
 const uint MINUS_INFINITY = 0xff800000u;
 
 /* Adds the products of four elements to `sum`, one by one. */
-float add_products(vec4 a, vec4 b, float sum) {
+float add_four_products(vec4 a, vec4 b, float sum) {
     precise const float result =
         fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
     return result;
