@@ -14,208 +14,48 @@
 
 #include "heed/heed.h"
 #include "tests/support/device.h"
+#include "tests/support/step.h"
 
 /* Sums of up to some hundred products of numbers of about 1, and of their exponentials: a hundred
  * roundings of 2^-24, and not the thousandth part of what a wrong key would change. */
 static const double tolerance = 6e-6;
 
-/* What is attended: rows of width k, over slots of a cache, or over sentences of a source. */
-struct shape {
-    int rows, heads, d, k;
-    int slots, keys;      /* keys: of a slot, or of all sentences */
-    enum heed_dtype type; /* of weights */
-    bool bias, tables, cross;
-    bool apart;     /* q is an output, too: nothing is fused */
-    bool elsewhere; /* attention has a table of its own: a row may see what another stores */
-};
-
-enum { PARTS = 3, STEPS = 4, MOST_ROWS = 80 };
-
-/* Operands in the width that the graph has, and the caches as they must be. */
-struct model {
-    struct shape shape;
-    int n, parts;
-    float *weights[PARTS], *biases[PARTS], *x;
-    double *caches[2], *products;
-    int32_t position[MOST_ROWS], key_len[MOST_ROWS], row[MOST_ROWS], offsets[MOST_ROWS + 1];
-    int32_t seen[MOST_ROWS]; /* the rows that attention sees */
-};
+enum { STEPS = 4 };
 
 static const struct support_device *device;
-static uint32_t bits;
-
-static int draw(int below) {
-    bits = bits * 1664525u + 1013904223u;
-    return (int)((bits >> 8) % (uint32_t)below);
-}
-
-static float draw_float(float most) {
-    return ((float)draw(1 << 24) * 0x1p-23f - 1.0f) * most;
-}
-
-static void *room(size_t count, size_t bytes) {
-    void *memory = calloc(count > 0 ? count : 1, bytes);
-    assert_non_null(memory);
-    return memory;
-}
-
-/* `count` numbers as they are when stored in `type`. */
-static float *draw_floats(size_t count, float most, enum heed_dtype type) {
-    float *values = room(count, sizeof *values);
-    for (size_t i = 0; i < count; i++) {
-        values[i] = draw_float(most);
-        if (type == HEED_F16)
-            values[i] = heed_f16_to_f32(heed_f32_to_f16(values[i]));
-        if (type == HEED_BF16)
-            values[i] = heed_bf16_to_f32(heed_f32_to_bf16(values[i]));
-    }
-    return values;
-}
-
-/* ---- the model ---- */
-
-static size_t cache_elems(const struct model *model) {
-    return (size_t)(model->shape.cross ? 1 : model->shape.slots) * (size_t)model->shape.keys *
-           (size_t)model->n;
-}
-
-static void create(struct model *model, const struct shape *shape) {
-    *model = (struct model){
-        .shape = *shape, .n = shape->heads * shape->d, .parts = shape->cross ? 1 : PARTS};
-    const size_t n = (size_t)model->n, k = (size_t)shape->k;
-    for (int i = 0; i < model->parts; i++) {
-        model->weights[i] = draw_floats(n * k, sqrtf(3.0f / (float)k), shape->type);
-        model->biases[i] = draw_floats(n, 0.5f, HEED_F32);
-    }
-    model->x = room((size_t)shape->rows * k, sizeof *model->x);
-    model->products = room((size_t)shape->rows * PARTS * n, sizeof *model->products);
-    for (int i = 0; i < 2; i++)
-        model->caches[i] = room(cache_elems(model), sizeof *model->caches[i]);
-}
-
-static void destroy(struct model *model) {
-    for (int i = 0; i < PARTS; i++) {
-        free(model->weights[i]);
-        free(model->biases[i]);
-    }
-    free(model->x);
-    free(model->products);
-    for (int i = 0; i < 2; i++)
-        free(model->caches[i]);
-}
-
-/* Slots in another order at each step; where each row is in its own, and rows that are idle, point
- * outside, see what is not there, or do not see what they store. */
-static void draw_step(struct model *model, int step) {
-    const struct shape *shape = &model->shape;
-    for (int i = 0; i < shape->rows; i++) {
-        const int slot = shape->tables ? (i + step * 3) % shape->slots : i;
-        model->row[i] = slot;
-        model->position[i] = (slot % 5) * shape->keys / 6 + step;
-        model->key_len[i] = model->position[i] + 1;
-        const int odd = draw(10);
-        if (odd == 0) { /* idle */
-            model->row[i] = -1;
-            model->position[i] = shape->keys;
-            model->key_len[i] = 0;
-        } else if (odd == 1)
-            model->key_len[i] = shape->keys + 100;
-        else if (odd == 2)
-            model->position[i] = draw(2) == 0 ? -1 : shape->keys;
-        else if (odd == 3)
-            model->key_len[i] -= draw(3);
-        else if (odd == 4)
-            model->row[i] = shape->slots + draw(3);
-        else if (odd == 5)
-            model->key_len[i] = -7;
-        if (shape->cross && odd > 4)
-            model->row[i] = draw(shape->slots);
-        if (!shape->tables)
-            model->row[i] = i;
-        model->seen[i] = shape->elsewhere ? (slot + 1) % shape->slots : model->row[i];
-    }
-    int at = draw(2);
-    for (int i = 0; i <= shape->slots; i++) {
-        model->offsets[i] = at;
-        at += draw(4) == 0 ? 0 : draw(2 * shape->keys / shape->slots + 1);
-    }
-    for (int i = 0; i < shape->rows * shape->k; i++)
-        model->x[i] = draw_float(1.7f);
-}
-
-static void multiply(struct model *model) {
-    const struct shape *shape = &model->shape;
-    for (int i = 0; i < shape->rows; i++)
-        for (int j = 0; j < model->parts * model->n; j++) {
-            const int part = j / model->n, column = j % model->n;
-            double sum = shape->bias ? (double)model->biases[part][column] : 0;
-            for (int p = 0; p < shape->k; p++)
-                sum += (double)model->x[i * shape->k + p] *
-                       (double)model->weights[part][column * shape->k + p];
-            model->products[(i * PARTS + part) * model->n + column] = sum;
-        }
-}
-
-static void append(struct model *model) {
-    const struct shape *shape = &model->shape;
-    for (int i = 0; i < shape->rows; i++)
-        for (int part = 0; part < 2; part++)
-            if (model->row[i] >= 0 && model->row[i] < shape->slots && model->position[i] >= 0 &&
-                model->position[i] < shape->keys)
-                memcpy(model->caches[part] +
-                           (model->row[i] * shape->keys + model->position[i]) * model->n,
-                       model->products + (i * PARTS + 1 + part) * model->n,
-                       (size_t)model->n * sizeof *model->products);
-}
-
-static int clamp(int value, int low, int high) {
-    return value < low ? low : value > high ? high : value;
-}
-
-/* y of one row and head. */
-static void attend(const struct model *model, int i, int head, double *y) {
-    const struct shape *shape = &model->shape;
-    const int row = model->seen[i], n = model->n, d = shape->d;
-    int first = row * shape->keys, count = clamp(model->key_len[i], 0, shape->keys);
-    memset(y, 0, (size_t)d * sizeof *y);
-    if (row < 0 || row >= shape->slots)
-        return;
-    if (shape->cross) {
-        first = clamp(model->offsets[row], 0, shape->keys);
-        count = clamp(model->offsets[row + 1], first, shape->keys) - first;
-    }
-    const double *q = model->products + i * PARTS * n + head * d;
-    double total = 0;
-    for (int key = first; key < first + count; key++) {
-        double score = 0;
-        for (int c = 0; c < d; c++)
-            score += q[c] * model->caches[0][key * n + head * d + c];
-        const double weight = exp(score / sqrt(d)); /* scores are small */
-        for (int c = 0; c < d; c++)
-            y[c] += weight * model->caches[1][key * n + head * d + c];
-        total += weight;
-    }
-    for (int c = 0; c < d && total > 0; c++)
-        y[c] /= total;
-}
 
 /* ---- the graph ---- */
 
+static const char *const names[] = {"q", "k", "v"};
+
 static heed_tensor constant(struct heed_graph *graph, const char *name, uint32_t rank,
-                            const int64_t *dims, enum heed_dtype type, const float *values) {
-    struct heed_tensor_desc desc = heed_desc(type, rank, dims);
-    const size_t count = (size_t)heed_desc_elems(&desc);
-    uint16_t *halves = room(count, sizeof *halves);
+                            const int64_t *dims, enum heed_dtype type, const void *data) {
+    const struct heed_tensor_desc desc = heed_desc(type, rank, dims);
     struct heed_weight *weight = NULL;
     heed_tensor tensor = HEED_NO_TENSOR;
-    for (size_t i = 0; i < count; i++)
-        halves[i] = type == HEED_F16 ? heed_f32_to_f16(values[i]) : heed_f32_to_bf16(values[i]);
-    const void *data = type == HEED_F32 ? (const void *)values : halves;
     support_ok(device->context,
-               heed_weight_create(device->context, name, &desc, data, free, halves, &weight));
+               heed_weight_create(device->context, name, &desc, data, NULL, NULL, &weight));
     heed_graph_constant(graph, weight, &tensor);
     heed_weight_release(weight);
     return tensor;
+}
+
+/* q, k or v of x. */
+static heed_tensor product(struct heed_graph *graph, const struct support_step *model, int part,
+                           heed_tensor x) {
+    const struct support_shape *shape = &model->shape;
+    const int64_t dims[] = {model->n, shape->k / heed_dtype_values(shape->type)};
+    heed_tensor y = HEED_NO_TENSOR, b = HEED_NO_TENSOR, scale = HEED_NO_TENSOR;
+    const heed_tensor w = constant(graph, "w", 2, dims, shape->type, model->stored[part]);
+    if (shape->bias)
+        b = constant(graph, "b", 1, dims, HEED_F32, model->biases[part]);
+    if (shape->type == HEED_I8)
+        scale = constant(graph, "scale", 1, dims, HEED_F32, model->scales[part]);
+    if (shape->type == HEED_I8 || shape->type == HEED_Q8_0)
+        heed_graph_quantized_linear(graph, names[part], x, w, scale, b, HEED_ACTIVATION_NONE, &y);
+    else
+        heed_graph_linear(graph, names[part], x, w, b, HEED_ACTIVATION_NONE, &y);
+    return y;
 }
 
 static heed_tensor table(struct heed_graph *graph, const char *name, int count, int bound) {
@@ -225,12 +65,10 @@ static heed_tensor table(struct heed_graph *graph, const char *name, int count, 
     return tensor;
 }
 
-static const char *const names[] = {"q", "k", "v"};
-
 /* The keys or values that attention sees, after what is given has been stored. */
-static heed_tensor keys(struct heed_graph *graph, const struct model *model, int part,
+static heed_tensor keys(struct heed_graph *graph, const struct support_step *model, int part,
                         heed_tensor x, heed_tensor position, heed_tensor row) {
-    const struct shape *shape = &model->shape;
+    const struct support_shape *shape = &model->shape;
     const int64_t slots = shape->cross ? 1 : shape->slots;
     const int64_t dims[] = {slots, shape->keys, model->n}, x_dims[] = {shape->rows, 1, model->n};
     const int64_t split[] = {slots, shape->keys, shape->heads, shape->d};
@@ -246,13 +84,13 @@ static heed_tensor keys(struct heed_graph *graph, const struct model *model, int
     return state;
 }
 
-static struct heed_graph *make_graph(const struct model *model) {
-    const struct shape *shape = &model->shape;
-    const int64_t x_dims[] = {shape->rows, shape->k}, w_dims[] = {model->n, shape->k};
+static struct heed_graph *make_graph(const struct support_step *model) {
+    const struct support_shape *shape = &model->shape;
+    const int64_t x_dims[] = {shape->rows, shape->k};
     const int64_t split[] = {shape->rows, shape->heads, 1, shape->d};
     const struct heed_attention_attrs attrs = {
         .struct_size = sizeof attrs, .score = HEED_SCORE_SCALED, .max_len = (uint32_t)shape->keys};
-    heed_tensor products[PARTS] = {HEED_NO_TENSOR, HEED_NO_TENSOR, HEED_NO_TENSOR};
+    heed_tensor products[SUPPORT_PARTS] = {HEED_NO_TENSOR, HEED_NO_TENSOR, HEED_NO_TENSOR};
     heed_tensor inputs[HEED_ATTENTION_INPUTS], x, y, row = HEED_NO_TENSOR, position;
     struct heed_graph *graph = NULL;
     for (int i = 0; i < HEED_ATTENTION_INPUTS; i++)
@@ -262,13 +100,8 @@ static struct heed_graph *make_graph(const struct model *model) {
     position = shape->cross ? HEED_NO_TENSOR : table(graph, "position", shape->rows, shape->keys);
     if (shape->tables)
         row = table(graph, "row", shape->rows, shape->slots);
-    for (int i = 0; i < model->parts; i++) {
-        const heed_tensor w = constant(graph, "w", 2, w_dims, shape->type, model->weights[i]);
-        const heed_tensor b = shape->bias
-                                  ? constant(graph, "b", 1, w_dims, HEED_F32, model->biases[i])
-                                  : HEED_NO_TENSOR;
-        heed_graph_linear(graph, names[i], x, w, b, HEED_ACTIVATION_NONE, &products[i]);
-    }
+    for (int i = 0; i < model->parts; i++)
+        products[i] = product(graph, model, i, x);
     inputs[HEED_ATTENTION_K] = keys(graph, model, 1, products[1], position, row);
     inputs[HEED_ATTENTION_V] = keys(graph, model, 2, products[2], position, row);
     inputs[HEED_ATTENTION_KV_ROW] =
@@ -296,7 +129,7 @@ struct run {
 };
 
 /* Caches begin with numbers that no row has stored. */
-static void begin(struct run *run, struct model *model) {
+static void begin(struct run *run, struct support_step *model) {
     struct heed_graph *graph = make_graph(model);
     support_ok(device->context,
                heed_program_compile(device->context, device->executor, graph, &run->program));
@@ -306,8 +139,8 @@ static void begin(struct run *run, struct model *model) {
     support_ok(device->context, heed_profile_create(device->context, &run->profile));
     heed_instance_set_profile(run->instance, run->profile);
     for (int i = 0; i < 2; i++) {
-        const size_t count = cache_elems(model);
-        float *values = draw_floats(count, 1, HEED_F32);
+        const size_t count = support_step_cache_elems(model);
+        float *values = support_draw_floats(count, 1);
         for (size_t j = 0; j < count; j++)
             model->caches[i][j] = (double)values[j];
         support_ok(device->context,
@@ -335,7 +168,7 @@ static void set(struct heed_instance *instance, const char *name, const void *va
         memcpy(input, values, bytes);
 }
 
-static void step(struct run *run, struct model *model) {
+static void step(struct run *run, struct support_step *model) {
     set(run->instance, "x", model->x);
     set(run->instance, "position", model->position);
     set(run->instance, "row", model->row);
@@ -343,18 +176,18 @@ static void step(struct run *run, struct model *model) {
     set(run->instance, "key_len", model->key_len);
     set(run->instance, "offsets", model->offsets);
     support_ok(device->context, heed_instance_run(device->context, run->instance));
-    multiply(model);
+    support_step_multiply(model);
     if (!model->shape.cross)
-        append(model);
+        support_step_append(model);
 }
 
-static void compare_y(const struct run *run, const struct model *model) {
-    const struct shape *shape = &model->shape;
+static void compare_y(const struct run *run, const struct support_step *model) {
+    const struct support_shape *shape = &model->shape;
     const float *found = heed_instance_output(run->instance, "y", NULL);
-    double *wanted = room((size_t)shape->d, sizeof *wanted);
+    double *wanted = support_room((size_t)shape->d, sizeof *wanted);
     for (int i = 0; i < shape->rows; i++)
         for (int head = 0; head < shape->heads; head++) {
-            attend(model, i, head, wanted);
+            support_step_attend(model, i, head, wanted);
             for (int c = 0; c < shape->d; c++) {
                 const double y = (double)found[i * model->n + head * shape->d + c];
                 if (!(fabs(y - wanted[c]) <= tolerance))
@@ -366,9 +199,9 @@ static void compare_y(const struct run *run, const struct model *model) {
 }
 
 /* What was stored is near the model's, all else as it was. */
-static void compare_caches(const struct run *run, const struct model *model) {
-    const size_t count = cache_elems(model);
-    float *found = room(count, sizeof *found);
+static void compare_caches(const struct run *run, const struct support_step *model) {
+    const size_t count = support_step_cache_elems(model);
+    float *found = support_room(count, sizeof *found);
     for (int i = 0; i < 2; i++) {
         support_ok(device->context, heed_state_read(device->context, run->states[i], 0, found,
                                                     count * sizeof *found));
@@ -380,29 +213,31 @@ static void compare_caches(const struct run *run, const struct model *model) {
     free(found);
 }
 
-static void check(const struct shape *shape) {
-    struct model model;
+static void check(const struct support_shape *shape) {
+    struct support_step model;
     struct run run;
-    create(&model, shape);
+    support_step_create(&model, shape);
     begin(&run, &model);
     for (int i = 0; i < STEPS; i++) {
-        draw_step(&model, i);
+        support_step_draw(&model, i);
         step(&run, &model);
         compare_y(&run, &model);
     }
     compare_caches(&run, &model);
     const uint64_t runs = support_profile_runs(run.profile);
-    const bool wide = shape->k % 8 == 0 && shape->d % 4 == 0;
-    const int apart = shape->cross ? 2 : shape->elsewhere ? 4 : 6; /* 4: the products are one */
+    const bool packed = shape->type == HEED_I8 || shape->type == HEED_Q8_0;
+    const bool wide = shape->k % (packed ? 32 : 8) == 0 && shape->d % 4 == 0;
+    /* 4: the products are one */
+    const int apart = shape->cross ? 2 : shape->elsewhere && !packed ? 4 : 6;
     assert_int_equal(runs, STEPS * (wide && !shape->elsewhere && !shape->apart ? 1 : apart));
     end(&run);
-    destroy(&model);
+    support_step_destroy(&model);
 }
 
 /* ---- tests ---- */
 
 static void over_what_was_generated(void **state) {
-    static const struct shape shapes[] = {
+    static const struct support_shape shapes[] = {
         {1, 2, 8, 16, 1, 12, HEED_F32, true, true, false, false, false},
         {1, 8, 64, 512, 3, 40, HEED_F32, true, true, false, false, false},
         {2, 3, 32, 72, 2, 9, HEED_F32, false, false, false, false, false},
@@ -415,6 +250,11 @@ static void over_what_was_generated(void **state) {
         {5, 2, 12, 36, 5, 10, HEED_F32, true, true, false, false,
          false}, /* k is no multiple of 8 */
         {16, 2, 8, 16, 17, 12, HEED_F32, true, true, false, false, true},
+        {1, 8, 64, 512, 3, 40, HEED_I8, true, true, false, false, false},
+        {17, 1, 128, 96, 19, 30, HEED_I8, true, true, false, false, false},
+        {5, 2, 8, 48, 5, 10, HEED_I8, true, true, false, false, false}, /* of 32 */
+        {7, 2, 64, 608, 9, 40, HEED_Q8_0, true, true, false, false, false},
+        {8, 2, 32, 64, 8, 30, HEED_Q8_0, true, true, false, false, true},
     };
     (void)state;
     support_need_device(device);
@@ -423,7 +263,7 @@ static void over_what_was_generated(void **state) {
 }
 
 static void over_a_source(void **state) {
-    static const struct shape shapes[] = {
+    static const struct support_shape shapes[] = {
         {1, 8, 64, 512, 1, 30, HEED_F32, true, true, true, false, false},
         {1, 1, 8, 8, 1, 700, HEED_F32, true, true, true, false, false},
         {2, 2, 80, 88, 3, 50, HEED_F32, false, true, true, false, false},
@@ -431,6 +271,8 @@ static void over_a_source(void **state) {
         {6, 1, 128, 32, 5, 500, HEED_F32, true, true, true, false, false},
         {33, 2, 32, 64, 9, 200, HEED_BF16, true, true, true, false, false},
         {70, 2, 64, 64, 13, 90, HEED_F32, true, true, true, false, false},
+        {70, 2, 32, 96, 13, 90, HEED_I8, true, true, true, false, false},
+        {33, 1, 128, 32, 9, 100, HEED_Q8_0, false, true, true, false, false},
         {3, 4, 6, 24, 3, 20, HEED_F32, true, true, true, false, false}, /* d is no multiple of 4 */
     };
     (void)state;
@@ -440,22 +282,22 @@ static void over_a_source(void **state) {
 }
 
 /* The caches and y after a step, bit by bit; to be freed. */
-static float *bits_of(const struct shape *shape, size_t *count) {
-    struct model model;
+static float *bits_of(const struct support_shape *shape, size_t *count) {
+    struct support_step model;
     struct run run;
-    bits = 4321;
-    create(&model, shape);
+    support_draw_from(4321);
+    support_step_create(&model, shape);
     begin(&run, &model);
-    draw_step(&model, 1);
+    support_step_draw(&model, 1);
     step(&run, &model);
-    const size_t cache = cache_elems(&model), y = (size_t)(shape->rows * model.n);
-    float *found = room(2 * cache + y, sizeof *found);
+    const size_t cache = support_step_cache_elems(&model), y = (size_t)(shape->rows * model.n);
+    float *found = support_room(2 * cache + y, sizeof *found);
     for (size_t i = 0; i < 2; i++)
         support_ok(device->context, heed_state_read(device->context, run.states[i], 0,
                                                     found + i * cache, cache * sizeof *found));
     memcpy(found + 2 * cache, heed_instance_output(run.instance, "y", NULL), y * sizeof *found);
     end(&run);
-    destroy(&model);
+    support_step_destroy(&model);
     *count = 2 * cache + y;
     return found;
 }
@@ -463,17 +305,24 @@ static float *bits_of(const struct shape *shape, size_t *count) {
 /* Keys, values and y have the bits that products, cache_append and attention give one by one. As
  * these do not depend on how many rows there are, neither do those. */
 static void same_bits_apart(void **state) {
-    static const struct shape shapes[] = {
+    static const struct support_shape shapes[] = {
         {1, 2, 64, 160, 3, 300, HEED_F32, true, true, false, false, false},
         {6, 2, 64, 160, 6, 48, HEED_F32, true, true, false, false, false},
         {9, 1, 80, 64, 9, 60, HEED_F32, true, true, false, false, false},
         {4, 2, 8, 16, 3, 200, HEED_F32, true, true, true, false, false},
         {17, 1, 128, 64, 5, 100, HEED_F16, true, true, true, false, false},
+        {6, 1, 64, 1056, 6, 48, HEED_I8, true, true, false, false, false},
+        {20, 2, 8, 96, 21, 60, HEED_I8, true, true, true, false, false},
+        {1, 2, 64, 1056, 3, 40, HEED_Q8_0, true, true, false, false, false},
+        {9, 1, 80, 96, 9, 60, HEED_Q8_0, true, true, false, false, false},
+        {17, 2, 32, 512, 5, 50, HEED_Q8_0, true, true, true, false, false},
+        {2, 1, 8, 4096, 2, 9, HEED_I8, true, true, false, false, false},
+        {5, 1, 8, 4096, 5, 9, HEED_Q8_0, true, true, false, false, false},
     };
     (void)state;
     support_need_device(device);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        struct shape apart = shapes[i];
+        struct support_shape apart = shapes[i];
         size_t count = 0;
         apart.apart = true;
         float *fused = bits_of(&shapes[i], &count), *single = bits_of(&apart, &count);
@@ -486,30 +335,31 @@ static void same_bits_apart(void **state) {
 /* Keys and values that are no numbers, or infinite, do what they do in attention by itself. */
 static void special_numbers(void **state) {
     static const float special[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 0};
-    struct shape shape = {8, 2, 8, 16, 8, 40, HEED_F32, true, true, false, false, false};
+    struct support_shape shape = {8, 2, 8, 16, 8, 40, HEED_F32, true, true, false, false, false};
     float found[2][8 * 16];
     int odd = 0;
     (void)state;
     support_need_device(device);
     for (int i = 0; i < 2; i++) {
-        struct model model;
+        struct support_step model;
         struct run run;
-        bits = 777;
+        support_draw_from(777);
         shape.apart = i == 1;
-        create(&model, &shape);
+        support_step_create(&model, &shape);
         begin(&run, &model);
-        draw_step(&model, 2);
+        support_step_draw(&model, 2);
         for (int j = 0; j < 60; j++) {
-            const size_t at = (size_t)draw((int)cache_elems(&model)) * sizeof(float);
+            const size_t at =
+                (size_t)support_draw((int)support_step_cache_elems(&model)) * sizeof(float);
             support_ok(device->context, heed_state_write(device->context, run.states[j % 2], at,
-                                                         &special[draw(6)], sizeof(float)));
+                                                         &special[support_draw(6)], sizeof(float)));
         }
         for (int j = 0; j < shape.rows; j++)
             model.key_len[j] = shape.keys;
         step(&run, &model);
         memcpy(found[i], heed_instance_output(run.instance, "y", NULL), sizeof found[i]);
         end(&run);
-        destroy(&model);
+        support_step_destroy(&model);
     }
     for (int i = 0; i < 8 * 16; i++) {
         const float a = found[0][i], b = found[1][i];
@@ -522,17 +372,18 @@ static void special_numbers(void **state) {
 
 /* The same step, again and again, in programs compiled anew. */
 static void same_bits_every_time(void **state) {
-    const struct shape shape = {9, 2, 32, 64, 9, 70, HEED_F32, true, true, false, false, false};
+    const struct support_shape shape = {9,        2,    32,   64,    9,     70,
+                                        HEED_F32, true, true, false, false, false};
     float first[9 * 64];
     (void)state;
     support_need_device(device);
     for (int program = 0; program < 2; program++) {
-        struct model model;
+        struct support_step model;
         struct run run;
-        bits = 99;
-        create(&model, &shape);
+        support_draw_from(99);
+        support_step_create(&model, &shape);
         begin(&run, &model);
-        draw_step(&model, 3);
+        support_step_draw(&model, 3);
         for (int i = 0; i < 50; i++) {
             step(&run, &model);
             const float *y = heed_instance_output(run.instance, "y", NULL);
@@ -541,12 +392,12 @@ static void same_bits_every_time(void **state) {
             assert_memory_equal(first, y, sizeof first);
         }
         end(&run);
-        destroy(&model);
+        support_step_destroy(&model);
     }
 }
 
 static int setup(void **state) {
-    bits = 2024;
+    support_draw_from(2024);
     const int failed = support_device_setup(state);
     device = *state;
     return failed;
