@@ -29,24 +29,40 @@ void heedi_common_free(const struct heed_host *host, void *memory);
 enum heed_status heedi_common_subgraph(struct heed_subgraph *known,
                                        const struct heed_subgraph *subgraph,
                                        struct heed_error *error);
-/* Entry `index` of a sub-graph's tensors or nodes. NULL, or what is wrong with it. */
+/* Entry `index` of a sub-graph's tensors. NULL, or what is wrong with it. */
 const char *heedi_common_tensor(const struct heed_subgraph *subgraph, int32_t index,
                                 struct heed_subgraph_tensor *tensor);
-const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t index,
-                              struct heed_subgraph_node *node);
+/* The same when compiling, with no more of binding, arena_offset_bytes and data than says where the
+ * tensor's memory comes from: a binding or a stretch of the arena that exists, or a constant. A
+ * view has none of them. */
+enum heed_status heedi_common_storage(const struct heed_subgraph *subgraph, uint32_t index,
+                                      struct heed_subgraph_tensor *tensor,
+                                      struct heed_error *error);
+/* Whether all tensors that nodes read and write have memory. */
+enum heed_status heedi_common_check_storages(const struct heed_subgraph *subgraph,
+                                             struct heed_error *error);
 /* The attributes of a node that was read, of an operator that has `bytes` of them (0: none), and
- * zeros behind them. */
+ * zeros behind them. NULL, or what is wrong with them. */
 const char *heedi_common_attrs(union heed_op_attrs *attrs, uint32_t bytes,
                                const struct heed_subgraph_node *node);
 
-/* NULL if node `index` can be run, else why not; *contiguous: bit i, input i must be made so. */
+/* NULL if the plugin runs entry `index` of a sub-graph's nodes, which `given` is, else why not;
+ * *contiguous: bit i, input i must be made so. Fills in that node of `program`, which may be NULL.
+ * The node has a first input and a first output, and outputs are contiguous (states excepted). */
 typedef const char *(*heedi_common_accept_fn)(const struct heed_plugin *plugin,
                                               const struct heed_subgraph *subgraph, uint32_t index,
+                                              const struct heed_subgraph_node *given,
+                                              struct heed_plugin_program *program,
                                               uint32_t *contiguous);
 /* The plugin's `query`. */
 enum heed_status heedi_common_query(const struct heed_plugin *plugin,
                                     const struct heed_subgraph *subgraph, struct heed_claim *claims,
                                     size_t stride, heedi_common_accept_fn accept,
                                     struct heed_error *error);
+/* The first part of its `compile`: all nodes of a sub-graph that was read. */
+enum heed_status heedi_common_accept(const struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph,
+                                     heedi_common_accept_fn accept,
+                                     struct heed_plugin_program *program, struct heed_error *error);
 
 #endif

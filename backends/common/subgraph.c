@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a sub-graph that may come from an older or a newer host, and answering a query. */
+/* Reading a sub-graph that may come from an older or a newer host. Query and compile look at a node
+ * through the same function, so what was claimed can be compiled. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,10 +36,43 @@ const char *heedi_common_tensor(const struct heed_subgraph *subgraph, int32_t in
     return NULL;
 }
 
-const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t index,
-                              struct heed_subgraph_node *node) {
+enum heed_status heedi_common_storage(const struct heed_subgraph *subgraph, uint32_t index,
+                                      struct heed_subgraph_tensor *tensor,
+                                      struct heed_error *error) {
+    const char *reason = heedi_common_tensor(subgraph, (int32_t)index, tensor);
+    if (reason != NULL)
+        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
+                                 reason);
+    const bool owner = tensor->storage == (int32_t)index;
+    const uint64_t bytes =
+        (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->desc.dtype);
+    const int32_t binding = tensor->binding;
+    if (!owner || tensor->role != HEED_ROLE_CONSTANT)
+        tensor->data = NULL;
+    if (!owner || tensor->role != HEED_ROLE_INTERNAL || tensor->arena_offset_bytes < 0 ||
+        (uint64_t)tensor->arena_offset_bytes + bytes > subgraph->arena_bytes)
+        tensor->arena_offset_bytes = -1;
+    tensor->binding = -1;
+    if (!owner || tensor->role == HEED_ROLE_CONSTANT || tensor->role == HEED_ROLE_INTERNAL)
+        return HEED_OK;
+    if (tensor->role > HEED_ROLE_STATE || binding < 0 ||
+        (uint32_t)binding >= subgraph->binding_count)
+        return heedi_common_fail(
+            error, HEED_ERROR_UNSUPPORTED,
+            "tensor %u has role %u and binding %d, which this version does not know",
+            (unsigned)index, (unsigned)tensor->role, (int)binding);
+    tensor->binding = binding;
+    return HEED_OK;
+}
+
+/* Entry `index` of a sub-graph's nodes. NULL, or what is wrong with it. */
+static const char *read_node(const struct heed_subgraph *subgraph, uint32_t index,
+                             struct heed_subgraph_node *node) {
     const struct heed_subgraph_node *given = heed_subgraph_node_at(subgraph, index);
-    if (!heedi_common_read(node, sizeof *node, given, given->struct_size))
+    const bool known = heedi_common_read(node, sizeof *node, given, given->struct_size);
+    if (node->name == NULL)
+        node->name = "";
+    if (!known)
         return "the node holds a field that this version does not know";
     if (node->op >= HEED_OP_COUNT_PLUS_ONE)
         return "unknown operator";
@@ -46,9 +80,45 @@ const char *heedi_common_node(const struct heed_subgraph *subgraph, uint32_t ind
         return "unknown version of the operator";
     if (node->input_count > HEED_MAX_INPUTS || node->output_count > HEED_MAX_OUTPUTS)
         return "more inputs or outputs than this version knows";
-    if (node->name == NULL)
-        node->name = "";
+    if (node->input_count == 0 || node->inputs[0] < 0 || node->output_count == 0 ||
+        node->outputs[0] < 0)
+        return "the first input or output is missing";
+    for (uint32_t i = 0; i < node->output_count; i++) {
+        struct heed_subgraph_tensor output;
+        if (node->outputs[i] < 0)
+            continue;
+        const char *reason = heedi_common_tensor(subgraph, node->outputs[i], &output);
+        if (reason != NULL)
+            return reason;
+        if (node->op != HEED_OP_CACHE_APPEND && !heed_desc_contiguous(&output.desc))
+            return "an output is not contiguous";
+    }
     return NULL;
+}
+
+enum heed_status heedi_common_check_storages(const struct heed_subgraph *subgraph,
+                                             struct heed_error *error) {
+    for (uint32_t i = 0; i < subgraph->node_count; i++) {
+        struct heed_subgraph_node node;
+        read_node(subgraph, i, &node);
+        for (uint32_t j = 0; j < node.input_count + node.output_count; j++) {
+            const int32_t index =
+                j < node.input_count ? node.inputs[j] : node.outputs[j - node.input_count];
+            struct heed_subgraph_tensor tensor, owner;
+            if (index < 0 || heedi_common_tensor(subgraph, index, &tensor) != NULL ||
+                heed_desc_elems(&tensor.desc) == 0)
+                continue;
+            const enum heed_status status =
+                heedi_common_storage(subgraph, (uint32_t)tensor.storage, &owner, error);
+            if (status != HEED_OK)
+                return status;
+            if (owner.data == NULL && owner.binding < 0 && owner.arena_offset_bytes < 0)
+                return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
+                                         "node %u (%s) uses tensor %d, which has no memory",
+                                         (unsigned)i, node.name, (int)tensor.storage);
+        }
+    }
+    return HEED_OK;
 }
 
 const char *heedi_common_attrs(union heed_op_attrs *attrs, uint32_t bytes,
@@ -71,8 +141,11 @@ enum heed_status heedi_common_query(const struct heed_plugin *plugin,
         return status;
     for (uint32_t i = 0; i < known.node_count; i++) {
         struct heed_claim *target = (void *)((char *)claims + (size_t)i * stride);
+        struct heed_subgraph_node node;
         uint32_t contiguous = 0;
-        const char *reason = accept(plugin, &known, i, &contiguous);
+        const char *reason = read_node(&known, i, &node);
+        if (reason == NULL)
+            reason = accept(plugin, &known, i, &node, NULL, &contiguous);
         struct heed_claim claim;
         memset(&claim, 0, sizeof claim);
         claim.struct_size = target->struct_size;
@@ -83,6 +156,26 @@ enum heed_status heedi_common_query(const struct heed_plugin *plugin,
         if (reason != NULL)
             snprintf(claim.reason, sizeof claim.reason, "%s", reason);
         memcpy(target, &claim, claim.struct_size < sizeof claim ? claim.struct_size : sizeof claim);
+    }
+    return HEED_OK;
+}
+
+enum heed_status heedi_common_accept(const struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph,
+                                     heedi_common_accept_fn accept,
+                                     struct heed_plugin_program *program,
+                                     struct heed_error *error) {
+    for (uint32_t i = 0; i < subgraph->node_count; i++) {
+        struct heed_subgraph_node node;
+        uint32_t contiguous = 0;
+        const char *reason = read_node(subgraph, i, &node);
+        if (reason == NULL)
+            reason = accept(plugin, subgraph, i, &node, program, &contiguous);
+        if (reason == NULL && contiguous != 0)
+            reason = "an input is not contiguous";
+        if (reason != NULL)
+            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
+                                     node.name, reason);
     }
     return HEED_OK;
 }

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a sub-graph to a program: which nodes can be run, and by which kernel. Query and compile
- * look at a node through the same function, so what was claimed can be compiled. */
-#include <stdio.h>
-#include <string.h>
-
+/* From a sub-graph to a program: which nodes can be run, and by which kernel. */
 #include "cpu.h"
 
 /* Notes the weight that a tensor is seen in. */
@@ -42,74 +38,37 @@ static const char *accept_tensors(const struct heed_subgraph *subgraph, const in
     return NULL;
 }
 
-/* Fills *node from entry `index` of the sub-graph. NULL if it can be run, else why not. */
 static const char *accept(const struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          uint32_t index, struct cpu_node *node) {
-    memset(node, 0, sizeof *node);
-    struct heed_subgraph_node given;
-    const char *reason = heedi_common_node(subgraph, index, &given);
-    if (reason != NULL)
-        return reason;
-    const struct cpu_operator *operator_ = plugin->backend->operators[given.op];
+                          uint32_t index, const struct heed_subgraph_node *given,
+                          struct heed_plugin_program *program, uint32_t *contiguous) {
+    struct cpu_node alone, *node = program != NULL ? &program->nodes[index] : &alone;
+    const struct cpu_operator *operator_ = plugin->backend->operators[given->op];
     if (operator_ == NULL)
         return "the operator is left to other backends";
-    reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, &given);
-    if (reason != NULL)
-        return reason;
-    node->plugin = plugin;
-    node->op = (enum heed_op)given.op;
-    node->name = given.name;
-    node->input_count = given.input_count;
-    node->output_count = given.output_count;
+    *node = (struct cpu_node){.plugin = plugin,
+                              .op = (enum heed_op)given->op,
+                              .name = given->name,
+                              .input_count = given->input_count,
+                              .output_count = given->output_count};
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
         node->in[i].storage = -1;
     for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
         node->out[i].storage = -1;
-    reason = accept_tensors(subgraph, given.inputs, given.input_count, node->in);
+    const char *reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, given);
     if (reason == NULL)
-        reason = accept_tensors(subgraph, given.outputs, given.output_count, node->out);
-    if (reason != NULL)
-        return reason;
-    if (!heedi_cpu_present(&node->out[0]) ||
-        (node->op != HEED_OP_POSITIONS && !heedi_cpu_present(&node->in[0])))
-        return "the first input or output is missing";
-    for (uint32_t i = 0; i < node->output_count; i++)
-        if (heedi_cpu_present(&node->out[i]) && node->op != HEED_OP_CACHE_APPEND &&
-            !heed_desc_contiguous(&node->out[i].desc))
-            return "an output is not contiguous";
-    return operator_->accept(node);
-}
-
-static const char *accept_alone(const struct heed_plugin *plugin,
-                                const struct heed_subgraph *subgraph, uint32_t index,
-                                uint32_t *contiguous) {
-    struct cpu_node node;
-    const char *reason = accept(plugin, subgraph, index, &node);
-    *contiguous = node.contiguous;
+        reason = accept_tensors(subgraph, given->inputs, given->input_count, node->in);
+    if (reason == NULL)
+        reason = accept_tensors(subgraph, given->outputs, given->output_count, node->out);
+    if (reason == NULL)
+        reason = operator_->accept(node);
+    *contiguous = node->contiguous;
     return reason;
 }
 
 enum heed_status heedi_cpu_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                  struct heed_claim *claims, size_t stride,
                                  struct heed_error *error) {
-    return heedi_common_query(plugin, subgraph, claims, stride, accept_alone, error);
-}
-
-static enum heed_status accept_nodes(const struct heed_plugin *plugin,
-                                     const struct heed_subgraph *subgraph,
-                                     struct heed_plugin_program *program,
-                                     struct heed_error *error) {
-    for (uint32_t i = 0; i < subgraph->node_count; i++) {
-        struct cpu_node *node = &program->nodes[i];
-        const char *reason = accept(plugin, subgraph, i, node);
-        program->node_count = i + 1;
-        if (reason == NULL && node->contiguous != 0)
-            reason = "an input is not contiguous";
-        if (reason != NULL)
-            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
-                                     node->name != NULL ? node->name : "", reason);
-    }
-    return HEED_OK;
+    return heedi_common_query(plugin, subgraph, claims, stride, accept, error);
 }
 
 static enum heed_status prepare_nodes(struct heed_plugin *plugin,
@@ -157,62 +116,21 @@ static enum heed_status compile_storages(const struct heed_subgraph *subgraph,
         program->bindings[i].tensor = -1;
     for (uint32_t i = 0; i < subgraph->tensor_count; i++) {
         struct heed_subgraph_tensor tensor;
-        struct cpu_storage *storage = &program->storages[i];
-        const char *reason = heedi_common_tensor(subgraph, (int32_t)i, &tensor);
-        *storage = (struct cpu_storage){.arena_offset_bytes = -1, .binding = -1};
-        if (reason != NULL)
-            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)i,
-                                     reason);
-        if (tensor.storage != (int32_t)i)
-            continue;
-        storage->bytes =
-            heed_desc_elems(&tensor.desc) * (int64_t)heed_dtype_bytes(tensor.desc.dtype);
-        switch ((enum heed_role)tensor.role) {
-        case HEED_ROLE_CONSTANT:
-            storage->constant = tensor.data;
-            continue;
-        case HEED_ROLE_INTERNAL:
-            if (tensor.arena_offset_bytes >= 0 &&
-                (uint64_t)tensor.arena_offset_bytes <= subgraph->arena_bytes)
-                storage->arena_offset_bytes = tensor.arena_offset_bytes;
-            continue;
-        case HEED_ROLE_INPUT:
-        case HEED_ROLE_OUTPUT:
-        case HEED_ROLE_STATE:
-            break;
-        }
-        if (tensor.role > HEED_ROLE_STATE || tensor.binding < 0 ||
-            (uint32_t)tensor.binding >= program->binding_count)
-            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED,
-                                     "tensor %u has role %u and binding %d, which this "
-                                     "version does not know",
-                                     (unsigned)i, (unsigned)tensor.role, (int)tensor.binding);
-        storage->binding = tensor.binding;
-        program->bindings[tensor.binding] = (struct cpu_binding){
-            .tensor = (int32_t)i, .role = tensor.role, .desc = tensor.desc, .name = tensor.name};
+        const enum heed_status status = heedi_common_storage(subgraph, i, &tensor, error);
+        if (status != HEED_OK)
+            return status;
+        program->storages[i] = (struct cpu_storage){
+            .arena_offset_bytes = tensor.arena_offset_bytes,
+            .bytes = heed_desc_elems(&tensor.desc) * (int64_t)heed_dtype_bytes(tensor.desc.dtype),
+            .binding = tensor.binding,
+            .constant = tensor.data};
+        if (tensor.binding >= 0)
+            program->bindings[tensor.binding] = (struct cpu_binding){.tensor = (int32_t)i,
+                                                                     .role = tensor.role,
+                                                                     .desc = tensor.desc,
+                                                                     .name = tensor.name};
     }
-    return HEED_OK;
-}
-
-/* A node may only touch memory that exists when it runs. */
-static enum heed_status check_storages(const struct heed_plugin_program *program,
-                                       struct heed_error *error) {
-    for (uint32_t i = 0; i < program->node_count; i++) {
-        const struct cpu_node *node = &program->nodes[i];
-        for (uint32_t j = 0; j < HEED_MAX_INPUTS + HEED_MAX_OUTPUTS; j++) {
-            const struct cpu_tensor *tensor =
-                j < HEED_MAX_INPUTS ? &node->in[j] : &node->out[j - HEED_MAX_INPUTS];
-            if (!heedi_cpu_present(tensor) || heed_desc_elems(&tensor->desc) == 0)
-                continue;
-            const struct cpu_storage *storage = &program->storages[tensor->storage];
-            if (storage->constant == NULL && storage->binding < 0 &&
-                storage->arena_offset_bytes < 0)
-                return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                         "node %u (%s) uses tensor %d, which has no memory",
-                                         (unsigned)i, node->name, (int)tensor->storage);
-        }
-    }
-    return HEED_OK;
+    return heedi_common_check_storages(subgraph, error);
 }
 
 enum heed_status heedi_cpu_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
@@ -227,6 +145,7 @@ enum heed_status heedi_cpu_compile(struct heed_plugin *plugin, const struct heed
     if (made == NULL)
         return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->host = host;
+    made->node_count = known.node_count;
     made->tensor_count = known.tensor_count;
     made->binding_count = known.binding_count;
     made->arena_bytes = (size_t)known.arena_bytes;
@@ -242,11 +161,9 @@ enum heed_status heedi_cpu_compile(struct heed_plugin *plugin, const struct heed
                                    (unsigned)known.node_count);
         goto fail;
     }
-    status = accept_nodes(plugin, &known, made, error);
+    status = heedi_common_accept(plugin, &known, accept, made, error);
     if (status == HEED_OK)
         status = compile_storages(&known, made, error);
-    if (status == HEED_OK)
-        status = check_storages(made, error);
     if (status == HEED_OK)
         status = prepare_nodes(plugin, made, error);
     if (status != HEED_OK)

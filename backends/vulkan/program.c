@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a sub-graph to a program: which nodes can be run, where memory lies, and the dispatches.
- * Query and compile look at a node through the same function, so what was claimed can be compiled.
- */
-#include <stdio.h>
+/* From a sub-graph to a program: which nodes can be run, where memory lies, and the dispatches. */
 #include <string.h>
 
 #include "fuse.h"
@@ -42,74 +39,39 @@ static const char *accept_tensors(const struct heed_plugin *plugin,
     return NULL;
 }
 
-/* Fills *node from entry `index` of the sub-graph. NULL if it can be run, else why not. */
 static const char *accept(const struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                          uint32_t index, struct vk_node *node) {
-    memset(node, 0, sizeof *node);
-    struct heed_subgraph_node given;
-    const char *reason = heedi_common_node(subgraph, index, &given);
-    if (reason != NULL)
-        return reason;
-    const struct vk_operator *operator_ = heedi_vk_operators[given.op];
+                          uint32_t index, const struct heed_subgraph_node *given,
+                          struct heed_plugin_program *program, uint32_t *contiguous) {
+    struct vk_node alone, *node = program != NULL ? &program->nodes[index] : &alone;
+    const struct vk_operator *operator_ = heedi_vk_operators[given->op];
     if (operator_ == NULL)
         return "the operator is left to other backends";
-    reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, &given);
-    if (reason != NULL)
-        return reason;
-    node->plugin = plugin;
-    node->op = (enum heed_op)given.op;
-    node->name = given.name;
-    node->input_count = given.input_count;
-    node->output_count = given.output_count;
+    *node = (struct vk_node){.plugin = plugin,
+                             .op = (enum heed_op)given->op,
+                             .name = given->name,
+                             .input_count = given->input_count,
+                             .output_count = given->output_count};
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
         node->in[i].storage = -1;
     for (uint32_t i = 0; i < HEED_MAX_OUTPUTS; i++)
         node->out[i].storage = -1;
-    reason = accept_tensors(plugin, subgraph, given.inputs, given.input_count, operator_->cuts,
-                            node->in);
+    const char *reason = heedi_common_attrs(&node->attrs, operator_->attrs_size, given);
     if (reason == NULL)
-        reason = accept_tensors(plugin, subgraph, given.outputs, given.output_count, 0, node->out);
-    if (reason != NULL)
-        return reason;
-    if (!heedi_vk_present(&node->out[0]) || !heedi_vk_present(&node->in[0]))
-        return "the first input or output is missing";
-    for (uint32_t i = 0; i < node->output_count; i++)
-        if (heedi_vk_present(&node->out[i]) && node->op != HEED_OP_CACHE_APPEND &&
-            !heed_desc_contiguous(&node->out[i].desc))
-            return "an output is not contiguous";
-    return operator_->accept(node);
-}
-
-static const char *accept_alone(const struct heed_plugin *plugin,
-                                const struct heed_subgraph *subgraph, uint32_t index,
-                                uint32_t *contiguous) {
-    struct vk_node node;
-    const char *reason = accept(plugin, subgraph, index, &node);
-    *contiguous = node.contiguous;
+        reason = accept_tensors(plugin, subgraph, given->inputs, given->input_count,
+                                operator_->cuts, node->in);
+    if (reason == NULL)
+        reason =
+            accept_tensors(plugin, subgraph, given->outputs, given->output_count, 0, node->out);
+    if (reason == NULL)
+        reason = operator_->accept(node);
+    *contiguous = node->contiguous;
     return reason;
 }
 
 enum heed_status heedi_vk_query(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct heed_claim *claims, size_t stride,
                                 struct heed_error *error) {
-    return heedi_common_query(plugin, subgraph, claims, stride, accept_alone, error);
-}
-
-static enum heed_status accept_nodes(const struct heed_plugin *plugin,
-                                     const struct heed_subgraph *subgraph,
-                                     struct heed_plugin_program *program,
-                                     struct heed_error *error) {
-    for (uint32_t i = 0; i < subgraph->node_count; i++) {
-        struct vk_node *node = &program->nodes[i];
-        const char *reason = accept(plugin, subgraph, i, node);
-        program->node_count = i + 1;
-        if (reason == NULL && node->contiguous != 0)
-            reason = "an input is not contiguous";
-        if (reason != NULL)
-            return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "node %u (%s): %s", (unsigned)i,
-                                     node->name != NULL ? node->name : "", reason);
-    }
-    return HEED_OK;
+    return heedi_common_query(plugin, subgraph, claims, stride, accept, error);
 }
 
 uint64_t heedi_vk_alignment(const struct heed_plugin *plugin) {
@@ -129,65 +91,28 @@ static enum heed_status place(struct heed_plugin_program *program,
                               struct heed_error *error) {
     struct heed_subgraph_tensor tensor;
     struct vk_storage *storage = &program->storages[index];
-    const char *reason = heedi_common_tensor(subgraph, (int32_t)index, &tensor);
+    const enum heed_status status = heedi_common_storage(subgraph, index, &tensor, error);
     *storage =
         (struct vk_storage){.offset_bytes = -1, .binding = -1, .first_node = -1, .last_node = -1};
-    if (reason != NULL)
-        return heedi_common_fail(error, HEED_ERROR_UNSUPPORTED, "tensor %u: %s", (unsigned)index,
-                                 reason);
-    if (tensor.storage != (int32_t)index)
-        return HEED_OK;
+    if (status != HEED_OK || tensor.storage != (int32_t)index)
+        return status;
     storage->bytes = bytes_of(&tensor.desc);
     storage->role = tensor.role;
-    switch ((enum heed_role)tensor.role) {
-    case HEED_ROLE_CONSTANT:
+    storage->binding = tensor.binding;
+    storage->offset_bytes = tensor.arena_offset_bytes;
+    if (tensor.role == HEED_ROLE_CONSTANT) {
         storage->weight_id = tensor.weight_id;
         storage->data = tensor.data;
-        return HEED_OK;
-    case HEED_ROLE_INTERNAL:
-        if (tensor.arena_offset_bytes >= 0 &&
-            (uint64_t)tensor.arena_offset_bytes + storage->bytes <= subgraph->arena_bytes)
-            storage->offset_bytes = tensor.arena_offset_bytes;
+    } else if (tensor.role == HEED_ROLE_INTERNAL) {
         storage->first_node = tensor.first_node;
         storage->last_node = tensor.last_node;
-        return HEED_OK;
-    case HEED_ROLE_INPUT:
-    case HEED_ROLE_OUTPUT:
-    case HEED_ROLE_STATE:
-        break;
-    }
-    if (tensor.role > HEED_ROLE_STATE || tensor.binding < 0 ||
-        (uint32_t)tensor.binding >= program->boundary_count)
-        return heedi_common_fail(
-            error, HEED_ERROR_UNSUPPORTED,
-            "tensor %u has role %u and binding %d, which this version does not "
-            "know",
-            (unsigned)index, (unsigned)tensor.role, (int)tensor.binding);
-    storage->binding = tensor.binding;
-    if (tensor.role != HEED_ROLE_STATE)
-        storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
-    program->boundaries[tensor.binding] = (struct vk_boundary){
-        .tensor = (int32_t)index, .role = tensor.role, .desc = tensor.desc, .name = tensor.name};
-    return HEED_OK;
-}
-
-/* A node may only touch memory that exists when it runs. */
-static enum heed_status check_storages(const struct heed_plugin_program *program,
-                                       struct heed_error *error) {
-    for (uint32_t i = 0; i < program->node_count; i++) {
-        const struct vk_node *node = &program->nodes[i];
-        for (uint32_t j = 0; j < HEED_MAX_INPUTS + HEED_MAX_OUTPUTS; j++) {
-            const struct vk_tensor *tensor =
-                j < HEED_MAX_INPUTS ? &node->in[j] : &node->out[j - HEED_MAX_INPUTS];
-            if (!heedi_vk_present(tensor) || heed_desc_elems(&tensor->desc) == 0)
-                continue;
-            const struct vk_storage *storage = &program->storages[tensor->storage];
-            if (storage->role != HEED_ROLE_CONSTANT && storage->binding < 0 &&
-                storage->offset_bytes < 0)
-                return heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                         "node %u (%s) uses tensor %d, which has no memory",
-                                         (unsigned)i, node->name, (int)tensor->storage);
-        }
+    } else {
+        if (tensor.role != HEED_ROLE_STATE)
+            storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
+        program->boundaries[tensor.binding] = (struct vk_boundary){.tensor = (int32_t)index,
+                                                                   .role = tensor.role,
+                                                                   .desc = tensor.desc,
+                                                                   .name = tensor.name};
     }
     return HEED_OK;
 }
@@ -216,14 +141,15 @@ static void place_staging(struct heed_plugin_program *program) {
 
 static enum heed_status fill(struct heed_plugin_program *program,
                              const struct heed_subgraph *subgraph, struct heed_error *error) {
-    enum heed_status status = accept_nodes(program->plugin, subgraph, program, error);
+    enum heed_status status =
+        heedi_common_accept(program->plugin, subgraph, accept, program, error);
     program->instance_bytes = subgraph->arena_bytes;
     for (uint32_t i = 0; i < program->boundary_count; i++)
         program->boundaries[i].tensor = -1;
     for (uint32_t i = 0; status == HEED_OK && i < program->tensor_count; i++)
         status = place(program, subgraph, i, error);
     if (status == HEED_OK)
-        status = check_storages(program, error);
+        status = heedi_common_check_storages(subgraph, error);
     /* who asks what compilers make of shaders wants all pipelines, on a device without memory too
      */
     const bool whole = program->plugin->stats;
@@ -296,6 +222,7 @@ enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
         return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
     made->plugin = plugin;
     made->granted_forms = granted_forms;
+    made->node_count = known.node_count;
     made->tensor_count = known.tensor_count;
     made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;
