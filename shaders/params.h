@@ -12,7 +12,7 @@
 #endif
 
 #define HEED_MAX_BINDINGS 4   /* storage buffers of a shader */
-#define HEED_MAX_CONSTANTS 8  /* specialization constants of a shader */
+#define HEED_MAX_CONSTANTS 9  /* specialization constants of a shader */
 #define HEED_PUSH_BYTES 128
 
 /* Most invocations of a workgroup: what shared memory is laid out for. */
@@ -94,8 +94,9 @@ struct heed_choice_params {
     uint32_t blocks_offset; /* three words for each row and block */
 };
 
-/* matmul_quantized*.comp: how columns of b lie in memory. With them, a_row counts words. */
-#define HEED_MATMUL_ALONG 7
+/* matmul_quantized*.comp: how columns of b lie in memory. Their HEED_MATMUL_TYPES have an a of 0
+ * where rows are packed already; then a_row counts words. */
+#define HEED_MATMUL_ALONG 8
 
 /* matmul_coop_*.comp: rows, columns and depth of a matrix, how many subgroups, and how many
  * matrices of sums along each side of what one subgroup has. */

@@ -67,8 +67,8 @@ void main() {
         uint packed_word = 0;
         for (uint i = 0; i < 4; i++)
             if (4 * word + i < it.k) {
-                const float value = quantize(element(start, 4 * word + i), factor);
-                packed_word |= (uint(int(value)) & 0xffu) << 8 * i;
+                const int value = quantize(element(start, 4 * word + i), factor);
+                packed_word |= (uint(value) & 0xffu) << 8 * i;
             }
         rows[row * it.pitch + word] = packed_word;
     }

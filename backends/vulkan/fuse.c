@@ -48,6 +48,13 @@ bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int6
     return true;
 }
 
+uint32_t heedi_vk_offset_in_pack(const struct vk_tensor *tensor, uint64_t bytes) {
+    if (!heedi_vk_present(tensor))
+        return 0;
+    return (uint32_t)(bytes / heed_dtype_bytes(tensor->desc.dtype) +
+                      (uint64_t)tensor->offset_elems);
+}
+
 /* ---- rooms ---- */
 
 enum heed_status heedi_vk_make_room(struct heed_plugin_program *program,

@@ -28,6 +28,9 @@ bool heedi_vk_is_inner(const struct heed_plugin_program *program, const struct v
 bool heedi_vk_is_constant(const struct vk_tensor *tensor);
 /* Whether both are absent, or begin at the same place. */
 bool heedi_vk_is_same(const struct vk_tensor *a, const struct vk_tensor *b);
+/* Where a tensor begins, in its elements, in a storage that heedi_vk_pack has made, in which its
+ * own begins at `bytes`; 0 for one that is absent. */
+uint32_t heedi_vk_offset_in_pack(const struct vk_tensor *tensor, uint64_t bytes);
 /* False for one that is absent. */
 bool heedi_vk_has_dims(const struct vk_tensor *tensor, uint32_t rank, const int64_t *dims);
 /* For build: gives what the storages of tensors hold, results of the group from `first` on, memory

@@ -21,6 +21,10 @@ static bool is_i8(const struct vk_node *node) {
     return node->in[B].desc.dtype == HEED_I8 && heedi_vk_present(&node->in[B_SCALE]);
 }
 
+static bool is_quantized(const struct vk_node *node) {
+    return node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS;
+}
+
 /* ---- shapes ---- */
 
 /* The product as shaders see it. Batches that share b, and go on where the one before ended in a,
@@ -136,7 +140,7 @@ static const char *accept(struct vk_node *node) {
         return "unknown way to transpose";
     if (attrs->a_quantization > HEED_QUANTIZE_ROWS)
         return "unknown way to quantise a";
-    const bool quantized = attrs->a_quantization == HEED_QUANTIZE_ROWS;
+    const bool quantized = is_quantized(node);
     if (!heedi_vk_is_float(a) || (!heedi_vk_is_float(b) && b->desc.dtype != HEED_I8 &&
                                   (b->desc.dtype != HEED_Q8_0 || !quantized)))
         return "a must be f32, f16 or bf16, b one of these or i8, or q8_0 with quantised rows of a";
@@ -305,20 +309,35 @@ static void make_batches(struct heed_matmul_params *params, uint32_t count) {
 bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count,
                             struct vk_product *product) {
     const uint32_t *constants = product->request.constants;
-    if (node->attrs.matmul.a_quantization != HEED_QUANTIZE_NONE || is_i8(node) ||
-        heed_desc_elems(&node->out[0].desc) == 0)
+    const bool quantized = is_quantized(node);
+    if ((quantized ? count > 1 : is_i8(node)) || heed_desc_elems(&node->out[0].desc) == 0)
         return false;
     *product = (struct vk_product){.params = shape_of(node)};
     if (count > 1)
         make_batches(&product->params, count);
     product->params.columns = product->params.n;
-    plan(node, &product->params, &product->request);
-    const bool skinny = product->request.shader == VK_SHADER_MATMUL_SKINNY;
+    if (quantized)
+        heedi_vk_plan_quantized(node, &product->params, &product->request);
+    else
+        plan(node, &product->params, &product->request);
+    const bool skinny = product->request.shader == VK_SHADER_MATMUL_SKINNY ||
+                        product->request.shader == VK_SHADER_MATMUL_QUANTIZED_SKINNY;
     product->rows = skinny ? constants[HEED_MATMUL_ROWS]
                            : constants[HEED_MATMUL_TY] * constants[HEED_MATMUL_TM];
     product->columns = skinny ? constants[HEED_MATMUL_COLUMNS]
                               : constants[HEED_MATMUL_TX] * constants[HEED_MATMUL_TN];
     return true;
+}
+
+enum heed_status heedi_vk_begin_product(struct heed_plugin_program *program, uint32_t index,
+                                        uint32_t dispatched, struct vk_product *product,
+                                        struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    product->request.bindings[0] = heedi_vk_reads(&node->in[A]);
+    if (!is_quantized(node))
+        return HEED_OK;
+    return heedi_vk_begin_quantized(program, index, dispatched, &product->params, &product->request,
+                                    error);
 }
 
 /* Adds the dispatch for some columns. */
@@ -379,9 +398,8 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
     const struct heed_matmul_params params = shape_of(node);
     if (status != HEED_OK)
         return status;
-    return node->attrs.matmul.a_quantization == HEED_QUANTIZE_ROWS
-               ? heedi_vk_matmul_quantized(program, index, &params, error)
-               : build_pieces(program, index, error);
+    return is_quantized(node) ? heedi_vk_matmul_quantized(program, index, &params, error)
+                              : build_pieces(program, index, error);
 }
 
 const struct vk_operator heedi_vk_matmul = {.attrs_size = sizeof(struct heed_matmul_attrs),

@@ -64,8 +64,9 @@ struct space {
     }
 #define QUANTIZED                                                                                  \
     {                                                                                              \
-        HEED_MATMUL_TYPES, 4, {                                                                    \
-            PRODUCT(0, I8, F32), PRODUCT(0, I8, 0), PRODUCT(0, Q8_0, F32), PRODUCT(0, Q8_0, F16)   \
+        HEED_MATMUL_TYPES, 6, {                                                                    \
+            PRODUCT(F32, I8, F32), PRODUCT(0, I8, F32), PRODUCT(0, I8, 0),                         \
+                PRODUCT(F32, Q8_0, F32), PRODUCT(0, Q8_0, F32), PRODUCT(0, Q8_0, F16)              \
         }                                                                                          \
     }
 #define ALONG                                                                                      \
@@ -126,6 +127,10 @@ static const struct space spaces[VK_SHADER_COUNT] = {
     [VK_SHADER_MATMUL_QUANTIZED_DOT] = {TILES, DOT, {QUANTIZED, ACTIVATIONS, ALONG}},
     [VK_SHADER_MATMUL_QUANTIZED_SKINNY] = {COLUMNS, NOTHING, {QUANTIZED, ACTIVATIONS, ALONG}},
     [VK_SHADER_MATMUL_QUANTIZED_SKINNY_DOT] = {COLUMNS, DOT, {QUANTIZED, ACTIVATIONS, ALONG}},
+    [VK_SHADER_MATMUL_QUANTIZED_NORM] = {TILES, NOTHING, {QUANTIZED, NORMS, ALONG}},
+    [VK_SHADER_MATMUL_QUANTIZED_NORM_DOT] = {TILES, DOT, {QUANTIZED, NORMS, ALONG}},
+    [VK_SHADER_MATMUL_QUANTIZED_SKINNY_NORM] = {COLUMNS, NOTHING, {QUANTIZED, NORMS, ALONG}},
+    [VK_SHADER_MATMUL_QUANTIZED_SKINNY_NORM_DOT] = {COLUMNS, DOT, {QUANTIZED, NORMS, ALONG}},
     [VK_SHADER_MATMUL_NORM] = {TILES, NOTHING, {PRODUCTS, NORMS}},
     [VK_SHADER_MATMUL_SKINNY_NORM] = {COLUMNS,
                                       NOTHING,

@@ -503,7 +503,7 @@ enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program
 /* ---- matmul.c ---- */
 enum { VK_MATMUL_A = 0, VK_MATMUL_B = 1, VK_MATMUL_BIAS = 2, VK_MATMUL_SCALE = 3 };
 
-/* How a product of floats, all columns at once, is cut into workgroups, each with a tile of so many
+/* How a product, all columns at once, is cut into workgroups, each with a tile of so many
  * rows and columns: its shader, constants and groups, and parameters for operands in bindings of
  * their own. Columns of tiles count first. */
 struct vk_product {
@@ -514,6 +514,11 @@ struct vk_product {
 /* For `count` products of the same a, of which `node` is the first: b and biases of all follow one
  * another, and so do the results. False: it is another product, or an empty one. */
 bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count, struct vk_product *product);
+/* Binds a of a product that was planned so, for a dispatch of node `dispatched`. With quantised
+ * rows the shader may become another form of it, and what packs rows is added before it. */
+enum heed_status heedi_vk_begin_product(struct heed_plugin_program *program, uint32_t node,
+                                        uint32_t dispatched, struct vk_product *product,
+                                        struct heed_error *error);
 
 /* ---- embedding.c ---- */
 /* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table
@@ -548,6 +553,14 @@ void heedi_vk_matmul_coop(const struct heed_plugin_program *program, const struc
 /* ---- matmul_quantized.c ---- */
 /* NULL where a product with HEED_QUANTIZE_ROWS can be run, else why not. */
 const char *heedi_vk_matmul_quantized_accept(const struct vk_node *node);
+/* Shader, constants and groups of such a product of all columns that params have. */
+void heedi_vk_plan_quantized(const struct vk_node *node, const struct heed_matmul_params *params,
+                             struct vk_request *request);
+/* Of a request that was planned so: takes the form of its shader that suits the device, and binds
+ * a; adds before it, for node `dispatched`, a dispatch that packs rows, if it does not itself. */
+enum heed_status heedi_vk_begin_quantized(struct heed_plugin_program *program, uint32_t node,
+                                          uint32_t dispatched, struct heed_matmul_params *params,
+                                          struct vk_request *request, struct heed_error *error);
 enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, uint32_t node,
                                            const struct heed_matmul_params *params,
                                            struct heed_error *error);

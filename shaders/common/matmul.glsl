@@ -28,7 +28,8 @@ shared float b_piece[DEPTH * B_PITCH]; /* [p][column] */
 #if MATMUL_THEN == THEN_NORM
 layout(binding = 1) readonly buffer Bias { uint bias[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
-#define NORM_PARTIAL b_piece
+#define NORM_GET(at) b_piece[at]
+#define NORM_PUT(at, value) b_piece[at] = value
 #include "common/norm.glsl"
 #elif MATMUL_THEN == THEN_CHOICE
 layout(binding = 2) readonly buffer Bias { uint bias[]; };

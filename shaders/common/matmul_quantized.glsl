@@ -1,27 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul_quantized.comp and matmul_quantized_dot.comp do; they say which by INTEGER_DOT. */
-#include "common/quantized.glsl"
-
+/* What matmul_quantized.comp, matmul_quantized_norm.comp and those with _dot do; they say which by
+ * INTEGER_DOT and MATMUL_THEN. */
+#define QUANTIZED_ROWS (TY * TM)
+#include "params.h"
 layout(constant_id = HEED_MATMUL_TX) const uint TX = 8;
 layout(constant_id = HEED_MATMUL_TY) const uint TY = 8;
 layout(constant_id = HEED_MATMUL_TM) const uint TM = 4;
 layout(constant_id = HEED_MATMUL_TN) const uint TN = 4;
+#include "common/quantized.glsl"
 
 const uint THREADS = TX * TY;
 const uint ROWS = TY * TM, COLUMNS = TX * TN;
 /* One more, so that writes along k do not meet in one bank. */
 const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
 
-shared uint a_piece[WORDS * A_PITCH]; /* [word][row] */
-shared uint b_piece[WORDS * B_PITCH]; /* [word][column] */
-shared float factors[COLUMNS];        /* of blocks */
+#if MATMUL_THEN == THEN_NORM
+const uint THEN_WORDS = 8 * THREADS; /* of THREADS / 16 rows */
+#else
+const uint THEN_WORDS = 0;
+#endif
+const uint PIECES = WORDS * (A_PITCH + B_PITCH);
+/* A piece of a, [word][row], then one of b, [word][column]; and what follows the product. */
+shared uint pieces[PIECES > THEN_WORDS ? PIECES : THEN_WORDS];
+shared float factors[COLUMNS]; /* of blocks */
+#define A_PIECE(word, row) pieces[(word) * A_PITCH + (row)]
+#define B_PIECE(word, column) pieces[WORDS * A_PITCH + (word) * B_PITCH + (column)]
 
-void fetch_a(uint first_row, uint batch, uint word) {
-    for (uint i = gl_LocalInvocationID.x; i < ROWS * WORDS; i += THREADS) {
-        const uint row = i / WORDS, q = i % WORDS;
-        const uint there = batch * it.m + min(first_row + row, it.m - 1);
-        a_piece[q * A_PITCH + row] = a[there * it.a_row + word + q];
-    }
+#if MATMUL_THEN == THEN_NORM
+#define NORM_GET(at) uintBitsToFloat(pieces[at])
+#define NORM_PUT(at, value) pieces[at] = floatBitsToUint(value)
+#include "common/norm.glsl"
+#endif
+
+void fetch_a(uint word) {
+    for (uint i = gl_LocalInvocationID.x; i < ROWS * WORDS; i += THREADS)
+        A_PIECE(i % WORDS, i / WORDS) = row_word(i / WORDS, word + i % WORDS);
 }
 
 void fetch_b(uint start, uint first_column, uint word) {
@@ -29,7 +42,7 @@ void fetch_b(uint start, uint first_column, uint word) {
     for (uint i = gl_LocalInvocationID.x; i < COLUMNS * WORDS; i += THREADS) {
         const uint column = i / WORDS, q = i % WORDS;
         const uint there = start + min(first_column + column, end - 1) * it.b_n;
-        b_piece[q * B_PITCH + column] = column_word(there, word + q);
+        B_PIECE(q, column) = column_word(there, word + q);
     }
     if (BLOCKS)
         for (uint i = gl_LocalInvocationID.x; i < COLUMNS; i += THREADS)
@@ -55,9 +68,10 @@ void main() {
         total[i] = 0.0;
         whole[i] = 0;
     }
-    for (uint word = 0; word < it.a_row; word += WORDS) {
+    begin_rows(batch, first_row);
+    for (uint word = 0; word * 4 < it.k; word += WORDS) {
         barrier(); /* the pieces before these have been read */
-        fetch_a(first_row, batch, word);
+        fetch_a(word);
         fetch_b(b_start, first_column, word);
         barrier();
         SUM sum[TM * TN];
@@ -66,9 +80,9 @@ void main() {
         for (uint q = 0; q < WORDS; q++) {
             FOUR left[TM];
             [[unroll]] for (uint i = 0; i < TM; i++)
-                left[i] = unpacked(a_piece[q * A_PITCH + top + i]);
+                left[i] = unpacked(A_PIECE(q, top + i));
             [[unroll]] for (uint j = 0; j < TN; j++) {
-                const FOUR right = unpacked(b_piece[q * B_PITCH + x + j * TX]);
+                const FOUR right = unpacked(B_PIECE(q, x + j * TX));
                 [[unroll]] for (uint i = 0; i < TM; i++)
                     sum[i * TN + j] = add_products(left[i], right, sum[i * TN + j]);
             }
@@ -88,9 +102,14 @@ void main() {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
             if (row >= it.m || column >= end)
                 continue;
-            const uint line = batch * it.m + row;
-            y[it.y_offset + line * it.n + column] =
-                finish(whole[i * TN + j], total[i * TN + j], line, column);
+            const float value =
+                finish(whole[i * TN + j], total[i * TN + j], top + i, column);
+#if MATMUL_THEN == THEN_NORM
+            norm_store(row, column, value);
+        }
+    norm_finish(first_row, min(first_row + ROWS, it.m), THREADS / 16, first_row / ROWS, columns);
+#else
+            y[it.y_offset + (batch * it.m + row) * it.n + column] = value;
         }
     if (ACTIVATION == HEED_UNARY_COPY)
         return;
@@ -102,4 +121,5 @@ void main() {
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }
+#endif
 }

@@ -3,7 +3,8 @@
  *
  * Workgroups write columns of product + residual into y; the last of those that share rows
  * normalises these in place. The includer declares `uint b[]` with gamma and beta in it, `it`, the
- * number THREADS of its invocations, and NORM_PARTIAL, shared floats, 128 for each of norm_rows().
+ * number THREADS of its invocations, and NORM_GET(at) and NORM_PUT(at, value) of shared floats, 128
+ * for each of norm_rows().
  *
  * A row is summed in one order whatever its workgroup looks like: 128 sums of the elements 128
  * apart, then these by halves. */
@@ -26,12 +27,12 @@ float norm_total(uint slot, uint lane, uint lanes) {
     barrier();
     for (uint half_width = NORM_SUMS / 2; half_width > 0; half_width /= 2) {
         for (uint i = lane; i < half_width; i += lanes) {
-            precise const float sum = NORM_PARTIAL[slot + i] + NORM_PARTIAL[slot + i + half_width];
-            NORM_PARTIAL[slot + i] = sum;
+            precise const float sum = NORM_GET(slot + i) + NORM_GET(slot + i + half_width);
+            NORM_PUT(slot + i, sum);
         }
         barrier();
     }
-    const float total = NORM_PARTIAL[slot];
+    const float total = NORM_GET(slot);
     barrier(); /* all have read it before the next sums come */
     return total;
 }
@@ -47,7 +48,7 @@ void norm_rows(uint first, uint end, uint together) {
             precise float sum = 0.0;
             for (uint j = i; j < it.n; j += NORM_SUMS)
                 sum += uintBitsToFloat(y[from + j]);
-            NORM_PARTIAL[slot + i] = sum;
+            NORM_PUT(slot + i, sum);
         }
         const float mean = norm_total(slot, lane, lanes) / float(it.n);
         for (uint i = lane; i < NORM_SUMS; i += lanes) {
@@ -56,7 +57,7 @@ void norm_rows(uint first, uint end, uint together) {
                 precise const float difference = uintBitsToFloat(y[from + j]) - mean;
                 squares += difference * difference;
             }
-            NORM_PARTIAL[slot + i] = squares;
+            NORM_PUT(slot + i, squares);
         }
         const float variance = norm_total(slot, lane, lanes) / float(it.n);
         const float factor = 1.0 / sqrt(variance + norm.eps);

@@ -37,8 +37,8 @@ float quantize_scale(uint greatest, out float factor) {
 }
 
 /* round(value * factor), ties to even: a sum with 1.5 * 2^23 has a last bit that weighs 1. */
-float quantize(float value, float factor) {
+int quantize(float value, float factor) {
     precise float scaled = value * factor;
     precise float rounded = scaled + 12582912.0;
-    return factor == 0.0 ? 0.0 : float(floatBitsToInt(rounded) - 0x4b400000);
+    return factor == 0.0 ? 0 : floatBitsToInt(rounded) - 0x4b400000;
 }

@@ -29,7 +29,8 @@ const uint THREADS = LANES * COLUMNS;
 #if MATMUL_THEN == THEN_NORM
 layout(binding = 1) readonly buffer Bias { uint bias[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
-#define NORM_PARTIAL partial
+#define NORM_GET(at) partial[at]
+#define NORM_PUT(at, value) partial[at] = value
 #include "common/norm.glsl"
 #elif MATMUL_THEN == THEN_CHOICE
 layout(binding = 2) readonly buffer Bias { uint bias[]; };

@@ -42,7 +42,7 @@ esac
 
 for program in "$@"; do
     case $form:$program in
-    dot:*quantized) ;;
+    dot:*quantized | dot:*fuse_norm) ;;
     dot:*) continue ;;
     esac
     what="$form: $program"
