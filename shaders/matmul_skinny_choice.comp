@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul_skinny_choice: of each row of a product, as matmul_skinny.comp computes it, the lowest
- * index of its greatest element and the greatest of its log_softmax, as argmax.comp, softmax.comp.
+/* matmul_skinny_choice: of each row of a product, as matmul_skinny.comp computes it, the k greatest
+ * elements, or their log_softmax, and their indices, as argmax.comp, top_k.comp and softmax.comp.
  *
- * Source:    Milakov and Gimelshein 2018 (sums of exponentials put together)
- * Bindings:  0 a, 1 b, 2 bias (read, as matmul_skinny.comp), 3 y: indices i32, logarithms f32
- *            (written), a counter for all workgroups, three words for each row and block
- *            of HEED_MATMUL_CHOICE_BLOCK columns (written and read)
+ * Source:    Milakov and Gimelshein 2018 (sums of exponentials put together), Gaihre et al. 2021
+ *            (the greatest lie in the blocks whose greatest come first)
+ * Bindings:  0 a, 1 b, 2 bias (read, as matmul_skinny.comp), 3 y: indices i32, values f32
+ *            (written), a counter for all workgroups, three words for each row and block of
+ *            HEED_MATMUL_CHOICE_BLOCK columns, the product if k > 1 (written and read)
  * Workgroup: a block of columns of all rows; the last of all workgroups goes on
  * Dispatch:  ceil(n / HEED_MATMUL_CHOICE_BLOCK)
  * Shared:    that of matmul_skinny.comp, and 3076

@@ -86,12 +86,20 @@ struct heed_norm_params {
     float eps;
 };
 
-/* A product followed by argmax and log_softmax (common/choice.glsl): what follows
+/* A product followed by the choice of the k greatest of each row (common/choice.glsl): what follows
  * heed_matmul_params, in words from the start of y's binding. */
 #define HEED_MATMUL_CHOICE_BLOCK 32 /* columns; those of a workgroup are whole blocks */
+#define HEED_MATMUL_CHOICE_K 8      /* how many are chosen of a row, */
+#define HEED_MATMUL_CHOICE_MOST 16  /* and the most of them */
+/* What is chosen: the greatest elements; the same, but values are their log_softmax; the greatest
+ * of log_softmax, in which different elements may have become equal. */
+#define HEED_CHOICE_ELEMENTS 0
+#define HEED_CHOICE_WITH_LOGARITHMS 1
+#define HEED_CHOICE_OF_LOGARITHMS 2
 struct heed_choice_params {
-    uint32_t index_offset, log_offset, counters_offset;
-    uint32_t blocks_offset; /* three words for each row and block */
+    uint32_t index_offset, value_offset, counters_offset; /* indices and values: [m, k] */
+    uint32_t blocks_offset; /* three words for each row and block; if k > 1, then the product */
+    uint32_t results;       /* HEED_CHOICE_... */
 };
 
 /* matmul_quantized*.comp: how columns of b lie in memory. Their HEED_MATMUL_TYPES have an a of 0

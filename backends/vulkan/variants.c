@@ -81,6 +81,12 @@ struct space {
             F32 + 16 * F32, F16 + 16 * F16                                                         \
         }                                                                                          \
     }
+#define CHOSEN                                                                                     \
+    {                                                                                              \
+        HEED_MATMUL_CHOICE_K, 4, {                                                                 \
+            1, 4, 8, HEED_MATMUL_CHOICE_MOST                                                       \
+        }                                                                                          \
+    }
 #define TYPES(constant)                                                                            \
     {                                                                                              \
         constant, 5, {                                                                             \
@@ -135,10 +141,10 @@ static const struct space spaces[VK_SHADER_COUNT] = {
     [VK_SHADER_MATMUL_SKINNY_NORM] = {COLUMNS,
                                       NOTHING,
                                       {PRODUCTS, NORMS, {HEED_MATMUL_WIDE, 2, {1, 0}}}},
-    [VK_SHADER_MATMUL_CHOICE] = {TILES, NOTHING, {PRODUCTS, ACTIVATIONS}},
+    [VK_SHADER_MATMUL_CHOICE] = {TILES, NOTHING, {PRODUCTS, CHOSEN}},
     [VK_SHADER_MATMUL_SKINNY_CHOICE] = {CHOICES,
                                         NOTHING,
-                                        {PRODUCTS, ACTIVATIONS, {HEED_MATMUL_WIDE, 2, {1, 0}}}},
+                                        {PRODUCTS, CHOSEN, {HEED_MATMUL_WIDE, 2, {1, 0}}}},
     [VK_SHADER_ATTENTION] = {ATTENDS, NOTHING, {ATTENTIONS}},
     [VK_SHADER_ATTENTION_SPLIT] = {ATTENDS,
                                    NOTHING,

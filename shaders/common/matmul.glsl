@@ -93,12 +93,12 @@ void choose_slice(uint first_row, uint first_column) {
     const uint blocks = COLUMNS / CHOICE_BLOCK; /* of a row */
     for (uint i = gl_LocalInvocationID.x; i < TY * blocks * CHOICE_LANES; i += THREADS) {
         const uint from = i / CHOICE_LANES * CHOICE_BLOCK + i % CHOICE_LANES;
+        const uint row = first_row + from / COLUMNS * TM;
         choice mine = NO_CHOICE;
         for (uint j = from; j < from + CHOICE_BLOCK; j += CHOICE_LANES) {
             const uint column = first_column + j % COLUMNS;
             if (column < it.n)
-                mine = choice_merge(
-                    mine, choice_of(finish(a_piece[j], column, it.bias_offset), column));
+                mine = choice_add(mine, row, column, finish(a_piece[j], column, it.bias_offset));
         }
         choice_put(i, mine);
     }

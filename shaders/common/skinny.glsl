@@ -121,7 +121,7 @@ void main() {
     for (uint i = 0; i < passes; i++) {
         const float value = product_of(a_at, b_at, bias_at, first + i * COLUMNS);
         if (column + i * COLUMNS < end)
-            mine = choice_merge(mine, choice_of(value, column + i * COLUMNS));
+            mine = choice_add(mine, row, column + i * COLUMNS, value);
     }
     if (t < ROWS * COLUMNS)
         choice_put(t, mine);
