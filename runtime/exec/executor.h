@@ -108,12 +108,24 @@ uint32_t heedi_executor_aside(struct heed_executor *executor);
 
 struct heedi_steps;
 
+/* Looks at what parts do: called by the thread that runs an instance. */
+struct heedi_observer {
+    /* Before a part runs `steps` steps, 0: one that may be part of a run by the host. What it
+     * returns is given to `after`; NULL: it need not be called. */
+    void *(*before)(struct heedi_observer *observer, struct heed_instance *instance, uint32_t part,
+                    uint32_t steps);
+    /* `ran`: the run has succeeded and its results are there. */
+    void (*after)(struct heedi_observer *observer, void *ticket, struct heed_instance *instance,
+                  bool ran);
+};
+
 struct heed_instance {
     struct heedi_env env;
     struct heed_program *program;        /* a reference */
     unsigned char *block;                /* boundary tensors, aligned to 64 bytes */
     struct heed_plugin_instance **parts; /* one per part of the program */
-    bool *bound;                         /* one per state of the program */
+    struct heed_state **bound;           /* one per state of the program, NULL: not bound yet */
+    struct heedi_observer *observer;     /* NULL: none */
     struct heed_profile *profile;
     struct heedi_steps *steps; /* NULL: one at a time */
     bool replays;              /* has run since it was bound to its states and profile */

@@ -63,7 +63,7 @@ enum heed_status heed_instance_create(struct heed_context *context, struct heed_
     const size_t bytes = program->boundary_bytes + 64; /* tensors without bytes have a place too */
     made->block = heedi_alloc_aligned(&made->env, bytes, 64);
     made->parts = heedi_calloc(&made->env, program->part_count, sizeof(*made->parts));
-    made->bound = heedi_calloc(&made->env, program->state_count, sizeof *made->bound);
+    made->bound = heedi_calloc(&made->env, program->state_count, sizeof(*made->bound));
     if (made->block == NULL || made->parts == NULL || made->bound == NULL) {
         status = heedi_fail_memory(context, "an instance", bytes);
         goto fail;
@@ -190,7 +190,7 @@ enum heed_status heed_instance_bind_state(struct heed_context *context,
                                              &error);
         }
     }
-    instance->bound[slot - program->states] = true;
+    instance->bound[slot - program->states] = state;
     instance->replays = false;
     return HEED_OK;
 }
@@ -206,6 +206,8 @@ enum heed_status heedi_instance_run_part(struct heed_context *context,
                                      .part = index,
                                      .steps = count > 0 ? count : 1,
                                      .replayed = instance->replays};
+    struct heedi_observer *observer = instance->observer;
+    void *ticket = observer != NULL ? observer->before(observer, instance, index, count) : NULL;
     if (instance->profile != NULL) {
         heedi_counts_read(&run.before, device, part);
         run.begin_ns = heedi_os_now_ns();
@@ -215,12 +217,14 @@ enum heed_status heedi_instance_run_part(struct heed_context *context,
         &error);
     if (status == HEED_OK)
         status = heedi_plugin_status(table->wait(part, UINT64_MAX, &error), &error);
-    if (status != HEED_OK)
-        return heedi_instance_failed(context, status, instance->program, index, "running", &error);
-    if (instance->profile != NULL) {
+    if (status == HEED_OK && instance->profile != NULL) {
         run.end_ns = heedi_os_now_ns();
         heedi_profile_record(instance->profile, part, &run);
     }
+    if (ticket != NULL)
+        observer->after(observer, ticket, instance, status == HEED_OK);
+    if (status != HEED_OK)
+        return heedi_instance_failed(context, status, instance->program, index, "running", &error);
     if (index + 1 == instance->program->part_count)
         instance->replays = true;
     return HEED_OK;
@@ -230,7 +234,7 @@ enum heed_status heedi_instance_ready(struct heed_context *context,
                                       const struct heed_instance *instance) {
     const struct heed_program *program = instance->program;
     for (uint32_t s = 0; s < program->state_count; s++)
-        if (!instance->bound[s])
+        if (instance->bound[s] == NULL)
             return heedi_fail(context, HEED_ERROR_INVALID_ARGUMENT,
                               "graph '%s': state '%s' is not bound", program->partition.graph->name,
                               program->states[s].name);
