@@ -69,6 +69,7 @@ enum heed_status heed_translator_create(struct heed_context *context, struct hee
     if (status == HEED_OK) {
         const struct heedi_session_options session = {.executor = translator->executor,
                                                       .profile = options.profile,
+                                                      .shadow = options.shadow,
                                                       .steps_per_submit = options.steps_per_submit};
         status = model->network->session_create(context, model, &session, &translator->session);
     }

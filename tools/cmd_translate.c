@@ -14,6 +14,7 @@ struct run {
     struct heed_model *model;
     struct heed_executor *executor;
     struct heed_profile *profile;
+    struct heed_shadow *shadow;
     struct heed_translator *translator;
     struct heedi_tool_input *input;
     struct heedi_tool_output *output;
@@ -175,12 +176,16 @@ static int open_translator(struct run *run) {
         if (status != HEED_OK)
             return fail(run, status);
     }
+    const int code = heedi_tool_shadow_open(run->context, run->options, &run->shadow);
+    if (code != TOOL_OK)
+        return code;
     const struct heed_translator_options options = {
         .struct_size = sizeof options,
         .executor = run->executor,
         .beam = 1,
         .max_length = run->options->max_length,
         .profile = run->profile,
+        .shadow = run->shadow,
         .steps_per_submit = run->options->steps,
     };
     status = heed_translator_create(run->context, run->model, &options, &run->translator);
@@ -215,6 +220,8 @@ static int translate(struct run *run) {
                     (options->output != NULL || !heedi_tool_os_terminal(TOOL_STDOUT));
     code = translate_lines(run);
     heedi_tool_progress_hide();
+    if (run->shadow != NULL)
+        heedi_tool_shadow_report(run->shadow, &options->shadow);
     if (options->verbose)
         say_more(run, (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9);
     if (run->profile != NULL &&
@@ -230,6 +237,10 @@ int heedi_tool_translate(const struct heedi_tool_options *options) {
         heedi_tool_message("texts come from arguments or from --input, not from both");
         return TOOL_USAGE;
     }
+    if (options->shadow.backend == NULL && options->shadow.detailed) {
+        heedi_tool_message("--shadow-rate and --shadow-seed say more about --shadow B");
+        return TOOL_USAGE;
+    }
     struct run run = {.options = options};
     int code = translate(&run);
     const int output_code =
@@ -243,6 +254,7 @@ int heedi_tool_translate(const struct heedi_tool_options *options) {
     }
     heedi_tool_input_close(run.input);
     heed_translator_destroy(run.translator);
+    heed_shadow_destroy(run.shadow);
     heed_profile_destroy(run.profile);
     heed_executor_release(run.executor);
     heed_model_close(run.model);

@@ -18,10 +18,15 @@ static const struct heedi_tool_verb verbs[] = {
             "that cannot be translated is reported on standard error and leaves an empty line.\n"
             "With --format json each line is an object: text, translation, score (the mean\n"
             "log-probability of the tokens), tokens (ids), error (null where there is none).\n"
-            "A text that begins with '-' goes after '--'.\n",
+            "A text that begins with '-' goes after '--'.\n\n"
+            "--shadow B watches over a backend at work: a share of what it computes is computed\n"
+            "again by backend B, on a copy of what went in, by a thread of low priority. At the\n"
+            "end standard error says how much was compared and whether it agreed; where it did\n"
+            "not, which node of which backend is wrong. The exit code stays the same. When the\n"
+            "thread cannot keep up, some of that share is left out, and counted.\n",
         .options = TOOL_MODEL | TOOL_BACKEND | TOOL_THREADS | TOOL_BEAM | TOOL_MAX_LENGTH |
                    TOOL_STEPS | TOOL_INPUT_FILE | TOOL_OUTPUT_FILE | TOOL_FORMAT | TOOL_PROFILE |
-                   TOOL_VERBOSE,
+                   TOOL_SHADOW | TOOL_VERBOSE,
         .most_arguments = SIZE_MAX,
         .run = heedi_tool_translate,
     },

@@ -43,6 +43,11 @@ static const struct option table[] = {
      "type of stored matrices (default: f16); with int8 (a scale per row)\n"
      "and q8_0 (a scale per 32 values) products are computed in 8 bits"},
     {TOOL_PROFILE, "profile", 0, "FILE", "write a Chrome trace (JSON) of what ran where and when"},
+    {TOOL_SHADOW, "shadow", 0, "B",
+     "run a share of the work again on backend B, in the background, and\n"
+     "say at the end whether it agrees; the translation is the same"},
+    {TOOL_SHADOW, "shadow-rate", 0, "R", "the share, 0 to 1 (default: 0.01)"},
+    {TOOL_SHADOW, "shadow-seed", 0, "N", "what chooses that share (default: 1)"},
     {TOOL_OP, "op", 0, "A,B", "operators; 'all': every one"},
     {TOOL_SHAPE, "shape", 0, "SHAPE", "shape, such as 32x512x2048:relu; may be repeated"},
     {TOOL_TEXT, "translate", 0, "FILE", "measure the translation of FILE, a sentence per line"},
@@ -199,6 +204,28 @@ static bool parse_dtype(const struct option *option, const char *value, enum hee
     return false;
 }
 
+static bool parse_share(const char *name, const char *value, double *share) {
+    char *end = NULL;
+    *share = strtod(value, &end);
+    if (value[strspn(value, "0123456789.eE+-")] == '\0' && *end == '\0' && *share >= 0 &&
+        *share <= 1)
+        return true;
+    heedi_tool_message("--%s: expected a number from 0 to 1, got '%s'", name, value);
+    return false;
+}
+
+static bool set_shadow_option(const char *name, const char *value,
+                              struct heedi_tool_shadow_options *shadow) {
+    if (strcmp(name, "shadow") == 0) {
+        shadow->backend = value;
+        return true;
+    }
+    shadow->detailed = true;
+    if (strcmp(name, "shadow-rate") == 0)
+        return parse_share(name, value, &shadow->rate);
+    return parse_from(name, value, 0, UINT32_MAX, &shadow->seed);
+}
+
 /* Options of `heed check` alone. */
 static bool set_check_option(const char *name, const char *value,
                              struct heedi_tool_check_options *check) {
@@ -340,6 +367,8 @@ static bool set_option(const struct option *option, const char *value,
     case TOOL_HELP:
         options->help = true;
         break;
+    case TOOL_SHADOW:
+        return set_shadow_option(option->name, value, &options->shadow);
     case TOOL_CHECK:
         return set_check_option(option->name, value, &options->check);
     default:
@@ -392,7 +421,7 @@ static int parse_option(const struct heedi_tool_verb *verb, int count, char **ar
 int heedi_tool_options_parse(const struct heedi_tool_verb *verb, int count, char **argv,
                              struct heedi_tool_options *options) {
     bool options_ended = false;
-    *options = (struct heedi_tool_options){0};
+    *options = (struct heedi_tool_options){.shadow = {.rate = 0.01, .seed = 1}};
     options->inputs = calloc((size_t)count + 1, sizeof *options->inputs);
     options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
     options->bench.shapes = calloc((size_t)count + 1, sizeof *options->bench.shapes);

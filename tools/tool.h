@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "heed/convert.h"
+#include "heed/shadow.h"
 #include "heed/translate.h"
 
 #if defined(__GNUC__)
@@ -61,6 +62,7 @@ enum {
     TOOL_CHECK = 1u << 25, /* every option of `heed check` alone */
     TOOL_TUNE = 1u << 26,
     TOOL_BUNDLE = 1u << 27,
+    TOOL_SHADOW = 1u << 28, /* every option of the shadow */
 };
 
 struct heedi_tool_bench_options {
@@ -82,6 +84,13 @@ struct heedi_tool_check_options {
     bool all;
 };
 
+struct heedi_tool_shadow_options {
+    const char *backend;
+    double rate;
+    uint32_t seed;
+    bool detailed; /* rate or seed is given */
+};
+
 struct heedi_tool_options {
     const char *model, *backends, *output, *profile;
     uint32_t threads, max_length; /* 0: not given */
@@ -94,6 +103,7 @@ struct heedi_tool_options {
     size_t argument_count;
     struct heedi_tool_bench_options bench;
     struct heedi_tool_check_options check;
+    struct heedi_tool_shadow_options shadow;
 };
 
 struct heedi_tool_verb {
@@ -177,6 +187,16 @@ int heedi_tool_report(const char *path, bool (*write)(const void *what, FILE *st
 /* That a report can be written is looked at before the long work. `path` NULL or "-": nothing to
  * look at. */
 int heedi_tool_report_try(const char *path);
+
+/* ---- shadow.c: runs on another backend in the background ---- */
+
+/* Opens the shadow that the options ask for; *shadow is NULL without one. Says what is wrong and
+ * returns an exit code. */
+int heedi_tool_shadow_open(struct heed_context *context, const struct heedi_tool_options *options,
+                           struct heed_shadow **shadow);
+/* Waits for what is queued and says on stderr what came of it. */
+void heedi_tool_shadow_report(struct heed_shadow *shadow,
+                              const struct heedi_tool_shadow_options *options);
 
 /* ---- progress.c: one line on a terminal's stderr ---- */
 

@@ -21,6 +21,7 @@
 struct heedi_session_options {
     struct heed_executor *executor; /* retained */
     struct heed_profile *profile;   /* outlives the session; NULL: none */
+    struct heed_shadow *shadow;     /* outlives the session; NULL: none */
     bool inspect;                   /* more outputs, for tests */
     uint32_t steps_per_submit;      /* as heed_translator_options */
 };

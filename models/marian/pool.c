@@ -2,6 +2,7 @@
 /* Instances and states of a Marian session, kept for the next batch of the same size. */
 #include <string.h>
 
+#include "heed/shadow.h"
 #include "models/marian/session.h"
 #include "runtime/exec/executor.h"
 
@@ -88,6 +89,8 @@ static enum heed_status make_run(struct heedi_marian_session *session, struct he
     }
     if (session->profile)
         heed_instance_set_profile(run->instance, session->profile);
+    if (session->shadow)
+        heed_instance_set_shadow(run->instance, session->shadow);
     return HEED_OK;
 }
 

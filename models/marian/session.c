@@ -275,6 +275,7 @@ enum heed_status heedi_marian_session_create(struct heed_context *context, struc
     session->marian = heedi_marian_of(model);
     session->executor = heed_executor_retain(options->executor);
     session->profile = options->profile;
+    session->shadow = options->shadow;
     session->inspect = options->inspect;
     session->steps_per_submit = options->steps_per_submit;
     *result = &session->base;

@@ -47,6 +47,7 @@ struct heedi_marian_session {
     const struct heedi_marian *marian;
     struct heed_executor *executor;
     struct heed_profile *profile;
+    struct heed_shadow *shadow;
     bool inspect;
     uint32_t steps_per_submit; /* 0: chosen for each batch */
     uint64_t clock;

@@ -85,6 +85,8 @@ void heedi_os_wake_all(struct heedi_condition *condition);
 struct heedi_thread *heedi_os_thread_start(const struct heedi_env *env, void (*fn)(void *),
                                            void *arg, const char *name);
 void heedi_os_thread_join(const struct heedi_env *env, struct heedi_thread *thread);
+/* The calling thread gives way to others from now on, where the system knows of such a thing. */
+void heedi_os_thread_background(void);
 void heedi_os_pause(void); /* a hint inside a short spin */
 void heedi_os_yield(void);
 

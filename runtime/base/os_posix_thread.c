@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "runtime/base/context.h"
 
@@ -112,6 +113,12 @@ void heedi_os_thread_join(const struct heedi_env *env, struct heedi_thread *thre
         return;
     pthread_join(thread->thread, NULL);
     heedi_free(env, thread);
+}
+
+void heedi_os_thread_background(void) {
+#if defined(__linux__)
+    (void)setpriority(PRIO_PROCESS, 0, 19); /* of this thread alone, other than POSIX has it */
+#endif
 }
 
 void heedi_os_pause(void) {

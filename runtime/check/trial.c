@@ -370,7 +370,7 @@ static bool claimed(struct trial *trial, const struct heed_program *program) {
     for (int32_t n = 0; n < partition->graph->node_count; n++) {
         if (strcmp(partition->graph->nodes[n].name, "node") != 0)
             continue;
-        trial->finding->declined = partition->device_of_node[n] != 0;
+        trial->finding->declined = partition->device_of_node[n] != (int32_t)trial->target->device;
         if (trial->finding->declined)
             (void)snprintf(trial->finding->message, sizeof trial->finding->message, "%s",
                            partition->reasons[n]);

@@ -19,6 +19,7 @@ struct heedi_target {
     struct heed_executor *executors[HEEDI_TARGET_EXECUTORS];
     struct heed_pool *pool; /* where none was given */
     uint32_t count;
+    uint32_t device; /* of the first executor: the backend's place in its list */
     struct heed_numeric_profile numeric;
     struct heedi_env env; /* what the poisoned memory comes from */
     int32_t confirm_runs; /* to tell results that chance decides from those that memory decides */

@@ -37,6 +37,7 @@ extern "C" {
 
 struct heed_model;
 struct heed_translator;
+struct heed_shadow;
 
 /** Opens a model: a Hugging Face Marian directory or a packaged GGUF file; NULL: the default model
  * (found relative to the library, or named by HEED_DEFAULT_MODEL in the environment). Weights are
@@ -62,6 +63,9 @@ struct heed_translator_options {
      * among them is computed on to the last. The translation is the same for every value. 0:
      * chosen, up to 8 where one GPU does all the work, else 1. */
     uint32_t steps_per_submit;
+    /** Runs a share of the sub-graphs on another backend too: see heed/shadow.h. Not owned: it must
+     * outlive the translator. Results are the same with it. NULL: none. */
+    struct heed_shadow *shadow;
 };
 #define HEED_MAX_STEPS_PER_SUBMIT 64
 
