@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/os.h"
+#include "runtime/check/check.h"
 #include "runtime/check/random.h"
 #include "runtime/check/shadow.h"
 
@@ -161,14 +162,27 @@ static void forget(struct heed_shadow *shadow, struct compiled *compiled) {
     *compiled = (struct compiled){.program = NULL};
 }
 
-/* Counts what the backend itself runs of the part. */
-static void look_at_placement(struct compiled *compiled) {
+/* Makes a profile as imprecise as another is. */
+static void widen(struct heed_numeric_profile *numeric, const struct heed_numeric_profile *other) {
+    if (heedi_check_roundoff(other) > heedi_check_roundoff(numeric)) {
+        numeric->unit_roundoff = other->unit_roundoff;
+        numeric->accumulator = other->accumulator;
+    }
+    numeric->exp_ulp = fmaxf(numeric->exp_ulp, other->exp_ulp);
+    numeric->tanh_ulp = fmaxf(numeric->tanh_ulp, other->tanh_ulp);
+    numeric->erf_ulp = fmaxf(numeric->erf_ulp, other->erf_ulp);
+}
+
+/* Counts what the backend itself runs of the part; widens its profile by that of the fallback. */
+static void look_at_placement(struct compiled *compiled, struct heed_numeric_profile *numeric) {
     const struct heedi_partition *partition = &compiled->run.program->partition;
+    const struct heedi_engine *engine = compiled->run.program->engine;
     const char *reason = "";
     uint32_t own = 0;
     for (int32_t n = 0; n < partition->graph->node_count; n++) {
         if (partition->device_of_node[n] < 0)
             continue;
+        widen(numeric, &engine->devices[partition->device_of_node[n]]->info.numeric);
         own += partition->device_of_node[n] == 0;
         compiled->fallback_nodes += partition->device_of_node[n] != 0;
         if (partition->device_of_node[n] != 0)
@@ -193,10 +207,10 @@ static enum heed_status compile(struct heed_shadow *shadow, const struct heedi_s
         return HEED_OK;
     }
     if (status == HEED_OK) {
-        look_at_placement(compiled);
+        struct heed_numeric_profile numeric = shadow->target.numeric;
+        look_at_placement(compiled, &numeric);
         status = heedi_shadow_tolerance(shadow->context, snapshot->program, snapshot->part,
-                                        &device->info.numeric, &shadow->target.numeric,
-                                        &compiled->tolerance);
+                                        &device->info.numeric, &numeric, &compiled->tolerance);
     }
     if (status == HEED_OK && compiled->declined[0] != '\0')
         heedi_shadow_run_close(&shadow->context->env, &compiled->run);
