@@ -205,13 +205,21 @@ static struct head head_of(const struct vk_node *q, const struct vk_tensor *k, u
                          .words = is_quantized(q) ? (uint32_t)q->in[A].desc.dims[1] / 4 : 0};
 }
 
+/* (integer dot products are proven in products, whose code for them it shares) */
+static enum vk_shader shader_of(const struct heed_plugin_program *program, const struct vk_node *q,
+                                bool appends) {
+    if (!is_quantized(q))
+        return appends ? VK_SHADER_ATTENTION_STEP : VK_SHADER_ATTENTION_CROSS;
+    if (heedi_vk_proven(program, VK_FORM_DOT))
+        return appends ? VK_SHADER_ATTENTION_STEP_QUANTIZED_DOT
+                       : VK_SHADER_ATTENTION_CROSS_QUANTIZED_DOT;
+    return appends ? VK_SHADER_ATTENTION_STEP_QUANTIZED : VK_SHADER_ATTENTION_CROSS_QUANTIZED;
+}
+
 /* One dispatch for `parts` products, from node `first` on, and attention, node `last`. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t first, uint32_t last,
                             uint32_t parts, struct heed_attention_step_params *params,
                             struct heed_error *error) {
-    static const enum vk_shader shaders[2][2] = {
-        {VK_SHADER_ATTENTION_CROSS, VK_SHADER_ATTENTION_CROSS_QUANTIZED},
-        {VK_SHADER_ATTENTION_STEP, VK_SHADER_ATTENTION_STEP_QUANTIZED}};
     const struct vk_node *nodes = &program->nodes[first], *attention = &program->nodes[last];
     const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
     const struct head head = head_of(nodes, k, parts);
@@ -226,7 +234,7 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t first,
     params->bias_offset = packed.bias_offset;
     params->scale_offset = packed.scale_offset;
     struct vk_request request = {
-        .shader = shaders[appends][is_quantized(nodes)],
+        .shader = shader_of(program, nodes, appends),
         .bindings = {{.storage = packed.storage},
                      {.storage = k->storage, .writes = appends},
                      {.storage = attention->in[HEED_ATTENTION_V].storage, .writes = appends},

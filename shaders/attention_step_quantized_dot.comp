@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attention_step_quantized by an instruction that adds the products of four integers:
+ *   q = quantised(x) Wq^T + bq, k and v alike; K[row, position] = k, V[row, position] = v;
+ *   y = attention(q, K[row], V[row])
+ *
+ * Source:    Milakov and Gimelshein 2018, algorithm 3, as in attention.comp
+ * Bindings:  0 weights (read, i8 or q8_0), biases (read, f32, f16 or bf16), scales of i8 (read,
+ *            f32), in words, 1 k, 2 v (read and written, f32, elements of a row side by side),
+ *            3 all that the instance owns, as words: x f32, tables of i32 (read), y f32 (written)
+ * Workgroup: as in attention_step.comp; before the products, each row's team packs it
+ * Dispatch:  heads * ceil(rows / ROWS)
+ * Shared:    4 * (ROWS * 3 D + SCRATCH) + 4 bytes, and ROWS * (k + 8) for packed rows
+ * Needs:     4 x 8-bit integer dot product (VK_KHR_shader_integer_dot_product)
+ * Error:     none in q, k and v: the bits of matmul_quantized.comp; that of attention.comp in y */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_spirv_intrinsics : require
+#include "params.h"
+#include "common/workgroup.glsl"
+#include "common/floats.glsl"
+#include "common/functions.glsl"
+#define STEP_QUANTIZED 1
+#define INTEGER_DOT 1
+#define ATTENTION_APPENDS 1
+#include "common/attention_step.glsl"
