@@ -6,7 +6,15 @@
  * within exp(+-2 (d + 2) u S) from the scores, plus (n + 2 (m - s_j) + c) u w_j as in softmax,
  * where m - s_j <= 2 S. So w_j errs by gamma(depth) w_j (1 + 4 S), and y by gamma(depth) sum_j w_j
  * |v_j| (1 + 4 S), as long as the exponent is below 1/2 for the coarsest f32 arithmetic, u = 2^-23.
- * Larger scores tell nothing of the weights in f32: no bound. */
+ *
+ * Larger scores tell little of the weights in f32. Yet what is computed are weights: none is
+ * negative, and their sum is 1 but for gamma(depth). So w_j errs by less than 2 and y by less than
+ * 3 max |v_j|, as long as no score overflows; this is gamma(depth) M for the finest arithmetic, u =
+ * 2^-24, with M = 3 max |v_j| 2^24 / depth. The smaller of the two magnitudes holds.
+ *
+ * Keys far below the greatest score m, as masks of -1e9 put them, have no weight: where S_j <= 4 (m
+ * - s_j), s_j errs by less than half its distance from m, and half a distance of 1492 is one at
+ * which exp() is 0 in double precision, and long before in f32. */
 #include <math.h>
 
 #include "runtime/ops/attention.h"
@@ -38,11 +46,10 @@ static void stretch(const struct heedi_reference *reference, uint32_t input, int
         *end = *begin + (int64_t)attrs->max_len;
 }
 
-static double load4(const struct heedi_reference *reference, uint32_t input, int64_t a, int64_t b,
-                    int64_t c, int64_t d) {
-    const struct heed_tensor_desc *desc = reference->call->inputs[input];
-    const int64_t index[] = {a, b, c, d};
-    return heedi_load(reference->data[input], desc->dtype, heedi_offset(desc, index));
+/* Where the vector of a row, a head and a moment begins. */
+static int64_t offset4(const struct heed_tensor_desc *desc, int64_t row, int64_t head,
+                       int64_t time) {
+    return row * desc->strides[0] + head * desc->strides[1] + time * desc->strides[2];
 }
 
 static double load_bias(const struct heedi_reference *reference, const struct query *query,
@@ -113,11 +120,13 @@ static double score(const struct heedi_reference *reference, const struct query 
     const int64_t kv_head = query->head / (q->dims[1] / k->dims[1]);
     const double scale = (double)heedi_attention_scale(reference->call);
     const double bias = load_bias(reference, query, key);
+    const int64_t q_at = offset4(q, query->row, query->head, query->time);
+    const int64_t k_at = offset4(k, *row, kv_head, *at);
     double sum = 0, sum_absolute = 0;
     for (int64_t i = 0; i < q->dims[3]; i++) {
         const double product =
-            load4(reference, HEED_ATTENTION_Q, query->row, query->head, query->time, i) *
-            load4(reference, HEED_ATTENTION_K, *row, kv_head, *at, i);
+            heedi_load(reference->data[HEED_ATTENTION_Q], q->dtype, q_at + i * q->strides[3]) *
+            heedi_load(reference->data[HEED_ATTENTION_K], k->dtype, k_at + i * k->strides[3]);
         sum += product;
         sum_absolute += fabs(product);
     }
@@ -125,52 +134,97 @@ static double score(const struct heedi_reference *reference, const struct query 
     return scale * sum + bias;
 }
 
-static void one_query(const struct heedi_reference *reference, const struct query *query) {
+/* What is known of a query's keys before their values are summed. */
+struct keys {
+    double peak, sum; /* of the scores, of their exponentials */
+    double growth;    /* 1 + 4 S, infinite where S tells nothing */
+    double convex;    /* 3 * 2^24 / depth, infinite where a score may overflow */
+};
+
+/* Whether a key has no weight in any arithmetic. */
+static bool vanishes(double s, double absolute, double peak) {
+    const double distance = peak - s;
+    return s == -INFINITY || (distance > 1492 && absolute <= 4 * distance);
+}
+
+static struct keys look_at_keys(const struct heedi_reference *reference,
+                                const struct query *query) {
     const struct heedi_call *call = reference->call;
-    const struct heed_tensor_desc *q = call->inputs[HEED_ATTENTION_Q];
-    const struct heed_tensor_desc *k = call->inputs[HEED_ATTENTION_K];
-    const int64_t width = call->outputs[0].dims[3], keys = k->dims[2];
-    const int64_t kv_head = query->head / (q->dims[1] / k->dims[1]);
-    const int64_t at_row = (query->row * q->dims[1] + query->head) * q->dims[2] + query->time;
-    double *y = reference->out[0] + at_row * width;
-    double *magnitude =
-        reference->magnitude[0] == NULL ? NULL : reference->magnitude[0] + at_row * width;
-    double peak = -INFINITY, sum = 0, spread = 0, absolute = 0;
+    const int64_t keys = call->inputs[HEED_ATTENTION_K]->dims[2];
+    const double d = (double)call->inputs[HEED_ATTENTION_Q]->dims[3];
+    const double unscaled = fmin(1, fabs((double)heedi_attention_scale(call)));
+    struct keys it = {.peak = -INFINITY};
+    double spread = 0, greatest = 0, absolute = 0; /* S of keys with a weight, of all */
     bool visible;
     int64_t row, at;
     for (int64_t j = 0; j < keys; j++) {
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
-        if (visible && (isnan(s) || s > peak))
-            peak = s;                                       /* NaN stays: nothing is greater */
-        if (visible && s != -INFINITY && absolute > spread) /* -inf: a weight of 0, exactly */
-            spread = absolute;
+        if (visible && (isnan(s) || s > it.peak))
+            it.peak = s; /* NaN stays: nothing is greater */
     }
-    if (peak == -INFINITY) /* no key is visible */
-        return;
-    for (int64_t j = 0; j < keys; j++) {
-        const double s = score(reference, query, j, &visible, &absolute, &row, &at);
-        sum += visible ? exp(s - peak) : 0;
-    }
-    const double exponent = 2 * ((double)q->dims[3] + 2) * 0x1p-23 * spread;
-    const double growth = exponent < 0.5 ? 1 + 4 * spread : INFINITY;
-    const int64_t limit = call->output_count > 1 ? call->outputs[1].dims[3] : 0;
-    for (int64_t j = 0; j < keys; j++) {
+    for (int64_t j = 0; j < keys && it.peak != -INFINITY; j++) {
         const double s = score(reference, query, j, &visible, &absolute, &row, &at);
         if (!visible)
             continue;
-        const double weight = exp(s - peak) / sum;
+        it.sum += exp(s - it.peak);
+        if (s != -INFINITY && absolute > greatest)
+            greatest = absolute;
+        if (!vanishes(s, absolute, it.peak) && absolute > spread)
+            spread = absolute;
+    }
+    it.growth = 2 * (d + 2) * 0x1p-23 * spread < 0.5 ? 1 + 4 * spread : INFINITY;
+    it.convex = greatest < 0x1p126 * unscaled
+                    ? 3 * 0x1p24 / heedi_op_find(HEED_OP_ATTENTION)->depth(call)
+                    : INFINITY;
+    return it;
+}
+
+/* The smaller of the two; 0 times an infinite growth has no bound. */
+static double magnitude_of(const struct keys *keys, double weighted, double greatest) {
+    const double grown = isfinite(keys->growth) ? weighted * keys->growth : INFINITY;
+    return fmin(grown, isfinite(keys->convex) ? greatest * keys->convex : INFINITY);
+}
+
+static void one_query(const struct heedi_reference *reference, const struct query *query) {
+    const struct heedi_call *call = reference->call;
+    const struct heed_tensor_desc *q = call->inputs[HEED_ATTENTION_Q];
+    const struct heed_tensor_desc *k = call->inputs[HEED_ATTENTION_K];
+    const struct heed_tensor_desc *v = call->inputs[HEED_ATTENTION_V];
+    const int64_t width = call->outputs[0].dims[3];
+    const int64_t kv_head = query->head / (q->dims[1] / k->dims[1]);
+    const int64_t at_row = (query->row * q->dims[1] + query->head) * q->dims[2] + query->time;
+    const int64_t limit = call->output_count > 1 ? call->outputs[1].dims[3] : 0;
+    double *y = reference->out[0] + at_row * width;
+    double *magnitude =
+        reference->magnitude[0] == NULL ? NULL : reference->magnitude[0] + at_row * width;
+    double greatest = 0, absolute = 0;
+    bool visible;
+    int64_t row, at;
+    const struct keys keys = look_at_keys(reference, query);
+    if (keys.peak == -INFINITY) /* no key is visible */
+        return;
+    for (int64_t j = 0; j < k->dims[2]; j++) {
+        const double s = score(reference, query, j, &visible, &absolute, &row, &at);
+        if (!visible)
+            continue;
+        const double weight = exp(s - keys.peak) / keys.sum;
+        const int64_t v_at = offset4(v, row, kv_head, at);
         for (int64_t i = 0; i < width; i++) {
-            const double part = weight * load4(reference, HEED_ATTENTION_V, row, kv_head, at, i);
-            y[i] += part;
+            const double value =
+                heedi_load(reference->data[HEED_ATTENTION_V], v->dtype, v_at + i * v->strides[3]);
+            y[i] += weight * value;
+            greatest = fmax(greatest, fabs(value));
             if (magnitude != NULL)
-                magnitude[i] += fabs(part) * growth;
+                magnitude[i] += fabs(weight * value);
         }
         if (j < limit) {
             reference->out[1][at_row * limit + j] = weight;
             if (reference->magnitude[1] != NULL)
-                reference->magnitude[1][at_row * limit + j] = weight * growth;
+                reference->magnitude[1][at_row * limit + j] = magnitude_of(&keys, weight, 1);
         }
     }
+    for (int64_t i = 0; i < width && magnitude != NULL; i++)
+        magnitude[i] = magnitude_of(&keys, magnitude[i], greatest);
 }
 
 static void clear_outputs(const struct heedi_reference *reference) {
