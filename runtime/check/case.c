@@ -45,6 +45,31 @@ void heedi_store(void *data, enum heed_dtype dtype, int64_t index, double value)
     }
 }
 
+enum { Q8_0_NUMBERS = 1 + HEED_Q8_0_VALUES };
+
+int64_t heedi_operand_numbers(const struct heedi_case_operand *operand) {
+    return heed_desc_elems(&operand->desc) * (operand->desc.dtype == HEED_Q8_0 ? Q8_0_NUMBERS : 1);
+}
+
+double heedi_load_number(const struct heedi_case_operand *operand, int64_t index) {
+    if (operand->desc.dtype != HEED_Q8_0)
+        return heedi_load(operand->data, operand->desc.dtype, index);
+    const struct heed_q8_0 *block = (const struct heed_q8_0 *)operand->data + index / Q8_0_NUMBERS;
+    const int64_t part = index % Q8_0_NUMBERS;
+    return part == 0 ? (double)heed_f16_to_f32(block->scale) : (double)block->values[part - 1];
+}
+
+void heedi_store_number(struct heedi_case_operand *operand, int64_t index, double value) {
+    struct heed_q8_0 *block = (struct heed_q8_0 *)operand->data + index / Q8_0_NUMBERS;
+    const int64_t part = index % Q8_0_NUMBERS;
+    if (operand->desc.dtype != HEED_Q8_0)
+        heedi_store(operand->data, operand->desc.dtype, index, value);
+    else if (part == 0)
+        heedi_store(&block->scale, HEED_F16, 0, value);
+    else
+        heedi_store(block->values, HEED_I8, part - 1, value);
+}
+
 size_t heedi_operand_bytes(const struct heedi_case_operand *operand) {
     return (size_t)heed_desc_elems(&operand->desc) * heed_dtype_bytes(operand->desc.dtype);
 }

@@ -67,8 +67,13 @@ struct heed_tensor_desc heedi_operand_storage(const struct heedi_case_operand *o
 /* Writes the storage. What lies between an operand's elements is NaN, or out of every range. */
 void heedi_operand_store(const struct heedi_case_operand *operand, void *storage);
 
-/* Sets element `index` to `value`, rounded to the type. */
+/* Sets element `index` to `value`, rounded to the type; nothing of q8_0. */
 void heedi_store(void *data, enum heed_dtype dtype, int64_t index, double value);
+
+/* An operand as a row of numbers: its elements; of q8_0 the scale and the values of each block. */
+int64_t heedi_operand_numbers(const struct heedi_case_operand *operand);
+double heedi_load_number(const struct heedi_case_operand *operand, int64_t index);
+void heedi_store_number(struct heedi_case_operand *operand, int64_t index, double value);
 
 enum heed_status heedi_case_copy(struct heed_context *context, const struct heedi_case *from,
                                  struct heedi_case *to);

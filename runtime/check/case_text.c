@@ -8,7 +8,8 @@
  *   attrs 24 0 1 0 0 0                       (bytes, then words after the first)
  *   operand 0 f32 input sliced 2 3 4 mk      (type, source, form, rank, dims, axes)
  *   view 0 1 1 1 0 0 0                       (for each dimension perm, start, step, rest, repeated)
- *   values 1 -2.5 nan ...                    (any number of such lines)
+ *   values 1 -2.5 nan ...                    (any number of such lines; of q8_0, for each block
+ *                                             its scale and its 32 values)
  *   end
  *
  * 9 significant digits tell all values of f32 apart. */
@@ -84,11 +85,11 @@ static void put_operand(struct writer *writer, const struct heedi_case_operand *
                 (long long)operand->rest[i], operand->repeated[i]);
         put(writer, "\n");
     }
-    const int64_t elems = heed_desc_elems(&operand->desc);
-    for (int64_t i = 0; i < elems; i++)
+    const int64_t numbers = heedi_operand_numbers(operand);
+    for (int64_t i = 0; i < numbers; i++)
         put(writer, "%s %.9g%s", i % VALUES_PER_LINE == 0 ? "values" : "",
-            heedi_load(operand->data, operand->desc.dtype, i),
-            (i + 1) % VALUES_PER_LINE == 0 || i + 1 == elems ? "\n" : "");
+            heedi_load_number(operand, i),
+            (i + 1) % VALUES_PER_LINE == 0 || i + 1 == numbers ? "\n" : "");
 }
 
 enum heed_status heedi_case_print(struct heed_context *context, const struct heedi_case *it,
@@ -216,7 +217,7 @@ static enum heed_status read_head(struct reader *reader) {
 static enum heed_status read_shape(struct reader *reader, struct heedi_case_operand *operand) {
     int dtype, source, form;
     int64_t rank, dims[HEED_MAX_RANK] = {0}, elems;
-    if (!next_name(reader, dtype_name, HEED_I8 + 1, &dtype))
+    if (!next_name(reader, dtype_name, HEED_Q8_0 + 1, &dtype))
         return wrong(reader, "a type");
     if (!next_name(reader, source_name, HEEDI_SOURCE_STATE + 1, &source))
         return wrong(reader, "input, constant or state");
@@ -230,6 +231,8 @@ static enum heed_status read_shape(struct reader *reader, struct heedi_case_oper
     if (!heedi_shape_check((enum heed_dtype)dtype, (uint64_t)rank, dims, &elems, NULL) ||
         elems > MOST_ELEMS)
         return wrong(reader, "a smaller shape");
+    if (dtype == HEED_Q8_0 && (source != HEEDI_SOURCE_CONSTANT || form != HEEDI_FORM_PLAIN))
+        return wrong(reader, "q8_0 only as a plain constant");
     if (source == HEEDI_SOURCE_STATE &&
         (operand != &reader->it->operands[0] || reader->it->op != HEED_OP_CACHE_APPEND ||
          form != HEEDI_FORM_PLAIN))
@@ -284,18 +287,18 @@ static enum heed_status read_operand(struct reader *reader) {
         status = read_view(reader, operand);
     if (status != HEED_OK)
         return status;
-    const int64_t elems = heed_desc_elems(&operand->desc);
+    const int64_t numbers = heedi_operand_numbers(operand);
     operand->data = heedi_calloc(&reader->context->env, heedi_operand_bytes(operand), 1);
     if (operand->data == NULL)
         return heedi_fail_memory(reader->context, "an operand", heedi_operand_bytes(operand));
-    for (int64_t i = 0; i < elems; i++) {
+    for (int64_t i = 0; i < numbers; i++) {
         char *end = NULL;
         if (i % VALUES_PER_LINE == 0 && strcmp(next(reader), "values") != 0)
             return wrong(reader, "'values'");
         const double value = strtod(next(reader), &end);
         if (end == reader->word || *end != '\0')
             return wrong(reader, "a value");
-        heedi_store(operand->data, operand->desc.dtype, i, value);
+        heedi_store_number(operand, i, value);
     }
     return HEED_OK;
 }

@@ -2,7 +2,7 @@
 /* Drawing operands: forms, memory, values. */
 #include "runtime/check/draw.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "runtime/ops/op.h"
@@ -82,6 +82,16 @@ static void repeat(struct heedi_case_operand *operand) {
 
 /* ---- values ---- */
 
+/* Hides whole rows along the last dimension now and then: nothing is left to see in them. */
+static void hide_rows(struct heedi_drawing *drawing, struct heedi_case_operand *operand) {
+    const struct heed_tensor_desc *desc = &operand->desc;
+    const int64_t width = desc->rank > 0 ? desc->dims[desc->rank - 1] : 1;
+    const int64_t rows = width > 0 ? heed_desc_elems(desc) / width : 0;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = heedi_random_chance(&drawing->random, 25) ? 0 : width; i < width; i++)
+            heedi_store(operand->data, desc->dtype, row * width + i, -INFINITY);
+}
+
 static void fill_float(struct heedi_drawing *drawing, struct heedi_case_operand *operand,
                        enum heedi_values values) {
     const int64_t elems = heed_desc_elems(&operand->desc);
@@ -90,6 +100,8 @@ static void fill_float(struct heedi_drawing *drawing, struct heedi_case_operand 
     for (int64_t i = 0; i < elems; i++)
         heedi_store(operand->data, operand->desc.dtype, i,
                     (double)heedi_random_value(&drawing->random, values));
+    if (values == HEEDI_VALUES_MASK)
+        hide_rows(drawing, operand);
     repeat(operand);
 }
 
@@ -112,6 +124,29 @@ struct heedi_case_operand *heedi_draw_integer(struct heedi_drawing *drawing, enu
                     (double)heedi_random_range(&drawing->random, low, high));
     if (operand != NULL)
         repeat(operand);
+    return operand;
+}
+
+/* Scales over two orders of magnitude, now and then none, and all values that there are. */
+struct heedi_case_operand *heedi_draw_blocks(struct heedi_drawing *drawing, const int64_t dims[2],
+                                             const char *axes) {
+    struct heedi_random *random = &drawing->random;
+    struct heedi_case_operand *operand = add_operand(drawing, HEED_Q8_0, 2, dims, axes);
+    if (operand == NULL)
+        return NULL;
+    operand->source = HEEDI_SOURCE_CONSTANT;
+    operand->form = HEEDI_FORM_PLAIN;
+    struct heed_q8_0 *blocks = operand->data;
+    const int64_t elems = heed_desc_elems(&operand->desc);
+    const bool extreme = heedi_random_chance(random, 10); /* sums as large as they can be */
+    for (int64_t i = 0; i < elems; i++) {
+        const int64_t scale =
+            heedi_random_chance(random, 3) ? 0 : heedi_random_range(random, 1, 99);
+        heedi_store(&blocks[i].scale, HEED_F16, 0, 0.001 * (double)scale);
+        for (int64_t j = 0; j < HEED_Q8_0_VALUES; j++)
+            blocks[i].values[j] =
+                (int8_t)(extreme ? INT8_MIN : heedi_random_range(random, INT8_MIN, INT8_MAX));
+    }
     return operand;
 }
 

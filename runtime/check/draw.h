@@ -22,6 +22,9 @@ struct heedi_case_operand *heedi_draw_float(struct heedi_drawing *drawing, enum 
 struct heedi_case_operand *heedi_draw_integer(struct heedi_drawing *drawing, enum heed_dtype dtype,
                                               uint32_t rank, const int64_t *dims, const char *axes,
                                               int64_t low, int64_t high);
+/* A matrix of q8_0, always a plain constant; `dims` counts blocks along the last dimension. */
+struct heedi_case_operand *heedi_draw_blocks(struct heedi_drawing *drawing, const int64_t dims[2],
+                                             const char *axes);
 /* A vector of i32 with these values, sometimes every other element of its storage. */
 void heedi_draw_given(struct heedi_drawing *drawing, int64_t count, const char *axes,
                       const int32_t *values);

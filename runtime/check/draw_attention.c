@@ -8,21 +8,39 @@ static enum heed_dtype query_type(struct heedi_random *random) {
     return heedi_random_chance(random, 60) ? HEED_F32 : heedi_random_float_type(random);
 }
 
-/* Of q, k and the bias. Scores of heavier tails would be beyond what f32 tells apart. */
+/* Of q and k. Hostile scores, of outliers and of logits that spread over thousands, tell little of
+ * the weights in f32: what is left to judge is in runtime/ops/attention_reference.c. */
 static enum heedi_values draw_values(struct heedi_random *random) {
-    static const enum heedi_values values[] = {HEEDI_VALUES_NORMAL, HEEDI_VALUES_NORMAL,
-                                               HEEDI_VALUES_NORMAL, HEEDI_VALUES_TIES,
-                                               HEEDI_VALUES_TIES,   HEEDI_VALUES_SPECIAL};
-    return values[heedi_random_range(random, 0, 5)];
+    static const enum heedi_values values[] = {
+        HEEDI_VALUES_NORMAL, HEEDI_VALUES_NORMAL, HEEDI_VALUES_NORMAL,   HEEDI_VALUES_NORMAL,
+        HEEDI_VALUES_TIES,   HEEDI_VALUES_TIES,   HEEDI_VALUES_SPECIAL,  HEEDI_VALUES_HEAVY,
+        HEEDI_VALUES_TINY,   HEEDI_VALUES_LARGE,  HEEDI_VALUES_OUTLIERS,
+    };
+    return values[heedi_random_range(random, 0, sizeof values / sizeof *values - 1)];
+}
+
+/* What meets q: the same half of the time, else mild, so that scores are as q is. */
+static enum heedi_values draw_k_values(struct heedi_random *random, enum heedi_values q_values) {
+    return heedi_random_chance(random, 50) ? q_values : HEEDI_VALUES_NORMAL;
 }
 
 /* Of v. An infinite one is asked for only where no weight vanishes in f32 that does not in f64:
  * zero times infinity is NaN. */
-static enum heedi_values draw_v_values(struct heedi_random *random, enum heedi_values scores,
-                                       int64_t d) {
+static enum heedi_values draw_v_values(struct heedi_random *random, enum heedi_values q_values,
+                                       enum heedi_values bias_values, int64_t d) {
     const enum heedi_values values = heedi_random_values(random);
-    const bool vanishes = scores != HEEDI_VALUES_NORMAL || d > 17;
+    const bool vanishes =
+        q_values != HEEDI_VALUES_NORMAL || bias_values == HEEDI_VALUES_LARGE || d > 17;
     return values == HEEDI_VALUES_SPECIAL && vanishes ? HEEDI_VALUES_HEAVY : values;
+}
+
+/* Logits that the model adds, masks of both kinds, or what q is like. */
+static enum heedi_values draw_bias_values(struct heedi_random *random, enum heedi_values q_values) {
+    const int64_t kind = heedi_random_range(random, 0, 9);
+    return kind < 3   ? HEEDI_VALUES_MASK
+           : kind < 4 ? HEEDI_VALUES_FINITE_MASK
+           : kind < 6 ? HEEDI_VALUES_LARGE
+                      : q_values;
 }
 
 static void draw_attrs(struct heedi_drawing *drawing) {
@@ -61,8 +79,7 @@ static void draw_bias(struct heedi_drawing *drawing, const int64_t dims[4],
         bias[i] = heedi_random_chance(random, 30) ? 1 : dims[i];
     const uint32_t dropped = (uint32_t)heedi_random_range(random, 0, 3);
     const enum heed_dtype dtype = heedi_random_float_type(random);
-    heedi_draw_float(drawing, dtype, 4 - dropped, bias + dropped, &"bhqk"[dropped],
-                     heedi_random_chance(random, 30) ? HEEDI_VALUES_MASK : values);
+    heedi_draw_float(drawing, dtype, 4 - dropped, bias + dropped, &"bhqk"[dropped], values);
 }
 
 static void draw_dense(struct heedi_drawing *drawing) {
@@ -83,11 +100,14 @@ static void draw_dense(struct heedi_drawing *drawing) {
     const char k_axes[] = {row, 'g', 'k', 'd'}, v_axes[] = {row, 'g', 'k', 'v'};
     const char *group = heads == kv_heads ? "bgqd" : "bhqd";
     heedi_draw_float(drawing, query_type(random), 4, q, group, values);
-    heedi_draw_float(drawing, query_type(random), 4, k, k_axes, values);
-    const enum heedi_values v_values = draw_v_values(random, values, d);
+    heedi_draw_float(drawing, query_type(random), 4, k, k_axes, draw_k_values(random, values));
+    const bool biased = heedi_random_chance(random, 30);
+    const enum heedi_values bias_values =
+        biased ? draw_bias_values(random, values) : HEEDI_VALUES_NORMAL;
+    const enum heedi_values v_values = draw_v_values(random, values, bias_values, d);
     heedi_draw_float(drawing, query_type(random), 4, v, v_axes, v_values);
-    if (heedi_random_chance(random, 30))
-        draw_bias(drawing, scores, values);
+    if (biased)
+        draw_bias(drawing, scores, bias_values);
     else
         heedi_draw_absent(drawing);
     draw_ranges(drawing, b, "b", tk);
@@ -134,8 +154,8 @@ static void draw_packed(struct heedi_drawing *drawing) {
     const char q_axes[] = {pack_q ? '.' : 's', 'h', 'q', 'd'};
     const char k_axes[] = {kv_row, 'h', 'k', 'd'}, v_axes[] = {kv_row, 'h', 'k', 'v'};
     heedi_draw_float(drawing, query_type(random), 4, q, q_axes, values);
-    heedi_draw_float(drawing, query_type(random), 4, k, k_axes, values);
-    const enum heedi_values v_values = draw_v_values(random, values, d);
+    heedi_draw_float(drawing, query_type(random), 4, k, k_axes, draw_k_values(random, values));
+    const enum heedi_values v_values = draw_v_values(random, values, HEEDI_VALUES_NORMAL, d);
     heedi_draw_float(drawing, query_type(random), 4, v, v_axes, v_values);
     heedi_draw_absent(drawing);
     draw_ranges(drawing, sequences, "s", tk);

@@ -37,10 +37,18 @@ static uint32_t draw_rows_shape(struct heedi_random *random, int64_t *dims) {
     return rank;
 }
 
+/* Rows of which some or all may be hidden. */
+static enum heedi_values draw_row_values(struct heedi_random *random) {
+    const int64_t kind = heedi_random_range(random, 0, 19);
+    return kind == 0   ? HEEDI_VALUES_FINITE_MASK
+           : kind <= 2 ? HEEDI_VALUES_MASK
+                       : heedi_random_values(random);
+}
+
 static void draw_rows(struct heedi_drawing *drawing) {
     int64_t dims[HEED_MAX_RANK];
     const uint32_t rank = draw_rows_shape(&drawing->random, dims);
-    draw_operand(drawing, rank, dims, heedi_random_values(&drawing->random));
+    draw_operand(drawing, rank, dims, draw_row_values(&drawing->random));
 }
 
 static void draw_top_k(struct heedi_drawing *drawing) {
@@ -52,7 +60,7 @@ static void draw_top_k(struct heedi_drawing *drawing) {
     drawing->it->attrs.top_k = (struct heed_top_k_attrs){
         .struct_size = sizeof(struct heed_top_k_attrs),
         .k = (uint32_t)(all ? n : heedi_random_range(random, 1, n < 512 ? n : 512))};
-    draw_operand(drawing, rank, dims, heedi_random_values(random));
+    draw_operand(drawing, rank, dims, draw_row_values(random));
 }
 
 static void draw_layer_norm(struct heedi_drawing *drawing) {
@@ -131,10 +139,13 @@ static void draw_embedding(struct heedi_drawing *drawing) {
         ids[rank - 1] = heedi_random_dim(random, 9);
     if (heedi_random_chance(random, 40))
         attrs->out_dtype = (uint32_t)heedi_random_float_type(random);
-    const bool quantized = heedi_random_chance(random, 30);
+    const bool quantized = heedi_random_chance(random, 25);
     if (quantized)
-        heedi_draw_integer(drawing, HEED_I8, 2, table, "vn", -127, 127);
-    else {
+        heedi_draw_integer(drawing, HEED_I8, 2, table, "vn", INT8_MIN, INT8_MAX);
+    else if (heedi_random_chance(random, 20)) {
+        table[1] = (table[1] + HEED_Q8_0_VALUES - 1) / HEED_Q8_0_VALUES;
+        heedi_draw_blocks(drawing, table, "vn");
+    } else {
         const enum heed_dtype dtype = heedi_random_float_type(random);
         heedi_draw_float(drawing, dtype, 2, table, "vn", heedi_random_values(random));
     }

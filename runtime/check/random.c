@@ -73,6 +73,8 @@ float heedi_random_value(struct heedi_random *random, enum heedi_values values) 
         break;
     case HEEDI_VALUES_MASK:
         return heedi_random_chance(random, 50) ? -INFINITY : 0.0f;
+    case HEEDI_VALUES_FINITE_MASK:
+        return heedi_random_chance(random, 50) ? -1e9f : 0.0f;
     case HEEDI_VALUES_NORMAL:
     case HEEDI_VALUES_KINDS:
         break;

@@ -71,13 +71,30 @@ static char small(char letter) {
     return is_capital(letter) ? (char)(letter - 'A' + 'a') : letter;
 }
 
+/* Values in one step of a dimension: a block's along the last one of q8_0. */
+static int64_t values_in_step(const struct heedi_case_operand *operand, uint32_t dim) {
+    return dim + 1 == operand->desc.rank ? heed_dtype_values(operand->desc.dtype) : 1;
+}
+
+/* What an axis can be cut into: whole blocks where an operand has blocks along it. */
+static int64_t axis_step(const struct heedi_case *it, char axis) {
+    int64_t step = 1;
+    for (uint32_t o = 0; o < it->operand_count; o++)
+        for (uint32_t i = 0; i < it->operands[o].desc.rank; i++)
+            if (small(it->operands[o].axes[i]) == axis &&
+                values_in_step(&it->operands[o], i) > step)
+                step = values_in_step(&it->operands[o], i);
+    return step;
+}
+
 /* Dimensions that are broadcast along an axis have size 1; the others have its size. */
 static int64_t axis_size(const struct heedi_case *it, char axis) {
     int64_t size = -1;
     for (uint32_t o = 0; o < it->operand_count; o++)
         for (uint32_t i = 0; i < it->operands[o].desc.rank; i++) {
             const char letter = it->operands[o].axes[i];
-            const int64_t dim = it->operands[o].desc.dims[i] - is_capital(letter);
+            const int64_t dim = it->operands[o].desc.dims[i] * values_in_step(&it->operands[o], i) -
+                                is_capital(letter);
             if (it->operands[o].source != HEEDI_SOURCE_ABSENT && small(letter) == axis &&
                 dim > size)
                 size = dim;
@@ -113,9 +130,10 @@ static bool drop_stretch(struct shrinking *it, char axis, int64_t size, int64_t 
         struct heedi_case_operand *operand = &candidate.operands[o];
         for (uint32_t i = 0; i < operand->desc.rank; i++) {
             const bool longer = is_capital(operand->axes[i]);
+            const int64_t step = values_in_step(operand, i);
             if (operand->source != HEEDI_SOURCE_ABSENT && small(operand->axes[i]) == axis &&
-                operand->desc.dims[i] == size + longer)
-                drop(operand, i, low + longer, high + longer);
+                operand->desc.dims[i] * step == size + longer)
+                drop(operand, i, low / step + longer, high / step + longer);
         }
     }
     return attempt(it, &candidate);
@@ -123,13 +141,14 @@ static bool drop_stretch(struct shrinking *it, char axis, int64_t size, int64_t 
 
 /* Pieces of half the axis, then of a quarter, ... are left out where the case still fails. */
 static void shrink_axis(struct shrinking *it, char axis) {
-    int64_t size = axis_size(it->best, axis);
+    const int64_t step = axis_step(it->best, axis);
+    int64_t size = axis_size(it->best, axis) / step;
     for (int64_t piece = (size + 1) / 2; piece > 0 && !exhausted(it); piece /= 2) {
         if (size / piece > PIECES)
             break;
         for (int64_t low = 0; low < size && size > 1 && !exhausted(it);) {
             const int64_t high = low + piece < size ? low + piece : size;
-            if (high - low < size && drop_stretch(it, axis, size, low, high))
+            if (high - low < size && drop_stretch(it, axis, size * step, low * step, high * step))
                 size -= high - low;
             else
                 low = high;
@@ -182,7 +201,8 @@ static void simplify_operands(struct shrinking *it) {
             candidate.operands[o].form = HEEDI_FORM_PLAIN;
             attempt(it, &candidate);
         }
-        if (operand->source == HEEDI_SOURCE_CONSTANT && copy_best(it, &candidate)) {
+        if (operand->source == HEEDI_SOURCE_CONSTANT && operand->desc.dtype != HEED_Q8_0 &&
+            copy_best(it, &candidate)) {
             candidate.operands[o].source = HEEDI_SOURCE_INPUT;
             attempt(it, &candidate);
         }
@@ -193,19 +213,19 @@ static void simplify_operands(struct shrinking *it) {
 
 /* ---- values ---- */
 
-/* Elements [low, high) become 0, 1, or whole numbers; false where they are that already. */
+/* Numbers [low, high) become 0, 1, or whole numbers; false where they are that already. */
 enum simple { SIMPLE_ZERO, SIMPLE_ONE, SIMPLE_WHOLE, SIMPLES };
 
 static bool simplify(struct heedi_case_operand *operand, enum simple how, int64_t low,
                      int64_t high) {
     bool changed = false;
     for (int64_t i = low; i < high; i++) {
-        const double old = heedi_load(operand->data, operand->desc.dtype, i);
+        const double old = heedi_load_number(operand, i);
         const double simpler = how == SIMPLE_ZERO ? 0 : how == SIMPLE_ONE ? 1 : rint(old);
         if (how == SIMPLE_ONE && old == 0)
             continue;
         changed = changed || !(old == simpler);
-        heedi_store(operand->data, operand->desc.dtype, i, simpler);
+        heedi_store_number(operand, i, simpler);
     }
     return changed;
 }
@@ -225,13 +245,13 @@ static void simplify_stretch(struct shrinking *it, uint32_t o, enum simple how, 
 static void shrink_values(struct shrinking *it) {
     for (uint32_t o = 0; o < it->best->operand_count; o++) {
         const struct heedi_case_operand *operand = &it->best->operands[o];
-        const int64_t elems =
-            operand->source != HEEDI_SOURCE_ABSENT ? heed_desc_elems(&operand->desc) : 0;
+        const int64_t count =
+            operand->source != HEEDI_SOURCE_ABSENT ? heedi_operand_numbers(operand) : 0;
         for (int how = 0; how < SIMPLES && !exhausted(it); how++)
-            for (int64_t piece = elems; piece > 0 && elems / piece <= PIECES; piece /= 2)
-                for (int64_t low = 0; low < elems && !exhausted(it); low += piece)
+            for (int64_t piece = count; piece > 0 && count / piece <= PIECES; piece /= 2)
+                for (int64_t low = 0; low < count && !exhausted(it); low += piece)
                     simplify_stretch(it, o, (enum simple)how, low,
-                                     low + piece < elems ? low + piece : elems);
+                                     low + piece < count ? low + piece : count);
     }
 }
 

@@ -114,7 +114,8 @@ static void test_messages(void **state) {
     refused(*state, "2 2 3 ab", "5 2 3 ab", "expected a rank, got '5'");
     refused(*state, "2 2 3 ab", "2 2 -3 ab", "expected a dimension, got '-3'");
     refused(*state, "2 2 3 ab", "2 2 3 abc", "a letter for each dimension");
-    refused(*state, "f16 constant", "q8_0 constant", "expected a type, got 'q8_0'");
+    refused(*state, "f16 constant", "f15 constant", "expected a type, got 'f15'");
+    refused(*state, "f16 constant", "q8_0 constant", "expected q8_0 only as a plain constant");
     refused(*state, "f16 constant", "f16 state", "a state only where");
     refused(*state, "view 1", "view 0", "expected a permutation");
     refused(*state, "-2.5", "two", "line 7 of a case: expected a value, got 'two'");

@@ -63,7 +63,7 @@ static void test_seed_decides(void **state) {
 }
 
 struct coverage {
-    int64_t forms[HEED_MAX_INPUTS][HEED_I8 + 1][HEEDI_FORMS];
+    int64_t forms[HEED_MAX_INPUTS][HEED_Q8_0 + 1][HEEDI_FORMS];
     int64_t empty, ones, odd;
 };
 
@@ -81,9 +81,9 @@ static void add(struct coverage *coverage, const struct heedi_case *it) {
     }
 }
 
-/* States are plain, and so are vectors of given values but for every other element. */
-static bool restricted(enum heed_op op, uint32_t operand) {
-    return (op == HEED_OP_CACHE_APPEND && (operand == 0 || operand == 3)) ||
+/* States and blocks are plain, and so are vectors of given values but for every other element. */
+static bool restricted(enum heed_op op, uint32_t operand, uint32_t dtype) {
+    return dtype == HEED_Q8_0 || (op == HEED_OP_CACHE_APPEND && (operand == 0 || operand == 3)) ||
            (op == HEED_OP_ATTENTION && operand >= HEED_ATTENTION_Q_OFFSETS);
 }
 
@@ -96,11 +96,11 @@ static void check_coverage(struct heed_context *context, enum heed_op op) {
         heedi_case_clear(&context->env, &it);
     }
     for (uint32_t i = 0; i < HEED_MAX_INPUTS; i++)
-        for (uint32_t dtype = 0; dtype <= HEED_I8; dtype++) {
+        for (uint32_t dtype = 0; dtype <= HEED_Q8_0; dtype++) {
             int drawn = 0;
             for (int form = 0; form < HEEDI_FORMS; form++)
                 drawn += coverage.forms[i][dtype][form] > 0;
-            if (drawn != 0 && drawn != (restricted(op, i) ? drawn : HEEDI_FORMS))
+            if (drawn != 0 && drawn != (restricted(op, i, dtype) ? drawn : HEEDI_FORMS))
                 fail_msg("%s: operand %u of type %s was not drawn in every form", heed_op_name(op),
                          (unsigned)i, heed_dtype_name((enum heed_dtype)dtype));
         }
