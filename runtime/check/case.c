@@ -114,6 +114,10 @@ void heedi_operand_store(const struct heedi_case_operand *operand, void *storage
     const int64_t elems = heed_desc_elems(&desc);
     const double between = heedi_is_float(desc.dtype) ? (double)NAN : -0x1p31 + 9;
     int64_t index[HEED_MAX_RANK] = {0};
+    if (operand->form == HEEDI_FORM_PLAIN) {
+        memcpy(storage, operand->data, (size_t)elems * size);
+        return;
+    }
     for (int64_t i = 0; i < elems; i++)
         heedi_store(storage, desc.dtype, i, between);
     if (heed_desc_elems(&operand->desc) == 0)

@@ -45,9 +45,22 @@ static double uniform(struct heedi_random *random) {
     return ((double)(heedi_random_bits(random) >> 11) + 0.5) * 0x1p-53;
 }
 
+/* Close to normal: the sum of eight uniform numbers of 16 bits (Irwin 1927, Hall 1927), of variance
+ * 8 (2^32 - 1) / 12, which ends at 4.9. All steps are exact but for one, so that a case is the same
+ * with any mathematical library, which logarithm and cosine would not promise. */
 static double normal(struct heedi_random *random) {
-    const double radius = sqrt(-2 * log(uniform(random)));
-    return radius * cos(6.283185307179586 * uniform(random));
+    static const double deviation = 0x1.a20bd700c2c3ep+15; /* 2^16 sqrt(2 / 3) */
+    int64_t sum = -8 * 0x7fff - 4;                         /* the mean is 0 */
+    for (int i = 0; i < 2; i++)
+        for (uint64_t bits = heedi_random_bits(random), part = 0; part < 4; part++, bits >>= 16)
+            sum += (int64_t)(bits & 0xffff);
+    return (double)sum / deviation;
+}
+
+/* 2^x, with straight lines between whole powers: over as many magnitudes, and exact. */
+static double power_of_two(double x) {
+    const double whole = floor(x);
+    return ldexp(1 + (x - whole), (int)whole);
 }
 
 float heedi_random_value(struct heedi_random *random, enum heedi_values values) {
@@ -55,13 +68,13 @@ float heedi_random_value(struct heedi_random *random, enum heedi_values values) 
     double factor = 1; /* drawn before the number: the order decides what is replayed */
     switch (values) {
     case HEEDI_VALUES_HEAVY:
-        factor = exp(2 * normal(random));
+        factor = power_of_two(3 * normal(random));
         break;
     case HEEDI_VALUES_OUTLIERS:
         factor = heedi_random_range(random, 0, 63) == 0 ? 100 : 1;
         break;
     case HEEDI_VALUES_TINY:
-        factor = exp2((double)heedi_random_range(random, -140, -120));
+        factor = ldexp(1, (int)heedi_random_range(random, -140, -120));
         break;
     case HEEDI_VALUES_LARGE:
         return (float)(120 * uniform(random) - 60);

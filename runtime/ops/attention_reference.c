@@ -20,6 +20,8 @@
 #include "runtime/ops/attention.h"
 #include "runtime/ops/rows.h"
 
+enum { PIECE = 64 }; /* of a head that is loaded at once */
+
 /* One query of one head: where it is, and which keys it may see. */
 struct query {
     int64_t row, head, time;  /* in q */
@@ -123,12 +125,17 @@ static double score(const struct heedi_reference *reference, const struct query 
     const int64_t q_at = offset4(q, query->row, query->head, query->time);
     const int64_t k_at = offset4(k, *row, kv_head, *at);
     double sum = 0, sum_absolute = 0;
-    for (int64_t i = 0; i < q->dims[3]; i++) {
-        const double product =
-            heedi_load(reference->data[HEED_ATTENTION_Q], q->dtype, q_at + i * q->strides[3]) *
-            heedi_load(reference->data[HEED_ATTENTION_K], k->dtype, k_at + i * k->strides[3]);
-        sum += product;
-        sum_absolute += fabs(product);
+    for (int64_t begin = 0; begin < q->dims[3]; begin += PIECE) {
+        const int64_t rest = q->dims[3] - begin, count = rest < PIECE ? rest : PIECE;
+        double left[PIECE], right[PIECE];
+        heedi_load_many(reference->data[HEED_ATTENTION_Q], q->dtype, q_at + begin * q->strides[3],
+                        q->strides[3], count, left);
+        heedi_load_many(reference->data[HEED_ATTENTION_K], k->dtype, k_at + begin * k->strides[3],
+                        k->strides[3], count, right);
+        for (int64_t i = 0; i < count; i++) {
+            sum += left[i] * right[i];
+            sum_absolute += fabs(left[i] * right[i]);
+        }
     }
     *absolute = fabs(scale) * sum_absolute + fabs(bias);
     return scale * sum + bias;

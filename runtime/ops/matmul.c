@@ -176,14 +176,20 @@ struct dot {
     double sum, absolute;       /* of the products, and of their magnitudes */
 };
 
+enum { PIECE = 64 };
+
 static void real_dot(struct dot *dot) {
-    const struct heedi_reference *reference = dot->reference;
-    for (int64_t k = 0; k < dot->k; k++) {
-        const double product =
-            heedi_load(reference->data[A], dot->a->dtype, dot->row + k * dot->a_stride) *
-            heedi_load(reference->data[B], dot->b->dtype, dot->column + k * dot->b_stride);
-        dot->sum += product;
-        dot->absolute += fabs(product);
+    double a[PIECE], b[PIECE];
+    for (int64_t k = 0; k < dot->k; k += PIECE) {
+        const int64_t count = dot->k - k < PIECE ? dot->k - k : PIECE;
+        heedi_load_many(dot->reference->data[A], dot->a->dtype, dot->row + k * dot->a_stride,
+                        dot->a_stride, count, a);
+        heedi_load_many(dot->reference->data[B], dot->b->dtype, dot->column + k * dot->b_stride,
+                        dot->b_stride, count, b);
+        for (int64_t i = 0; i < count; i++) {
+            dot->sum += a[i] * b[i];
+            dot->absolute += fabs(a[i] * b[i]);
+        }
     }
 }
 

@@ -113,6 +113,17 @@ double heedi_load(const void *data, enum heed_dtype dtype, int64_t offset_elems)
     return 0;
 }
 
+void heedi_load_many(const void *data, enum heed_dtype dtype, int64_t offset_elems, int64_t stride,
+                     int64_t count, double *values) {
+    const float *f32 = data;
+    if (dtype == HEED_F32)
+        for (int64_t i = 0; i < count; i++)
+            values[i] = (double)f32[offset_elems + i * stride];
+    else
+        for (int64_t i = 0; i < count; i++)
+            values[i] = heedi_load(data, dtype, offset_elems + i * stride);
+}
+
 int64_t heedi_offset(const struct heed_tensor_desc *desc, const int64_t *index) {
     int64_t offset = 0;
     for (uint32_t i = 0; i < desc->rank; i++)

@@ -88,6 +88,9 @@ enum heed_status heedi_broadcast_shapes(struct heedi_call *call, const struct he
                                         struct heed_tensor_desc *result);
 /* Element at a multi-index (rank entries) or at an element offset, widened. */
 double heedi_load(const void *data, enum heed_dtype dtype, int64_t offset_elems);
+/* `count` elements from that offset on, `stride` apart. */
+void heedi_load_many(const void *data, enum heed_dtype dtype, int64_t offset_elems, int64_t stride,
+                     int64_t count, double *values);
 int64_t heedi_offset(const struct heed_tensor_desc *desc, const int64_t *index);
 /* Steps a multi-index through dims in row-major order; false after the last. */
 bool heedi_next_index(const struct heed_tensor_desc *desc, int64_t *index);
