@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is to blame for a disagreement: the same input once more on the first backend, then every
- * node alone on both, by its operator's own bound. */
+/* Who is to blame for a disagreement: the same input once more on the first backend, then on both
+ * every node alone, by its operator's own bound, and what a backend fuses, against references. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@ struct explaining {
     struct heed_context *context;
     const struct heedi_snapshot *snapshot;
     struct heed_shadow_finding *finding;
-    bool found;
+    bool found;  /* a node or a fused group that is wrong for itself */
+    bool beyond; /* or only results of the whole */
 };
 
 static const struct heedi_compiled *part_of(const struct heedi_snapshot *snapshot) {
@@ -92,15 +93,41 @@ static bool take_node(void *user, const struct heedi_walk_node *node) {
     return false;
 }
 
-/* Looks for the first node that is beyond its bound on a backend. */
+static bool take_piece(void *user, const struct heedi_walk_piece *piece) {
+    struct explaining *explaining = user;
+    struct heed_shadow_finding *finding = explaining->finding;
+    if (piece->error == NULL && piece->relative <= piece->tolerance && piece->mismatches == 0)
+        return true;
+    explaining->beyond = true;
+    if (!piece->group || piece->node_count == 0)
+        return true;
+    const struct heedi_node *last = &piece->graph->nodes[piece->nodes[piece->node_count - 1]];
+    explaining->found = true;
+    finding->op = (uint32_t)last->op;
+    finding->alone = (struct heed_check_finding){.struct_size = sizeof finding->alone,
+                                                 .fault = HEED_CHECK_VALUE,
+                                                 .op = (uint32_t)last->op,
+                                                 .number = -1,
+                                                 .hard = piece->relative / piece->tolerance};
+    (void)snprintf(finding->alone.message, sizeof finding->alone.message,
+                   "%u nodes that are computed together, from '%s' on, %s", piece->node_count,
+                   piece->graph->nodes[piece->nodes[0]].name,
+                   piece->error != NULL ? piece->error : "are wrong together, alone they are not");
+    (void)snprintf(finding->node, sizeof finding->node, "%s", last->name);
+    return false;
+}
+
+/* Looks for the first node, or fused group of nodes, that is beyond its bound on a backend. */
 static enum heed_status walk_on(struct explaining *explaining, struct heedi_target *target,
                                 struct heed_graph *graph) {
+    const struct heedi_walk_sink sink = {
+        .node = take_node, .piece = take_piece, .input = input, .user = explaining};
     struct heedi_walk walk = {.context = explaining->context, .target = target};
     enum heed_status status = HEED_OK;
     if (!fill_states(explaining, &walk))
         status = heedi_fail_memory(explaining->context, "states", 0);
     if (status == HEED_OK)
-        status = heedi_walk_graph(&walk, graph, input, explaining, take_node, explaining);
+        status = heedi_walk_graph(&walk, graph, &sink);
     heedi_walk_clear(&walk);
     return status;
 }
@@ -109,7 +136,7 @@ void heedi_shadow_explain(struct heed_context *context, const struct heedi_snaps
                           struct heedi_target *target,
                           const struct heedi_shadow_tolerance *tolerance,
                           struct heed_shadow_finding *finding) {
-    struct explaining explaining = {context, snapshot, finding, false};
+    struct explaining explaining = {context, snapshot, finding, false, false};
     const struct heedi_device *device = part_of(snapshot)->device;
     /* Nothing but the engine of an executor is looked at by those who compile for it. */
     struct heed_executor executor = {.env = context->env, .engine = device->engine};
@@ -131,11 +158,12 @@ void heedi_shadow_explain(struct heed_context *context, const struct heedi_snaps
         heedi_shadow_graph(context, snapshot->program, snapshot->part, false, &graph);
     if (status == HEED_OK)
         status = walk_on(&explaining, &primary, graph);
-    if (status == HEED_OK && explaining.found)
+    if (status == HEED_OK && (explaining.found || explaining.beyond)) {
         finding->blame = HEED_SHADOW_BLAME_PRIMARY;
-    if (status == HEED_OK && !explaining.found) {
+    } else if (status == HEED_OK) {
         status = walk_on(&explaining, target, graph);
-        finding->blame = explaining.found ? HEED_SHADOW_BLAME_SHADOW : HEED_SHADOW_BLAME_UNKNOWN;
+        finding->blame = explaining.found || explaining.beyond ? HEED_SHADOW_BLAME_SHADOW
+                                                               : HEED_SHADOW_BLAME_UNKNOWN;
     }
     if (status != HEED_OK)
         finding->blame = HEED_SHADOW_BLAME_NOT_SOUGHT;

@@ -49,9 +49,9 @@ struct heed_shadow;
 /* clang-format off */
 /** Who is to blame for a disagreement: X(NAME, value, description). Values never change. */
 #define HEED_SHADOW_BLAME_LIST(X)                                                                  \
-    X(UNKNOWN, 0, "every node is within its bound on both backends when it is run alone")          \
-    X(PRIMARY, 1, "the first backend: a node of it is beyond its bound")                           \
-    X(SHADOW, 2, "the shadow backend: a node of it is beyond its bound")                           \
+    X(UNKNOWN, 0, "both backends are within their bounds when the sub-graph runs once more")          \
+    X(PRIMARY, 1, "the first backend: it is beyond the bound of a node or of the whole")                           \
+    X(SHADOW, 2, "the shadow backend: it is beyond the bound of a node or of the whole")                           \
     X(UNSTEADY, 3, "the first backend: the same input gives other results in another run")         \
     X(NOT_SOUGHT, 4, "not looked into")
 /* clang-format on */
