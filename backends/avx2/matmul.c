@@ -66,18 +66,15 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* ---- one tile ---- */
 
-/* bias, activation and rounding of `columns` finished sums, to row `row` of y. */
-static void finish_row(const struct matmul *work, int64_t row, int64_t column, int64_t columns,
-                       const float *sums) {
-    const struct cpu_operand *y = &work->call->out[0];
-    const int64_t offset = row * work->plan->shape.n + column;
+void heedi_avx2_finish_row(const struct cpu_operand *y, int64_t offset, int64_t columns,
+                           const float *sums, const float *bias, enum heed_activation activation) {
     float rounded[TILE_PANELS * TILE_COLUMNS];
     float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
     for (int64_t j = 0; j < columns; j += 8) {
         __m256 value = vector_load(sums + j, columns - j);
-        if (work->bias != NULL)
-            value = _mm256_add_ps(value, vector_load(work->bias + column + j, columns - j));
-        vector_store(target + j, columns - j, avx2_activate(work->activation, value));
+        if (bias != NULL)
+            value = _mm256_add_ps(value, vector_load(bias + j, columns - j));
+        vector_store(target + j, columns - j, avx2_activate(activation, value));
     }
     if (target == rounded)
         heedi_avx2_store(y, offset, columns, rounded);
@@ -118,6 +115,7 @@ static void compute_tile(const struct matmul *work, const struct piece *piece,
         plan->shape.k - tile->p < plan->block_k ? plan->shape.k - tile->p : plan->block_k;
     const bool last = tile->p + count == plan->shape.k, first = tile->p == 0;
     const bool buffered = columns < width || work->sums == NULL;
+    const float *bias = work->bias != NULL ? work->bias + column : NULL;
     float buffer[TILE_ROWS * TILE_COLUMNS * TILE_PANELS];
 
     struct tile_operands it = {.c = buffer, .c_row = width, .k = count, .first = first};
@@ -144,7 +142,8 @@ static void compute_tile(const struct matmul *work, const struct piece *piece,
     }
     if (last && (work->finishes || buffered))
         for (int64_t r = 0; r < tile->rows; r++)
-            finish_row(work, row + r, column, columns, it.c + r * it.c_row);
+            heedi_avx2_finish_row(&work->call->out[0], (row + r) * plan->shape.n + column, columns,
+                                  it.c + r * it.c_row, bias, work->activation);
     else if (buffered && work->sums != NULL)
         for (int64_t r = 0; r < tile->rows; r++)
             memcpy(work->sums + (row + r) * plan->shape.n + column, buffer + r * width,

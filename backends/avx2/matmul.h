@@ -33,4 +33,9 @@ void heedi_avx2_pack_panel(const struct cpu_operand *b, int64_t offset, int64_t 
 void heedi_avx2_pack_strip(const struct cpu_operand *a, int64_t offset, int64_t row_stride,
                            int64_t k_stride, int64_t m, int64_t k, int64_t row, float *target);
 
+/* Bias (of these columns, or NULL), activation and rounding of `columns` finished sums, at most
+ * TILE_PANELS * TILE_COLUMNS, to elements [offset, offset + columns) of y. */
+void heedi_avx2_finish_row(const struct cpu_operand *y, int64_t offset, int64_t columns,
+                           const float *sums, const float *bias, enum heed_activation activation);
+
 #endif

@@ -117,23 +117,6 @@ static void quantize_range(void *arg, int64_t begin, int64_t end) {
 
 /* ---- one tile ---- */
 
-/* Bias, activation and rounding of `columns` scaled sums. */
-static void finish_row(const struct product *work, int64_t row, int64_t column, int64_t columns,
-                       const float *sums) {
-    const struct cpu_operand *y = &work->call->out[0];
-    const int64_t offset = row * work->n + column;
-    float rounded[I8_MOST_PANELS * TILE_COLUMNS];
-    float *target = y->desc->dtype == HEED_F32 ? (float *)y->data + offset : rounded;
-    for (int64_t j = 0; j < columns; j += 8) {
-        __m256 value = vector_load(sums + j, columns - j);
-        if (work->bias != NULL)
-            value = _mm256_add_ps(value, vector_load(work->bias + column + j, columns - j));
-        vector_store(target + j, columns - j, avx2_activate(work->activation, value));
-    }
-    if (target == rounded)
-        heedi_avx2_store(y, offset, columns, rounded);
-}
-
 /* Rows [row, row + rows) by one panel or, if it is wide, as many as the tiles have. */
 static void compute_tile(const struct product *work, int64_t row, int64_t rows, int64_t panel,
                          bool wide) {
@@ -141,6 +124,7 @@ static void compute_tile(const struct product *work, int64_t row, int64_t rows, 
     const int64_t column = panel * TILE_COLUMNS;
     const int64_t columns = work->n - column < width ? work->n - column : width;
     const struct cpu_operand *y = &work->call->out[0];
+    const float *bias = work->bias != NULL ? work->bias + column : NULL;
     const bool buffered = columns < width || y->desc->dtype != HEED_F32;
     float buffer[I8_MOST_ROWS * I8_MOST_PANELS * TILE_COLUMNS], scales[TILE_COLUMNS];
     struct i8_tile tile = {
@@ -166,7 +150,8 @@ static void compute_tile(const struct product *work, int64_t row, int64_t rows, 
     }
     (wide ? work->tiles->wide : work->tiles->narrow)[rows - 1](&tile);
     for (int64_t r = 0; (buffered || work->finishes) && r < rows; r++)
-        finish_row(work, row + r, column, columns, tile.y + r * tile.y_row);
+        heedi_avx2_finish_row(y, (row + r) * work->n + column, columns, tile.y + r * tile.y_row,
+                              bias, work->activation);
 }
 
 /* ---- pieces ---- */

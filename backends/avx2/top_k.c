@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* top_k over the last dimension: the k greatest, descending, equals by ascending index; NaN is less
- * than everything.
- *
- * A heap of the k best seen so far, with the worst of them on top, lives in the row of indices that
- * is the result; sorting it in place gives the order. Eight elements at a time are held against the
- * worst of the heap, and only what is better than that is looked at one by one: for k much smaller
- * than n, a few k log(n / k) elements of a row in random order. */
+/* top_k over the last dimension, by a heap of the k best seen so far. Eight elements at a time are
+ * held against the worst of the heap, and only what is better than that is looked at one by one:
+ * for k much smaller than n, a few k log(n / k) elements of a row in random order. */
 #include "top_k.h"
 
+#include "backends/cpu/top_k.h"
 #include "vector.h"
 
 /* Elements [i, i + count) as they are compared. */
@@ -28,29 +25,8 @@ float heedi_avx2_top_k_value(const struct top_k_row *row, int32_t index) {
     return *load(row, index, 1, &value);
 }
 
-/* Whether element i comes before element j in the result. */
-static bool before(const struct top_k_row *row, int32_t i, int32_t j) {
-    const float a = heedi_avx2_top_k_value(row, i), b = heedi_avx2_top_k_value(row, j);
-    if (a != a || b != b)
-        return (a != a) == (b != b) ? i < j : b != b;
-    return a != b ? a > b : i < j;
-}
-
-/* Lets heap[0] sink to its place among `count`: no parent comes before its children. */
-static void sink(const struct top_k_row *row, int32_t *heap, int64_t parent, int64_t count) {
-    const int32_t moving = heap[parent];
-    for (;;) {
-        int64_t child = 2 * parent + 1;
-        if (child >= count)
-            break;
-        if (child + 1 < count && before(row, heap[child], heap[child + 1]))
-            child++;
-        if (!before(row, moving, heap[child]))
-            break;
-        heap[parent] = heap[child];
-        parent = child;
-    }
-    heap[parent] = moving;
+static float ranked_value(const void *row, int32_t index) {
+    return heedi_avx2_top_k_value(row, index);
 }
 
 /* Which of 8 elements (bit i: x[i]) come before one of the value `worst` and a lower index. */
@@ -62,11 +38,9 @@ static unsigned better(const float *x, int64_t count, float worst) {
 }
 
 void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap) {
+    const struct cpu_ranking ranking = {.value = ranked_value, .row = row};
     float buffer[CPU_BLOCK];
-    for (int64_t i = 0; i < k; i++)
-        heap[i] = (int32_t)i;
-    for (int64_t i = k / 2; i-- > 0;)
-        sink(row, heap, i, k);
+    cpu_heap_begin(ranking, heap, k);
     for (int64_t i = k, count; i < row->n; i += count) {
         const int64_t rest = row->n - i, most = row->greatest != NULL ? CHOICE_BLOCK : CPU_BLOCK;
         float worst = heedi_avx2_top_k_value(row, heap[0]);
@@ -79,20 +53,13 @@ void heedi_avx2_top_k_row(const struct top_k_row *row, int64_t k, int32_t *heap)
         for (int64_t j = 0; j < count; j += 8) {
             for (unsigned hits = better(x + j, count - j, worst); hits != 0; hits &= hits - 1) {
                 const int32_t index = (int32_t)(i + j) + __builtin_ctz(hits);
-                if (!before(row, index, heap[0]))
-                    continue; /* a hit of the same eight has raised the mark */
-                heap[0] = index;
-                sink(row, heap, 0, k);
-                worst = heedi_avx2_top_k_value(row, heap[0]);
+                /* refused where a hit of the same eight has raised the mark */
+                if (cpu_heap_offer(ranking, heap, k, index))
+                    worst = heedi_avx2_top_k_value(row, heap[0]);
             }
         }
     }
-    for (int64_t count = k; count > 1; count--) { /* the worst goes to the end */
-        const int32_t worst = heap[0];
-        heap[0] = heap[count - 1];
-        heap[count - 1] = worst;
-        sink(row, heap, 0, count - 1);
-    }
+    cpu_heap_sort(ranking, heap, k);
 }
 
 static void top_k_range(void *arg, int64_t begin, int64_t end) {
@@ -132,15 +99,9 @@ static enum heed_status prepare(struct heed_plugin *plugin, struct cpu_node *nod
 }
 
 static const char *accept(struct cpu_node *node) {
-    const struct heed_tensor_desc *x = &node->in[0].desc;
-    if (!heedi_cpu_is_float(&node->in[0]) || x->rank < 1)
-        return "the input must be of a float type and have a dimension";
-    if (node->out[0].desc.dtype != x->dtype || !heedi_cpu_present(&node->out[1]) ||
-        node->out[1].desc.dtype != HEED_I32)
-        return "the results must be values of the input's type and i32 indices";
-    if (node->attrs.top_k.k < 1 || node->attrs.top_k.k > (uint64_t)x->dims[x->rank - 1] ||
-        x->dims[x->rank - 1] > INT32_MAX)
-        return "k must be at least 1 and at most the last dimension";
+    const char *reason = heedi_cpu_accept_top_k(node);
+    if (reason != NULL)
+        return reason;
     heedi_cpu_want_lines(node, 0);
     node->kernel = &heedi_avx2_kernels[AVX2_TOP_K];
     return NULL;

@@ -24,3 +24,16 @@ const char *heedi_cpu_accept_layer_norm(const struct cpu_node *node) {
         return "gamma and beta must have one dimension and the input at least one";
     return NULL;
 }
+
+const char *heedi_cpu_accept_top_k(const struct cpu_node *node) {
+    const struct heed_tensor_desc *x = &node->in[0].desc;
+    if (!heedi_cpu_is_float(&node->in[0]) || x->rank < 1)
+        return "the input must be of a float type and have a dimension";
+    if (node->out[0].desc.dtype != x->dtype || !heedi_cpu_present(&node->out[1]) ||
+        node->out[1].desc.dtype != HEED_I32)
+        return "the results must be values of the input's type and i32 indices";
+    if (node->attrs.top_k.k < 1 || node->attrs.top_k.k > (uint64_t)x->dims[x->rank - 1] ||
+        x->dims[x->rank - 1] > INT32_MAX)
+        return "k must be at least 1 and at most the last dimension";
+    return NULL;
+}

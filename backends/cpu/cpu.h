@@ -269,6 +269,7 @@ const char *heedi_cpu_accept_float(const struct cpu_node *node);
 /* The same for one of the elements of a row. */
 const char *heedi_cpu_accept_rows(const struct cpu_node *node);
 const char *heedi_cpu_accept_layer_norm(const struct cpu_node *node);
+const char *heedi_cpu_accept_top_k(const struct cpu_node *node);
 
 /* ---- activation.c ---- */
 /* y[i] = f(x[i]) in plain C; y and x may be the same. */
