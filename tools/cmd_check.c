@@ -143,6 +143,7 @@ static void merge(struct heed_check_row *into, const struct heed_check_row *row)
     into->declined += row->declined;
     into->failed += row->failed;
     into->statistical = fmax(into->statistical, row->statistical);
+    into->largest_ulp = fmax(into->largest_ulp, row->largest_ulp);
     for (size_t i = 0; i < sizeof row->histogram / sizeof row->histogram[0]; i++)
         into->histogram[i] += row->histogram[i];
     if (row->declined > 0)

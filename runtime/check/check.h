@@ -45,7 +45,8 @@ struct heedi_verdict {
     uint32_t output;
     int64_t index; /* row-major, in that output */
     double expected, actual;
-    double ulp; /* distance in the output's type */
+    double ulp;         /* distance in the output's type */
+    double largest_ulp; /* of all elements */
     /* Elements without a bound because f32 may overflow on the way to a finite result, or cannot
      * tell attention's scores apart. (A sum that is too long for its accumulator, K u >= 1, has no
      * bound either: it disagrees.) */

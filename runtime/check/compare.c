@@ -63,6 +63,14 @@ static void judge(const struct limits *limits, enum heed_dtype dtype, double exp
     element->agrees = element->hard <= 1;
 }
 
+/* Takes a distance into account. No format has more than 24 bits, so that a step from a value is at
+ * least 2^-24 of its size: most elements are seen to be closer than the farthest at a glance. */
+static void add_ulp(enum heed_dtype dtype, double expected, double actual, double *largest) {
+    const double least = fmin(fabs(expected), fabs(actual));
+    if (fabs(actual - expected) * 0x1p24 > *largest * least)
+        *largest = fmax(*largest, heedi_ulp_distance(dtype, expected, actual));
+}
+
 static void compare_output(const struct heedi_call *call, uint32_t output, const void *actual,
                            const double *expected, const double *magnitude,
                            const struct limits *limits, bool random_data, double *worst,
@@ -80,6 +88,8 @@ static void compare_output(const struct heedi_call *call, uint32_t output, const
             element.agrees == verdict->agrees ? element.hard > *worst : !element.agrees;
         verdict->agrees = verdict->agrees && element.agrees;
         verdict->unjudged += element.unjudged;
+        if (element.unjudged == 0)
+            add_ulp(desc->dtype, expected[i], value, &verdict->largest_ulp);
         verdict->hard = fmax(verdict->hard, element.hard);
         verdict->statistical = fmax(verdict->statistical, element.statistical);
         if (!worse)

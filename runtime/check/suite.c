@@ -71,6 +71,7 @@ static void add_finding(struct heed_check_row *row, const struct heed_check_find
     row->cases++;
     row->failed += fails;
     row->statistical = fmax(row->statistical, finding->statistical);
+    row->largest_ulp = fmax(row->largest_ulp, finding->largest_ulp);
     const double bin = ceil(finding->hard * BINS) - 1;
     row->histogram[fails || bin >= BINS ? BINS : bin > 0 ? (int)bin : 0]++;
 }

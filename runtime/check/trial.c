@@ -325,6 +325,7 @@ static enum heed_status judge(struct trial *trial) {
     finding->hard = verdict.hard;
     finding->statistical = trial->it->random_data ? verdict.statistical : 0;
     finding->ulp = verdict.ulp;
+    finding->largest_ulp = verdict.largest_ulp;
     return HEED_OK;
 }
 

@@ -90,6 +90,9 @@ double heedi_check_may_decline(const char *backend, enum heed_op op);
 /* Cases and declined ones of an operator, over all its types. */
 void heedi_check_count(const struct heedi_checked_backend *backend, enum heed_op op, int64_t *cases,
                        int64_t *declined);
+/* Why the last case of an operator was declined; "" where none was. */
+const char *heedi_check_declined_reason(const struct heedi_checked_backend *backend,
+                                        enum heed_op op);
 /* Whether it declines more than it may, in numbers that say something. */
 bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, enum heed_op op);
 /* Whether nothing failed and nothing was declined that should not be. */
@@ -106,9 +109,11 @@ void heedi_check_table(const struct heedi_checking *checking, FILE *stream);
 void heedi_check_matrix(const struct heedi_checking *checking, FILE *stream);
 /* What is declined, each failing case, and a line for each backend. */
 void heedi_check_summary(const struct heedi_checking *checking, FILE *stream);
-/* ---- report_html.c, page_plots.c ---- */
+/* ---- report_html.c, page_rows.c, page_plots.c ---- */
 /* One page that needs nothing else; `checking` is a struct heedi_checking. */
 bool heedi_check_html(const void *checking, FILE *page);
+/* Every row of a backend, and what it declines beside what it may. */
+void heedi_check_rows(const struct heedi_checked_backend *backend, FILE *page);
 /* How many cases have how large an error, as a share of the hard bound. */
 void heedi_check_histogram(const struct heedi_checked_backend *backend, size_t colour, FILE *page);
 /* Accumulated error over the depth of a model, a line for each backend. */

@@ -62,6 +62,15 @@ void heedi_check_count(const struct heedi_checked_backend *backend, enum heed_op
         }
 }
 
+const char *heedi_check_declined_reason(const struct heedi_checked_backend *backend,
+                                        enum heed_op op) {
+    const char *reason = "";
+    for (size_t i = 0; i < backend->row_count; i++)
+        if (backend->rows[i].op == (uint32_t)op && backend->rows[i].declined > 0)
+            reason = backend->rows[i].declined_reason;
+    return reason;
+}
+
 bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, enum heed_op op) {
     int64_t cases, declined;
     const double share = heedi_check_may_decline(backend->name, op);

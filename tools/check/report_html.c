@@ -41,7 +41,8 @@ static const char style[] =
     "table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}"
     "th,td{padding:4px 12px 4px 0;text-align:left;border-bottom:1px solid var(--line);"
     "white-space:nowrap;vertical-align:top}th{color:var(--soft);font-weight:600}"
-    "table.wrap td,table.wrap th{white-space:normal}td "
+    "summary{cursor:pointer;font-weight:600}table+table{margin-top:14px}table.wrap td,table.wrap "
+    "th{white-space:normal}td "
     "small{color:var(--soft)}.ok{color:var(--good)}.fail{color:var(--bad);font-weight:600}"
     "code{font:12.5px/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}\n"
     "@media print{body{max-width:none}.card{break-inside:avoid}}\n";
@@ -103,7 +104,15 @@ static void write_matrix(const struct heedi_checking *checking, FILE *page) {
     fputs("\n</table></div>\n<h2>How large errors are</h2>\n<div class=\"card grid2\">\n", page);
     for (size_t i = 0; i < checking->backend_count; i++)
         heedi_check_histogram(&checking->backends[i], i, page);
-    fputs("</div>\n", page);
+    fputs(
+        "</div>\n<h2>Every type</h2>\n<p class=soft>Largest errors as shares of the hard and of "
+        "the "
+        "statistical bound, and in units in the last place, which cancellation makes large "
+        "without fault; where the largest is; and what is left to other backends, beside what may "
+        "be.</p>\n",
+        page);
+    for (size_t i = 0; i < checking->backend_count; i++)
+        heedi_check_rows(&checking->backends[i], page);
 }
 
 /* ---- failures ---- */

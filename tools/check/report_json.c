@@ -29,10 +29,29 @@ static bool add_row(cJSON *object, const struct heed_check_row *row) {
     JSON_NUMBER(object, "declined", row->declined);
     JSON_NUMBER(object, "failed", row->failed);
     JSON_NUMBER(object, "statistical", row->statistical);
+    JSON_NUMBER(object, "largest_ulp", row->largest_ulp);
     JSON_TEXT(object, "declined_reason", row->declined_reason);
     ok = ok && heedi_tool_json_i64s(object, "histogram", row->histogram,
                                     sizeof row->histogram / sizeof row->histogram[0]);
     return ok && (row->cases == 0 || add_finding(object, "worst", &row->worst));
+}
+
+/* What is declined of an operator, over all its types, beside what may be. */
+static bool add_declined(cJSON *list, const struct heedi_checked_backend *backend,
+                         enum heed_op op) {
+    int64_t cases, declined;
+    heedi_check_count(backend, op, &cases, &declined);
+    if (declined == 0)
+        return true;
+    cJSON *object = heedi_tool_json_append(list);
+    bool ok = object != NULL;
+    JSON_TEXT(object, "op", heed_op_name(op));
+    JSON_NUMBER(object, "declined", declined);
+    JSON_NUMBER(object, "share", (double)declined / (double)(cases + declined));
+    JSON_NUMBER(object, "most_share", heedi_check_may_decline(backend->name, op));
+    JSON_FLAG(object, "too_much", heedi_check_declines_too_much(backend, op));
+    JSON_TEXT(object, "reason", heedi_check_declined_reason(backend, op));
+    return ok;
 }
 
 static bool add_backend(cJSON *object, const struct heedi_checked_backend *backend) {
@@ -49,6 +68,9 @@ static bool add_backend(cJSON *object, const struct heedi_checked_backend *backe
     cJSON *rows = cJSON_AddArrayToObject(object, "rows");
     for (size_t i = 0; ok && i < backend->row_count; i++)
         ok = add_row(heedi_tool_json_append(rows), &backend->rows[i]);
+    cJSON *declined = cJSON_AddArrayToObject(object, "declined");
+    for (int op = 1; ok && op < HEED_OP_COUNT_PLUS_ONE; op++)
+        ok = add_declined(declined, backend, (enum heed_op)op);
     cJSON *failures = cJSON_AddArrayToObject(object, "failures");
     for (size_t i = 0; ok && i < backend->failure_count; i++) {
         const struct heedi_checked_failure *failure = &backend->failures[i];

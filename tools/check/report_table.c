@@ -31,7 +31,7 @@ static void print_row(const struct heed_check_row *row, FILE *stream) {
     if (row->cases == 0)
         fprintf(stream, " %8s %8s %8s", "-", "-", "-");
     else
-        fprintf(stream, " %8.3g %8.3g %8.3g", row->worst.hard, row->statistical, row->worst.ulp);
+        fprintf(stream, " %8.3g %8.3g %8.3g", row->worst.hard, row->statistical, row->largest_ulp);
     print_worst(row, stream);
     fputc('\n', stream);
 }
@@ -41,23 +41,19 @@ static void print_declined(const struct heedi_checked_backend *backend, bool onl
                            FILE *stream) {
     for (int op = 1; op < HEED_OP_COUNT_PLUS_ONE; op++) {
         int64_t cases, declined;
-        const char *reason = "";
         heedi_check_count(backend, (enum heed_op)op, &cases, &declined);
-        if (declined == 0)
-            continue;
-        for (size_t i = 0; i < backend->row_count; i++)
-            if (backend->rows[i].op == (uint32_t)op && backend->rows[i].declined > 0)
-                reason = backend->rows[i].declined_reason;
+        const char *reason = heedi_check_declined_reason(backend, (enum heed_op)op);
+        const double most = heedi_check_may_decline(backend->name, (enum heed_op)op);
         const bool much = heedi_check_declines_too_much(backend, (enum heed_op)op);
-        if (only_much && !much)
+        if (declined == 0 || (only_much && !much))
             continue;
-        fprintf(stream, "%s%s%s%s: %lld of %lld declined", much ? "FAIL " : "",
+        fprintf(stream, "%s%s%s%s: %lld of %lld declined, %.3g %%", much ? "FAIL " : "",
                 only_much ? backend->entry : "", only_much ? " " : "",
                 heed_op_name((enum heed_op)op), (long long)declined,
-                (long long)cases + (long long)declined);
-        if (much)
-            fprintf(stream, ", more than %.3g %%",
-                    100 * heedi_check_may_decline(backend->name, (enum heed_op)op));
+                (long long)cases + (long long)declined,
+                100 * (double)declined / (double)(cases + declined));
+        if (most < 1)
+            fprintf(stream, " of at most %.3g %%", 100 * most);
         fprintf(stream, "%s%s\n", reason[0] != '\0' ? "; the last: " : "", reason);
     }
 }

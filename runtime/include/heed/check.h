@@ -68,6 +68,8 @@ struct heed_check_finding {
     double statistical; /**< of the statistical bound */
     double ulp;         /**< distance of the two values in units in the last place */
     char message[240];  /**< the detail, or why it was declined; may be "" */
+    double largest_ulp; /**< largest such distance of all elements: far larger than `ulp` where sums
+                             cancel, which bounds allow for */
 };
 
 /** What came out of the cases of one operator whose first output has one type. */
@@ -86,6 +88,7 @@ struct heed_check_row {
      * last entry: beyond it. Cases without any error are in entry 0. */
     int64_t histogram[21];
     char declined_reason[112]; /**< of the last one that was declined */
+    double largest_ulp;        /**< of all elements of all cases */
 };
 
 /** A case that failed, as drawn and made smaller. Valid during the call. */
