@@ -67,7 +67,8 @@ static void judge(const struct limits *limits, enum heed_dtype dtype, double exp
  * least 2^-24 of its size: most elements are seen to be closer than the farthest at a glance. */
 static void add_ulp(enum heed_dtype dtype, double expected, double actual, double *largest) {
     const double least = fmin(fabs(expected), fabs(actual));
-    if (fabs(actual - expected) * 0x1p24 > *largest * least)
+    if (isfinite(expected) && isfinite(actual) &&
+        fabs(actual - expected) * 0x1p24 > *largest * least)
         *largest = fmax(*largest, heedi_ulp_distance(dtype, expected, actual));
 }
 

@@ -62,6 +62,7 @@ grep -q '^scalar: ok scale' "$work/out" || wrong "the case does not hold"
 
 expect 0 "$HEED" check --backend scalar --op add --cases 4 --json
 grep -q '"holds":.*true' "$work/out" || wrong "the JSON does not say that all holds"
+grep -q '"largest_ulp":' "$work/out" || wrong "the JSON does not say how many ULP"
 
 # all backends beside each other
 expect 0 "$HEED" check --all --backend scalar,scalar --op matmul,relu --cases 30
@@ -88,6 +89,7 @@ says "$work/none/page.html"
 expect 0 "$HEED" check --backend scalar --op relu,add --cases 9 --report "$work/page.html"
 grep -q 'Do the backends agree? .*Yes' "$work/page.html" || wrong "the page does not say that all holds"
 grep -q '<tr><td>relu<td>' "$work/page.html" || wrong "the page has no row for relu"
+grep -q '<tr><td>relu<td>f32<td>' "$work/page.html" || wrong "the page has no row for relu in f32"
 grep -Eq '<script|https?://|src=' "$work/page.html" && wrong "the page needs something else"
 [ "$(tail -n 1 "$work/page.html")" = '</html>' ] || wrong "the page is cut"
 finish

@@ -93,7 +93,7 @@ void heedi_check_count(const struct heedi_checked_backend *backend, enum heed_op
 /* Why the last case of an operator was declined; "" where none was. */
 const char *heedi_check_declined_reason(const struct heedi_checked_backend *backend,
                                         enum heed_op op);
-/* Whether it declines more than it may, in numbers that say something. */
+/* Whether it declines more than it may, by more than four standard deviations of what is drawn. */
 bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, enum heed_op op);
 /* Whether nothing failed and nothing was declined that should not be. */
 bool heedi_check_holds(const struct heedi_checked_backend *backend);

@@ -5,8 +5,6 @@
 
 #include "tools/check/check.h"
 
-enum { TELLING_CASES = 100 }; /* fewer say little about shares */
-
 /* Of backends that come with heed: measured over thousands of cases, and a little more, as shares
  * of drawn cases vary. NONE: every operator of the backend that is not named. The fallback runs
  * everything; the others leave to it types and forms that models do not have. */
@@ -75,9 +73,8 @@ bool heedi_check_declines_too_much(const struct heedi_checked_backend *backend, 
     int64_t cases, declined;
     const double share = heedi_check_may_decline(backend->name, op);
     heedi_check_count(backend, op, &cases, &declined);
-    if (share > 0 && cases + declined < TELLING_CASES)
-        return false;
-    return (double)declined > share * (double)(cases + declined);
+    const double drawn = (double)(cases + declined);
+    return (double)declined > drawn * share + 4 * sqrt(drawn * share * (1 - share));
 }
 
 bool heedi_check_lowers_precision(const struct heedi_checked_backend *backend) {

@@ -47,6 +47,21 @@ static void test_limit(void **state) {
     assert_true(verdict.ulp == 2);
 }
 
+/* What cancels may be off by many units in its last place, far within the bound of its terms. */
+static void test_largest_ulp(void **state) {
+    (void)state;
+    const float actual[] = {3 - 0x1p-22f, 0x1p-23f};
+    const struct heed_matmul_attrs attrs = {.struct_size = sizeof attrs};
+    struct op_case c;
+    op_begin(&c, HEED_OP_MATMUL, &attrs);
+    op_give(&c, 0, HEED_F32, DIMS(1, 2), V(1, 1));
+    op_give(&c, 1, HEED_F32, DIMS(2, 2), V(1, 1, 2, -1 + 0x1p-24));
+    const struct heedi_verdict verdict = check_judge(&c, &check_numeric, true, actual, NULL);
+    op_end(&c);
+    assert_true(verdict.agrees && verdict.index == 0 && verdict.ulp == 1);
+    assert_true(verdict.largest_ulp == 0x1p23); /* from 2^-24 to 2^-23 */
+}
+
 static void test_special_values(void **state) {
     (void)state;
     const enum heed_op add = HEED_OP_ADD;
@@ -353,6 +368,7 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_largest_ulp),
         cmocka_unit_test(test_special_values),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_of_error),

@@ -287,6 +287,31 @@ static void test_large_scores(void **state) {
     op_end(&c);
 }
 
+/* Bounds grow with the scores of keys that have a weight, up to what weights can be off at all:
+ * 3 max |v| = gamma(depth) M, with a depth of 3 * 3 keys + 1 + 12. */
+static void expect_magnitude(double q, double first, double second, double third, double expected) {
+    const struct heed_attention_attrs attrs = plain();
+    struct op_case c;
+    op_begin(&c, HEED_OP_ATTENTION, &attrs);
+    op_give(&c, HEED_ATTENTION_Q, HEED_F32, DIMS(1, 1, 1, 1), V(q));
+    op_give(&c, HEED_ATTENTION_K, HEED_F32, DIMS(1, 1, 3, 1), V(first, second, third));
+    op_give(&c, HEED_ATTENTION_V, HEED_F32, DIMS(1, 1, 3, 1), V(1, -2, 4));
+    op_run(&c);
+    assert_true(c.magnitude[0][0] == expected ||
+                fabs(c.magnitude[0][0] - expected) <= 1e-12 * expected);
+    op_end(&c);
+}
+
+static void test_magnitude(void **state) {
+    const double first = exp(0.5), last = exp(0.25);
+    const double weighted = (first + 4 * last) / (first + last);
+    (void)state;
+    expect_magnitude(1, 0.5, -INFINITY, 0.25, (1 + 4 * 0.5) * weighted);
+    expect_magnitude(1, 0.5, -1e9, 0.25, (1 + 4 * 0.5) * weighted); /* no weight: as if hidden */
+    expect_magnitude(-1, 1e9, 1e9, 1e9, 3 * 4 * 0x1p24 / 22);
+    expect_magnitude(1e20, 1e20, 0, 0, INFINITY); /* overflows on the way */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads),          cmocka_unit_test(test_causal),
@@ -295,6 +320,7 @@ int main(void) {
         cmocka_unit_test(test_packed_queries), cmocka_unit_test(test_bias),
         cmocka_unit_test(test_weights),        cmocka_unit_test(test_special),
         cmocka_unit_test(test_long_rows),      cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_magnitude),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
