@@ -424,7 +424,8 @@ static enum heed_status open_backend(struct heed_context *context, struct heed_s
                                               .plugin_path = shadow->options.plugin_path};
     if (heed_context_create(&quiet, &shadow->context) != HEED_OK)
         return heedi_fail_memory(context, "a context", 0);
-    const enum heed_status status = heedi_target_open(shadow->context, &wanted, &shadow->target);
+    const enum heed_status status =
+        heedi_target_open_plain(shadow->context, &wanted, &shadow->target);
     if (status != HEED_OK)
         return heedi_fail(context, status, "shadow: %s", heed_last_error(shadow->context));
     copy_name(shadow->backend, sizeof shadow->backend,

@@ -11,6 +11,8 @@
 
 /* More pieces than this are one transfer from a device with memory of its own. */
 enum { FEW_PIECES = 4 };
+/* Inputs of cache_append. */
+enum { APPEND_STATE, APPEND_X, APPEND_POSITION, APPEND_ROW };
 
 struct planning {
     const struct heedi_env *env;
@@ -67,46 +69,68 @@ static const void *known_values(const struct planning *planning, heed_tensor ten
                : start + it->offset_elems * (int64_t)sizeof(int32_t);
 }
 
-static int64_t value_at(const struct planning *planning, heed_tensor tensor, const void *values,
-                        int64_t i) {
-    const struct heed_tensor_desc *desc = &planning->graph->tensors[tensor].desc;
-    return (int64_t)heedi_load(values, HEED_I32, i * desc->strides[0]);
+/* Values of an input of a node that decide what is visible; an absent one is known, too. */
+struct known {
+    heed_tensor tensor; /* HEED_NO_TENSOR: absent */
+    const void *values;
+};
+
+static bool know(const struct planning *planning, const struct heedi_node *node, uint32_t input,
+                 struct known *known) {
+    known->tensor = input < node->input_count ? node->inputs[input] : HEED_NO_TENSOR;
+    known->values = known_values(planning, known->tensor);
+    return known->tensor == HEED_NO_TENSOR || known->values != NULL;
 }
 
-static heed_tensor input_of(const struct heedi_node *node, uint32_t i) {
-    return i < node->input_count ? node->inputs[i] : HEED_NO_TENSOR;
+static int64_t value_at(const struct planning *planning, struct known known, int64_t i) {
+    const struct heed_tensor_desc *desc = &planning->graph->tensors[known.tensor].desc;
+    return (int64_t)heedi_load(known.values, HEED_I32, i * desc->strides[0]);
 }
 
-/* The keys, or values, that attention looks at: of each row, the first key_len. false: not known.
- */
+static int64_t clamp(int64_t value, int64_t most) {
+    return value < 0 ? 0 : value > most ? most : value;
+}
+
+/* The keys, or values, that attention looks at: of each row, the first key_len; of packed ones, its
+ * stretch. false: not known. */
 static bool plan_attention(struct planning *planning, uint32_t binding,
                            const struct heedi_node *node, heed_tensor keys) {
     const struct heedi_tensor *it = &planning->graph->tensors[keys];
     const struct heed_tensor_desc *desc = &it->desc;
-    const heed_tensor length = input_of(node, HEED_ATTENTION_KEY_LEN);
-    const heed_tensor row = input_of(node, HEED_ATTENTION_KV_ROW);
-    const void *lengths = known_values(planning, length), *rows = known_values(planning, row);
-    const int64_t size = (int64_t)heed_dtype_bytes(desc->dtype);
-    if (lengths == NULL || (rows == NULL && row != HEED_NO_TENSOR) ||
-        input_of(node, HEED_ATTENTION_KV_OFFSETS) != HEED_NO_TENSOR)
+    const int64_t size = (int64_t)heed_dtype_bytes(desc->dtype), most = desc->dims[2];
+    struct known length, row, offsets;
+    if (!know(planning, node, HEED_ATTENTION_KEY_LEN, &length) ||
+        !know(planning, node, HEED_ATTENTION_KV_ROW, &row) ||
+        !know(planning, node, HEED_ATTENTION_KV_OFFSETS, &offsets) ||
+        (length.values == NULL && row.values == NULL)) /* all of every row, it may be */
         return false;
     for (uint32_t d = 0; d < desc->rank; d++)
-        if (desc->strides[d] < 0)
+        if (desc->strides[d] < 0 || desc->dims[d] < 1)
             return false;
-    const int64_t count = planning->graph->tensors[length].desc.dims[0];
+    const struct known *each = length.values != NULL ? &length : &row;
+    const int64_t count = planning->graph->tensors[each->tensor].desc.dims[0];
+    const int64_t rows = offsets.values != NULL
+                             ? planning->graph->tensors[offsets.tensor].desc.dims[0] - 1
+                             : desc->dims[0];
     for (int64_t i = 0; i < count; i++) {
-        const int64_t most = desc->dims[2];
-        int64_t used = value_at(planning, length, lengths, i);
-        const int64_t at = rows != NULL ? value_at(planning, row, rows, i) : i;
-        used = used > most ? most : used;
-        if (used <= 0 || at < 0 || at >= desc->dims[0] || desc->dims[1] < 1 || desc->dims[3] < 1)
+        const int64_t at = row.values != NULL ? value_at(planning, row, i) : i;
+        if (at < 0 || at >= rows)
             continue;
-        const int64_t first = it->offset_elems + at * desc->strides[0];
-        const int64_t last = (used - 1) * desc->strides[2] +
+        int64_t begin = 0, end = most;
+        if (offsets.values != NULL) {
+            begin = clamp(value_at(planning, offsets, at), most);
+            end = clamp(value_at(planning, offsets, at + 1), most);
+        }
+        if (length.values != NULL && value_at(planning, length, i) < end - begin)
+            end = begin + value_at(planning, length, i);
+        if (end <= begin)
+            continue;
+        const int64_t first = it->offset_elems + begin * desc->strides[2] +
+                              (offsets.values != NULL ? 0 : at * desc->strides[0]);
+        const int64_t span = (end - begin - 1) * desc->strides[2] +
                              (desc->dims[1] - 1) * desc->strides[1] +
-                             (desc->dims[3] - 1) * desc->strides[3];
-        if (!add_piece(planning, binding, false, (size_t)(first * size),
-                       (size_t)((last + 1) * size)))
+                             (desc->dims[3] - 1) * desc->strides[3] + 1;
+        if (!add_piece(planning, binding, false, (size_t)(first * size), (size_t)(span * size)))
             return false;
     }
     return true;
@@ -115,20 +139,19 @@ static bool plan_attention(struct planning *planning, uint32_t binding,
 /* The rows that cache_append stores. false: not known. */
 static bool plan_append(struct planning *planning, uint32_t binding,
                         const struct heedi_node *node) {
-    const struct heed_tensor_desc *state = &planning->graph->tensors[node->inputs[0]].desc;
-    const struct heed_tensor_desc *x = &planning->graph->tensors[node->inputs[1]].desc;
-    const heed_tensor row = input_of(node, 3);
-    const void *positions = known_values(planning, node->inputs[2]);
-    const void *rows = known_values(planning, row);
+    const struct heed_tensor_desc *state =
+        &planning->graph->tensors[node->inputs[APPEND_STATE]].desc;
+    const struct heed_tensor_desc *x = &planning->graph->tensors[node->inputs[APPEND_X]].desc;
+    struct known position, row;
     const int64_t width = state->dims[2] * (int64_t)heed_dtype_bytes(state->dtype);
-    if (positions == NULL || (rows == NULL && row != HEED_NO_TENSOR))
+    if (!know(planning, node, APPEND_POSITION, &position) ||
+        !know(planning, node, APPEND_ROW, &row))
         return false;
     for (int64_t i = 0; i < x->dims[0]; i++) {
-        const int64_t at = rows != NULL ? value_at(planning, row, rows, i) : i;
-        const int64_t position = value_at(planning, node->inputs[2], positions, i);
-        const int64_t first = position > 0 ? position : 0;
-        int64_t end = position + x->dims[1];
-        end = end < state->dims[1] ? end : state->dims[1];
+        const int64_t at = row.values != NULL ? value_at(planning, row, i) : i;
+        const int64_t begin = value_at(planning, position, i);
+        const int64_t first = clamp(begin, state->dims[1]);
+        const int64_t end = clamp(begin + x->dims[1], state->dims[1]);
         if (at < 0 || at >= state->dims[0] || first >= end)
             continue;
         if (!add_piece(planning, binding, true, (size_t)((at * state->dims[1] + first) * width),
@@ -144,46 +167,56 @@ static bool touches(const struct planning *planning, const struct heedi_node *no
            planning->graph->tensors[node->inputs[input]].storage == storage;
 }
 
-/* What the part's nodes do with a state; false where one of them may touch more than is known. */
-static bool plan_state(struct planning *planning, uint32_t binding) {
+/* Plans what the part's nodes read of a state, or with `after` what they write. false where one of
+ * them may touch more than is known. */
+static bool plan_touched(struct planning *planning, uint32_t binding, bool after) {
     const heed_tensor storage = planning->part->bindings[binding].tensor;
-    for (int after = 0; after < 2; after++) /* pieces of a kind beside each other */
-        for (uint32_t n = 0; n < planning->part->node_count; n++) {
-            const struct heedi_node *node = &planning->graph->nodes[planning->part->nodes[n]];
-            for (uint32_t i = 0; i < node->input_count; i++) {
-                if (!touches(planning, node, i, storage))
-                    continue;
-                const bool appends = node->op == HEED_OP_CACHE_APPEND && i == 0;
-                const bool attends = node->op == HEED_OP_ATTENTION &&
-                                     (i == HEED_ATTENTION_K || i == HEED_ATTENTION_V);
-                if (!appends && !attends)
-                    return false;
-                if (appends && after && !plan_append(planning, binding, node))
-                    return false;
-                if (attends && !after && !plan_attention(planning, binding, node, node->inputs[i]))
-                    return false;
-            }
+    for (uint32_t n = 0; n < planning->part->node_count; n++) {
+        const struct heedi_node *node = &planning->graph->nodes[planning->part->nodes[n]];
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            const bool appends = node->op == HEED_OP_CACHE_APPEND && i == APPEND_STATE;
+            const bool attends =
+                node->op == HEED_OP_ATTENTION && (i == HEED_ATTENTION_K || i == HEED_ATTENTION_V);
+            if (!touches(planning, node, i, storage) || appends != after)
+                continue;
+            if (appends ? !plan_append(planning, binding, node)
+                        : !attends || !plan_attention(planning, binding, node, node->inputs[i]))
+                return false;
         }
+    }
     return true;
 }
 
+/* Instead of the pieces from `first` on, one of everything. */
+static bool plan_whole(struct planning *planning, uint32_t binding, bool after, size_t first,
+                       size_t total, size_t bytes) {
+    planning->snapshot->piece_count = first;
+    planning->snapshot->bytes = total;
+    return add_piece(planning, binding, after, 0, bytes);
+}
+
+/* Where it is not known what is written, all is compared, so all has to be there before. */
+static bool plan_state(struct planning *planning, uint32_t binding, size_t bytes) {
+    const struct heedi_snapshot *snapshot = planning->snapshot;
+    size_t first = snapshot->piece_count, total = snapshot->bytes;
+    const bool known = plan_touched(planning, binding, true);
+    if (!known && !plan_whole(planning, binding, true, first, total, bytes))
+        return false;
+    first = snapshot->piece_count;
+    total = snapshot->bytes;
+    return (known && plan_touched(planning, binding, false)) ||
+           plan_whole(planning, binding, false, first, total, bytes);
+}
+
 static bool plan(struct planning *planning) {
-    struct heedi_snapshot *snapshot = planning->snapshot;
     for (uint32_t b = 0; b < planning->part->binding_count; b++) {
         const struct heedi_binding *binding = &planning->part->bindings[b];
         const size_t bytes =
             (size_t)heedi_storage_bytes(&planning->graph->tensors[binding->tensor].desc);
-        const size_t pieces = snapshot->piece_count, total = snapshot->bytes;
-        if (binding->role == HEED_ROLE_STATE) {
-            if (plan_state(planning, b))
-                continue;
-            snapshot->piece_count = pieces;
-            snapshot->bytes = total;
-            if (!add_piece(planning, b, false, 0, bytes) || !add_piece(planning, b, true, 0, bytes))
-                return false;
-        } else if (!add_piece(planning, b, binding->role == HEED_ROLE_OUTPUT, 0, bytes)) {
+        if (!(binding->role == HEED_ROLE_STATE
+                  ? plan_state(planning, b, bytes)
+                  : add_piece(planning, b, binding->role == HEED_ROLE_OUTPUT, 0, bytes)))
             return false;
-        }
     }
     return true;
 }

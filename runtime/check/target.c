@@ -72,16 +72,17 @@ static enum heed_status open_executors(struct heedi_target *target,
     return status;
 }
 
-enum heed_status heedi_target_open(struct heed_context *context,
-                                   const struct heed_check_options *options,
-                                   struct heedi_target *target) {
+static enum heed_status open_target(struct heed_context *context,
+                                    const struct heed_check_options *options, bool poisoned,
+                                    struct heedi_target *target) {
     *target = (struct heedi_target){.env = context->env, .confirm_runs = CONFIRM_RUNS};
     const struct heed_allocator allocator = {.struct_size = sizeof allocator,
                                              .user = &target->env,
                                              .allocate = allocate_poisoned,
                                              .release = release};
     const struct heed_context_options wanted = {.struct_size = sizeof wanted,
-                                                .allocator = &allocator,
+                                                .allocator =
+                                                    poisoned ? &allocator : &context->env.allocator,
                                                 .log = context->env.log,
                                                 .log_user = context->env.log_user,
                                                 .log_level = context->env.log_level};
@@ -98,6 +99,18 @@ enum heed_status heedi_target_open(struct heed_context *context,
     if (status != HEED_OK)
         return heedi_fail(context, status, "%s", heed_last_error(target->context));
     return HEED_OK;
+}
+
+enum heed_status heedi_target_open(struct heed_context *context,
+                                   const struct heed_check_options *options,
+                                   struct heedi_target *target) {
+    return open_target(context, options, true, target);
+}
+
+enum heed_status heedi_target_open_plain(struct heed_context *context,
+                                         const struct heed_check_options *options,
+                                         struct heedi_target *target) {
+    return open_target(context, options, false, target);
 }
 
 void heedi_target_close(struct heedi_target *target) {

@@ -13,7 +13,7 @@ enum heed_status heedi_check_options(struct heed_context *context,
                                      const struct heed_check_options *given,
                                      struct heed_check_options *known);
 
-/* A backend to try cases on: one executor for each pool. Memory that it allocates is poisoned. */
+/* A backend to try cases on: one executor for each pool. */
 struct heedi_target {
     struct heed_context *context; /* messages about trials go here */
     struct heed_executor *executors[HEEDI_TARGET_EXECUTORS];
@@ -24,10 +24,13 @@ struct heedi_target {
     struct heedi_env env; /* what the poisoned memory comes from */
     int32_t confirm_runs; /* to tell results that chance decides from those that memory decides */
 };
-/* Clear in any case. */
+/* Clear in any case. Memory that the backend allocates is poisoned, but for a plain one. */
 enum heed_status heedi_target_open(struct heed_context *context,
                                    const struct heed_check_options *options,
                                    struct heedi_target *target);
+enum heed_status heedi_target_open_plain(struct heed_context *context,
+                                         const struct heed_check_options *options,
+                                         struct heedi_target *target);
 void heedi_target_close(struct heedi_target *target);
 
 /* Runs a case `repeat` times (0: three) on the first executor and twice on each of the others, with

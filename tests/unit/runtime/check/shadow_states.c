@@ -105,11 +105,11 @@ static void check_pieces(bool lengths_known, int32_t position, const char *expec
 static void test_pieces(void **state) {
     (void)state;
     /* row 2 begins at byte 2 * 4 * 8 = 64; the idle row neither reads nor writes */
-    check_pieces(true, 0, "read 64+8 write 64+8");
-    check_pieces(true, 2, "read 64+24 write 80+8");
-    check_pieces(true, 3, "read 64+32 write 88+8");
+    check_pieces(true, 0, "write 64+8 read 64+8");
+    check_pieces(true, 2, "write 80+8 read 64+24");
+    check_pieces(true, 3, "write 88+8 read 64+32");
     /* what is read depends on the part itself: all of it */
-    check_pieces(false, 2, "read 0+96 write 0+96");
+    check_pieces(false, 2, "write 80+8 read 0+96");
 }
 
 /* ---- what is compared ---- */
