@@ -56,14 +56,19 @@ enum heed_status heedi_walk_run_find(struct heedi_walk *walk, struct heed_graph 
 
 /* ---- states ---- */
 
-/* A state goes along when its graph's nodes run on another device. */
-static enum heed_status move_state(struct heedi_walk *walk, struct heed_program *program,
+/* A state goes along when its graph's nodes run on another device; a new one is as the reference's
+ * was before this graph. */
+static enum heed_status move_state(const struct heedi_walk_memory *memory,
+                                   struct heed_program *program,
+                                   const struct heedi_state_slot *slot,
                                    struct heedi_walk_state *state) {
+    const struct heedi_walk *walk = memory->walk;
     struct heed_context *context = walk->target->context;
     struct heed_state *made = NULL;
     void *contents = heedi_calloc(&walk->context->env, state->bytes, 1);
     if (contents == NULL)
         return heedi_fail_memory(context, "a state", state->bytes);
+    memcpy(contents, memory->before[slot->tensor], state->bytes);
     enum heed_status status = heed_state_create(context, program, state->name, &made);
     if (status == HEED_OK && state->real != NULL)
         status = heed_state_read(context, state->real, 0, contents, state->bytes);
@@ -79,7 +84,9 @@ static enum heed_status move_state(struct heedi_walk *walk, struct heed_program 
     return HEED_OK;
 }
 
-static enum heed_status bind_states(struct heedi_walk *walk, struct heedi_walk_run *run) {
+static enum heed_status bind_states(const struct heedi_walk_memory *memory,
+                                    struct heedi_walk_run *run) {
+    struct heedi_walk *walk = memory->walk;
     struct heed_context *context = walk->target->context;
     enum heed_status status = HEED_OK;
     for (uint32_t i = 0; status == HEED_OK && i < run->program->state_count; i++) {
@@ -90,7 +97,7 @@ static enum heed_status bind_states(struct heedi_walk *walk, struct heedi_walk_r
         if (state == NULL)
             return heedi_fail_memory(context, "a state", 0);
         if (state->real == NULL || !heedi_program_takes(run->program, slot->name, state->real))
-            status = move_state(walk, run->program, state);
+            status = move_state(memory, run->program, slot, state);
         if (status == HEED_OK && run->bound[i] != state->real)
             status = heed_instance_bind_state(context, run->instance, slot->name, state->real);
         run->bound[i] = status == HEED_OK ? state->real : NULL;
@@ -123,7 +130,7 @@ static enum heed_status run_once(struct heed_context *context, const struct heed
 static enum heed_status run_graph(const struct heedi_walk_memory *memory,
                                   struct heedi_walk_run *run, const struct heedi_walk_sink *sink) {
     struct heed_context *context = memory->walk->target->context;
-    enum heed_status status = bind_states(memory->walk, run);
+    enum heed_status status = bind_states(memory, run);
     if (status == HEED_OK && run->groups == NULL) {
         profile(run, 1);
         status = run_once(context, run, sink);
