@@ -99,6 +99,8 @@ static enum heed_status make(struct heed_plugin_instance *made, struct heed_erro
     if (status == HEED_OK)
         status = heedi_vk_result(error, make_sets(made), "descriptor sets");
     if (status == HEED_OK)
+        status = heedi_vk_guards_make(made, error);
+    if (status == HEED_OK)
         status = heedi_vk_clear_rooms(program, &made->memory, error);
     return status;
 }
@@ -129,6 +131,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
                                          VK_MOST_WAIT_NS);
     heedi_vk_profile_destroy(instance);
     heedi_vk_steps_destroy(instance);
+    heedi_vk_guards_destroy(instance);
     plugin->vk.vkDestroyFence(plugin->handle, instance->fence, NULL);
     plugin->vk.vkDestroyDescriptorPool(plugin->handle, instance->descriptors, NULL);
     plugin->vk.vkDestroyCommandPool(plugin->handle, instance->pool, NULL);
@@ -309,6 +312,7 @@ enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t t
             exchange(instance, HEED_ROLE_OUTPUT);
         heedi_vk_count_time(instance, begin_ns);
         heedi_vk_profile_read(instance);
+        return heedi_vk_guards_check(instance, error);
     }
     return heedi_vk_result(error, result, "waiting for a run");
 }

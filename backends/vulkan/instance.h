@@ -83,6 +83,7 @@ struct heed_plugin_instance {
     uint64_t *times;
     struct heed_profile_entry *entries;
     uint32_t entry_count;
+    unsigned char *image, *found; /* guards: `memory` before any run, and after one; else NULL */
 };
 enum heed_status heedi_vk_instance_new(struct heed_plugin_program *program,
                                        struct heed_plugin_instance **instance,
@@ -117,10 +118,22 @@ void heedi_vk_profile_grow(struct heed_plugin_instance *instance);
 void heedi_vk_profile_read(struct heed_plugin_instance *instance);
 void heedi_vk_profile_destroy(struct heed_plugin_instance *instance);
 
+/* ---- guards.c ---- */
+struct heed_plugin_state;
+/* Each does nothing unless guards are wanted. */
+enum heed_status heedi_vk_guards_make(struct heed_plugin_instance *instance,
+                                      struct heed_error *error);
+enum heed_status heedi_vk_guards_add(struct heed_plugin_state *state, struct heed_error *error);
+/* After a run. */
+enum heed_status heedi_vk_guards_check(const struct heed_plugin_instance *instance,
+                                       struct heed_error *error);
+void heedi_vk_guards_destroy(struct heed_plugin_instance *instance);
+
 /* ---- state.c ---- */
 struct heed_plugin_state {
     struct heed_plugin *plugin;
     uint64_t id; /* that no other state of the plugin has, nor had */
+    uint64_t bytes;
     struct heed_tensor_desc desc;
     struct vk_region region;
 };

@@ -85,7 +85,8 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
     const char *given = getenv("HEED_VULKAN_FAULT");
     plugin->wrong_trials = given != NULL && strcmp(given, "selftest") == 0;
     plugin->without_barriers = given != NULL && strcmp(given, "barriers") == 0;
-    if (plugin->wrong_trials || plugin->without_barriers)
+    plugin->overruns = given != NULL && strcmp(given, "overrun") == 0;
+    if (plugin->wrong_trials || plugin->without_barriers || plugin->overruns)
         return HEED_OK;
     for (size_t i = 0; given != NULL && i < sizeof faults / sizeof faults[0]; i++) {
         const size_t length = strlen(faults[i].name);
@@ -102,7 +103,7 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
                ? HEED_OK
                : heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
                                    "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
-                                   "timeout@N, selftest or barriers, found '%.100s'",
+                                   "timeout@N, selftest, barriers or overrun, found '%.100s'",
                                    given);
 }
 
@@ -132,6 +133,7 @@ static enum heed_status create(const struct heed_host *host,
     pthread_mutex_init(&made->ring.mutex, NULL);
     const char *records = getenv("HEED_VULKAN_RECORD");
     made->records_always = records != NULL && strcmp(records, "always") == 0;
+    made->guards = heedi_vk_wants_guards();
     enum heed_status status = read_fault(made, error);
     if (status == HEED_OK)
         status = heedi_vk_instance_create(&made->instance, error);

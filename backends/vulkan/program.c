@@ -82,7 +82,7 @@ uint64_t heedi_vk_alignment(const struct heed_plugin *plugin) {
 int64_t heedi_vk_reserve(struct heed_plugin_program *program, uint64_t bytes) {
     const uint64_t align = heedi_vk_alignment(program->plugin);
     const uint64_t at = (program->instance_bytes + align - 1) / align * align;
-    program->instance_bytes = at + bytes;
+    program->instance_bytes = at + bytes + (program->plugin->guards ? VK_GUARD_BYTES : 0);
     return (int64_t)at;
 }
 
@@ -104,6 +104,8 @@ static enum heed_status place(struct heed_plugin_program *program,
         storage->weight_id = tensor.weight_id;
         storage->data = tensor.data;
     } else if (tensor.role == HEED_ROLE_INTERNAL) {
+        if (program->plugin->guards && storage->offset_bytes >= 0)
+            storage->offset_bytes = heedi_vk_reserve(program, storage->bytes);
         storage->first_node = tensor.first_node;
         storage->last_node = tensor.last_node;
     } else {
@@ -143,7 +145,7 @@ static enum heed_status fill(struct heed_plugin_program *program,
                              const struct heed_subgraph *subgraph, struct heed_error *error) {
     enum heed_status status =
         heedi_common_accept(program->plugin, subgraph, accept, program, error);
-    program->instance_bytes = subgraph->arena_bytes;
+    program->instance_bytes = program->plugin->guards ? VK_GUARD_BYTES : subgraph->arena_bytes;
     for (uint32_t i = 0; i < program->boundary_count; i++)
         program->boundaries[i].tensor = -1;
     for (uint32_t i = 0; status == HEED_OK && i < program->tensor_count; i++)

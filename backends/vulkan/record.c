@@ -102,6 +102,23 @@ void heedi_vk_barrier(const struct heed_plugin *plugin, VkCommandBuffer commands
     plugin->vk.vkCmdPipelineBarrier(commands, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
+/* The fault that guards should see: the word after what the dispatch writes is written. */
+static void record_overrun(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
+                           const struct vk_dispatch *dispatch) {
+    const struct heed_plugin *plugin = instance->program->plugin;
+    const VkPipelineStageFlags compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    for (uint32_t i = 0; i < heedi_vk_shaders[dispatch->shader].bindings; i++) {
+        const struct vk_binding *binding = &dispatch->bindings[i];
+        if (!binding->writes || binding->storage == VK_STORAGE_ALL)
+            continue;
+        const struct span span = span_of(instance, binding);
+        heedi_vk_barrier(plugin, commands, compute, VK_PIPELINE_STAGE_TRANSFER_BIT);
+        plugin->vk.vkCmdFillBuffer(commands, span.buffer, span.offset + span.bytes, 4, 0);
+        heedi_vk_barrier(plugin, commands, VK_PIPELINE_STAGE_TRANSFER_BIT, compute);
+        return;
+    }
+}
+
 /* Records the dispatches of a batch, *next being its first. */
 static void record_dispatches(const struct heed_plugin_instance *instance, VkCommandBuffer commands,
                               uint32_t batch, uint32_t *next) {
@@ -132,6 +149,8 @@ static void record_dispatches(const struct heed_plugin_instance *instance, VkCom
                                       dispatch->push);
         plugin->vk.vkCmdDispatch(commands, dispatch->groups[0], dispatch->groups[1],
                                  dispatch->groups[2]);
+        if (plugin->overruns && plugin->guards)
+            record_overrun(instance, commands, dispatch);
         heedi_vk_profile_mark(instance, commands, i + 1);
         *next = i + 1;
     }

@@ -13,10 +13,14 @@ enum heed_status heedi_vk_state_create(struct heed_plugin *plugin,
     made->plugin = plugin;
     made->id = __atomic_add_fetch(&plugin->state_count, 1, __ATOMIC_RELAXED);
     made->desc = *desc;
+    made->bytes = bytes;
+    const uint64_t more = plugin->guards ? 4 + VK_GUARD_BYTES : 0;
     enum heed_status status =
-        heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, bytes, &made->region, error);
+        heedi_vk_allocate(plugin, VK_MEMORY_DEVICE, bytes + more, &made->region, error);
     if (status == HEED_OK)
         status = heedi_vk_clear(plugin, &made->region, error);
+    if (status == HEED_OK)
+        status = heedi_vk_guards_add(made, error);
     if (status != HEED_OK) {
         heedi_vk_state_destroy(made);
         return status;
@@ -33,7 +37,7 @@ void heedi_vk_state_destroy(struct heed_plugin_state *state) {
 }
 
 static bool inside(const struct heed_plugin_state *state, size_t offset_bytes, size_t bytes) {
-    return offset_bytes <= state->region.bytes && bytes <= state->region.bytes - offset_bytes;
+    return offset_bytes <= state->bytes && bytes <= state->bytes - offset_bytes;
 }
 
 enum heed_status heedi_vk_state_write(struct heed_plugin_state *state, size_t offset_bytes,

@@ -152,6 +152,8 @@ struct heed_plugin {
     struct VolkDeviceTable vk; /* functions of the device */
     struct vk_fault *fault;    /* NULL: none */
     bool without_barriers;     /* HEED_VULKAN_FAULT=barriers: what checks runs should see it */
+    bool overruns;             /* HEED_VULKAN_FAULT=overrun: with guards, what they should see */
+    bool guards;               /* HEED_VULKAN_GUARDS=on */
     bool records_always;       /* HEED_VULKAN_RECORD=always: no run replays what another recorded */
     uint64_t state_count;      /* made by now; atomic */
     VkQueue queue;
@@ -312,6 +314,10 @@ extern const struct vk_operator heedi_vk_concat, heedi_vk_copy, heedi_vk_cast;
 extern const struct vk_operator heedi_vk_argmax, heedi_vk_top_k;
 extern const struct vk_operator heedi_vk_cache_append, heedi_vk_gather_rows;
 extern const struct vk_operator heedi_vk_advance;
+
+/* ---- guards.c ---- */
+enum { VK_GUARD_BYTES = 256 }; /* after every storage, with guards */
+bool heedi_vk_wants_guards(void);
 
 /* ---- plugin.c ---- */
 /* The status of a Vulkan result, with `what` was being done in the message. */

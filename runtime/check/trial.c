@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running a case and judging it.
  *
- * Inputs and outputs lie between guard zones that must stay as they are. Outputs and guards are
- * filled with a poison that changes from run to run: an element that shows the poison both times
- * was not written, one that differs in another way depends on memory that nobody set, or on
- * chance. */
+ * Inputs and outputs lie between guard zones that must stay as they are; what lies in a device's
+ * own memory its plugin has to guard (heed_backend.wait). Outputs and guards are filled with a
+ * poison that changes from run to run: an element that shows the poison both times was not written,
+ * one that differs in another way depends on memory that nobody set, or on chance. */
 #include "runtime/check/trial.h"
 
 #include <math.h>
@@ -222,6 +222,8 @@ static void run(struct trial *trial, struct session *session, int poison, int sl
             heed_state_read(context, session->state, 0, trial->results[slot][0], trial->bytes[0]);
     if (status != HEED_OK) {
         backend_failed(trial, "running");
+        if (status == HEED_ERROR_INTERNAL && strstr(heed_last_error(context), ": guards: ") != NULL)
+            trial->finding->fault = HEED_CHECK_OVERRUN;
         return;
     }
     if (!guards_hold(trial, session, poisons[poison]))

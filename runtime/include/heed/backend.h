@@ -413,7 +413,9 @@ struct heed_backend {
     enum heed_status (*submit)(struct heed_plugin_instance *instance, struct heed_error *error);
     /** Waits at most `timeout_ns` for the run; HEED_ERROR_TIMEOUT leaves it running. With
      * UINT64_MAX the backend waits for as long as the device may take, and HEED_ERROR_TIMEOUT says
-     * that it is given up. A host backend may do all the work in submit. */
+     * that it is given up. A host backend may do all the work in submit. A backend that guards
+     * memory which the host does not see, and finds that a run has written beyond a tensor, says
+     * HEED_ERROR_INTERNAL with a message that begins with "guards: ". */
     enum heed_status (*wait)(struct heed_plugin_instance *instance, uint64_t timeout_ns,
                              struct heed_error *error);
 
