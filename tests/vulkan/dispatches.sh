@@ -6,13 +6,13 @@
 need_device
 lines=$(dirname -- "$0")/../golden/multi30k_100.en
 
-# counted MOST ENVIRONMENT...: dispatches for each part of a decoder's step; code 1 where a layer has more
-# than MOST.
+# counted MOST ENVIRONMENT...: dispatches for each part of a decoder's step with the model $of; code 1
+# where a layer has more than MOST.
 counted() {
     most=$1
     shift
-    expect 0 env "$@" "$HEED" translate --backend "$device,only" --max-length 4 --input "$work/lines" \
-        --profile "$work/profile"
+    expect 0 env "$@" "$HEED" translate --model "$of" --backend "$device,only" --max-length 4 \
+        --input "$work/lines" --profile "$work/profile"
     sed -n 's/.*"name":"\([^"]*\)".*"graph":"decoder".*"dispatches":\([0-9]*\).*/\1 \2/p' \
         "$work/profile" >"$work/dispatches"
     awk -v most="$most" '
@@ -33,15 +33,25 @@ counted() {
         }' "$work/dispatches" >"$work/counts"
 }
 
-for count in 1 20; do
-    head -n "$count" "$lines" >"$work/lines"
-    counted 6 A=plain || {
-        wrong "$count lines: a decoder layer takes more than 6 dispatches"
+for type in f16 int8 q8_0; do
+    of=$model
+    [ $type = f16 ] || {
+        of=$work/$type.gguf
+        expect 0 "$HEED" convert "$model" -o "$of" --type $type
+    }
+    for count in 1 20; do
+        head -n "$count" "$lines" >"$work/lines"
+        counted 6 A=plain || {
+            wrong "$type, $count lines: a decoder layer takes more than 6 dispatches"
+            cat "$work/counts"
+        }
+    done
+    head -n 1 "$lines" >"$work/lines"
+    counted 6 HEED_VULKAN_LIMITS="workgroup=128,shared=16384,subgroup=0,align=256" || {
+        wrong "$type, a small device: a decoder layer takes more than 6 dispatches"
         cat "$work/counts"
     }
+    counted 6 HEED_VULKAN_LIMITS="fuse=0" &&
+        wrong "$type: nothing is fused, and yet there are not more"
 done
-head -n 1 "$lines" >"$work/lines"
-counted 6 HEED_VULKAN_LIMITS="workgroup=128,shared=16384,subgroup=0,align=256" ||
-    wrong "a small device: a decoder layer takes more than 6 dispatches"
-counted 6 HEED_VULKAN_LIMITS="fuse=0" && wrong "nothing is fused, and yet there are not more"
 finish
