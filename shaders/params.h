@@ -89,7 +89,7 @@ struct heed_norm_params {
 /* A product followed by the choice of the k greatest of each row (common/choice.glsl): what follows
  * heed_matmul_params, in words from the start of y's binding. */
 #define HEED_MATMUL_CHOICE_BLOCK 32 /* columns; those of a workgroup are whole blocks */
-#define HEED_MATMUL_CHOICE_K 8      /* how many are chosen of a row, */
+#define HEED_MATMUL_CHOICE_K 7      /* how many are chosen of a row, */
 #define HEED_MATMUL_CHOICE_MOST 16  /* and the most of them */
 /* What is chosen: the greatest elements; the same, but values are their log_softmax; the greatest
  * of log_softmax, in which different elements may have become equal. */

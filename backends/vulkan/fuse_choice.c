@@ -38,16 +38,36 @@ void heedi_vk_choice_shape(uint32_t *constants) {
     constants[HEED_CONSTANT_WIDTH] = 16 * 8;
 }
 
+/* The form of a product's shader that goes on with the choice; false: it has none. */
+static bool choosing(enum vk_shader *shader, bool *skinny) {
+    *skinny = false;
+    switch (*shader) {
+    case VK_SHADER_MATMUL:
+        *shader = VK_SHADER_MATMUL_CHOICE;
+        return true;
+    case VK_SHADER_MATMUL_QUANTIZED:
+        *shader = VK_SHADER_MATMUL_QUANTIZED_CHOICE;
+        return true;
+    case VK_SHADER_MATMUL_SKINNY:
+        *shader = VK_SHADER_MATMUL_SKINNY_CHOICE;
+        break;
+    case VK_SHADER_MATMUL_QUANTIZED_SKINNY:
+        *shader = VK_SHADER_MATMUL_QUANTIZED_SKINNY_CHOICE;
+        break;
+    default:
+        return false;
+    }
+    return *skinny = true;
+}
+
 /* Has the product end in a choice of k. */
 static bool with_choice(struct vk_product *plan, uint32_t k) {
+    bool skinny;
     plan->request.constants[HEED_MATMUL_CHOICE_K] = k;
-    if (plan->request.shader == VK_SHADER_MATMUL && plan->columns % HEED_MATMUL_CHOICE_BLOCK == 0) {
-        plan->request.shader = VK_SHADER_MATMUL_CHOICE;
-        return true;
-    }
-    if (plan->request.shader != VK_SHADER_MATMUL_SKINNY)
+    if (!choosing(&plan->request.shader, &skinny))
         return false;
-    plan->request.shader = VK_SHADER_MATMUL_SKINNY_CHOICE;
+    if (!skinny)
+        return plan->columns % HEED_MATMUL_CHOICE_BLOCK == 0;
     heedi_vk_choice_shape(plan->request.constants); /* whatever the device was tuned to */
     plan->columns = HEED_MATMUL_CHOICE_BLOCK;
     plan->request.groups = (plan->params.n + plan->columns - 1) / plan->columns;
@@ -180,8 +200,12 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t firs
         return heedi_common_fail(error, HEED_ERROR_INTERNAL, "a choice is no longer one");
     const uint64_t at = values_at(program, &plan), counters_begin = counters_at(program, &plan);
     const uint32_t tail_bytes = (uint32_t)(room_bytes(program, &plan) - results_bytes(&plan));
-    const enum heed_status status =
+    enum heed_status status =
         heedi_vk_make_room(program, &chain.indices, 1, first, tail_bytes, error);
+    if (status == HEED_OK)
+        status = heedi_vk_begin_product(program, first, first + count - 1, &plan, error);
+    if (status == HEED_OK)
+        status = heedi_vk_bind_bias(program, first, &plan, error);
     if (status != HEED_OK)
         return status;
     program->storages[chain.values->storage].offset_bytes =
@@ -194,9 +218,7 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t firs
                    .blocks_offset = (uint32_t)(counters_begin / 4 + counters(&plan)),
                    .results = chain.results},
     };
-    request->bindings[0] = heedi_vk_reads(&product->in[VK_MATMUL_A]);
     request->bindings[1] = heedi_vk_reads(&product->in[VK_MATMUL_B]);
-    request->bindings[2] = heedi_vk_reads(&product->in[VK_MATMUL_BIAS]);
     request->bindings[3] = heedi_vk_writes(chain.indices);
     request->bindings[3].tail_bytes = tail_bytes;
     request->push = &params;

@@ -340,6 +340,15 @@ enum heed_status heedi_vk_begin_product(struct heed_plugin_program *program, uin
                                     error);
 }
 
+enum heed_status heedi_vk_bind_bias(struct heed_plugin_program *program, uint32_t index,
+                                    struct vk_product *product, struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
+    product->request.bindings[2] = heedi_vk_reads(&node->in[BIAS]);
+    if (!is_quantized(node))
+        return HEED_OK;
+    return heedi_vk_bind_quantized_bias(program, index, &product->params, &product->request, error);
+}
+
 /* Adds the dispatch for some columns. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
                             const struct vk_node *node, struct heed_matmul_params params,

@@ -158,6 +158,10 @@ static enum vk_shader with_dot(enum vk_shader shader) {
         return VK_SHADER_MATMUL_QUANTIZED_NORM_DOT;
     case VK_SHADER_MATMUL_QUANTIZED_SKINNY_NORM:
         return VK_SHADER_MATMUL_QUANTIZED_SKINNY_NORM_DOT;
+    case VK_SHADER_MATMUL_QUANTIZED_CHOICE:
+        return VK_SHADER_MATMUL_QUANTIZED_CHOICE_DOT;
+    case VK_SHADER_MATMUL_QUANTIZED_SKINNY_CHOICE:
+        return VK_SHADER_MATMUL_QUANTIZED_SKINNY_CHOICE_DOT;
     default:
         return shader;
     }
@@ -174,10 +178,11 @@ enum heed_status heedi_vk_begin_quantized(struct heed_plugin_program *program, u
     return pack_rows(program, index, dispatched, params, &request->bindings[0], error);
 }
 
-/* Binds the bias; beside it scales of columns, where rows are packed by the product. */
-static enum heed_status bind_bias(struct heed_plugin_program *program, const struct vk_node *node,
-                                  struct heed_matmul_params *params, struct vk_request *request,
-                                  struct heed_error *error) {
+enum heed_status heedi_vk_bind_quantized_bias(struct heed_plugin_program *program, uint32_t index,
+                                              struct heed_matmul_params *params,
+                                              struct vk_request *request,
+                                              struct heed_error *error) {
+    const struct vk_node *node = &program->nodes[index];
     const struct vk_tensor *const parts[] = {&node->in[BIAS], &node->in[B_SCALE]};
     uint64_t at[2];
     request->bindings[2] = heedi_vk_reads(&node->in[BIAS]);
@@ -203,7 +208,7 @@ enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, 
                                  .push = &push,
                                  .push_bytes = sizeof push};
     request.constants[HEED_MATMUL_TYPES] = a;
-    enum heed_status status = bind_bias(program, node, &push, &request, error);
+    enum heed_status status = heedi_vk_bind_quantized_bias(program, index, &push, &request, error);
     if (status == HEED_OK)
         status = heedi_vk_begin_quantized(program, index, index, &push, &request, error);
     /* (as in program.c: all pipelines are wanted, also without memory for what they bind) */

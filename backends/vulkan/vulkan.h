@@ -525,6 +525,9 @@ bool heedi_vk_plan_products(const struct vk_node *node, uint32_t count, struct v
 enum heed_status heedi_vk_begin_product(struct heed_plugin_program *program, uint32_t node,
                                         uint32_t dispatched, struct vk_product *product,
                                         struct heed_error *error);
+/* Binds its bias, and beside this the scales of columns where the shader looks for them there. */
+enum heed_status heedi_vk_bind_bias(struct heed_plugin_program *program, uint32_t node,
+                                    struct vk_product *product, struct heed_error *error);
 
 /* ---- embedding.c ---- */
 /* Adds a dispatch that reads, for each id in input 0 of the node, a row of a contiguous f32 table
@@ -567,6 +570,9 @@ void heedi_vk_plan_quantized(const struct vk_node *node, const struct heed_matmu
 enum heed_status heedi_vk_begin_quantized(struct heed_plugin_program *program, uint32_t node,
                                           uint32_t dispatched, struct heed_matmul_params *params,
                                           struct vk_request *request, struct heed_error *error);
+enum heed_status heedi_vk_bind_quantized_bias(struct heed_plugin_program *program, uint32_t node,
+                                              struct heed_matmul_params *params,
+                                              struct vk_request *request, struct heed_error *error);
 enum heed_status heedi_vk_matmul_quantized(struct heed_plugin_program *program, uint32_t node,
                                            const struct heed_matmul_params *params,
                                            struct heed_error *error);

@@ -88,27 +88,10 @@ float finish(float total, uint column, uint bias_start) {
 }
 
 #if MATMUL_THEN == THEN_CHOICE
-/* Chooses among the tile's columns of TY rows, TM apart, whose sums lie in a_piece. */
-void choose_slice(uint first_row, uint first_column) {
-    const uint blocks = COLUMNS / CHOICE_BLOCK; /* of a row */
-    for (uint i = gl_LocalInvocationID.x; i < TY * blocks * CHOICE_LANES; i += THREADS) {
-        const uint from = i / CHOICE_LANES * CHOICE_BLOCK + i % CHOICE_LANES;
-        const uint row = first_row + from / COLUMNS * TM;
-        choice mine = NO_CHOICE;
-        for (uint j = from; j < from + CHOICE_BLOCK; j += CHOICE_LANES) {
-            const uint column = first_column + j % COLUMNS;
-            if (column < it.n)
-                mine = choice_add(mine, row, column, finish(a_piece[j], column, it.bias_offset));
-        }
-        choice_put(i, mine);
-    }
-    barrier();
-    for (uint i = gl_LocalInvocationID.x; i < TY * blocks; i += THREADS) {
-        const uint row = first_row + i / blocks * TM;
-        if (row < it.m)
-            choice_store(row, first_column / CHOICE_BLOCK + i % blocks,
-                         choice_of_lanes(i * CHOICE_LANES));
-    }
+#include "common/choice_tile.glsl"
+
+float slice_element(uint at, uint column) {
+    return finish(a_piece[at], column, it.bias_offset);
 }
 #endif
 

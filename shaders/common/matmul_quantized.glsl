@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul_quantized.comp, matmul_quantized_norm.comp and those with _dot do; they say which by
- * INTEGER_DOT and MATMUL_THEN. */
+/* What matmul_quantized.comp, matmul_quantized_norm.comp, matmul_quantized_choice.comp and those
+ * with _dot do; they say which by INTEGER_DOT and MATMUL_THEN. */
 #define QUANTIZED_ROWS (TY * TM)
 #include "params.h"
 layout(constant_id = HEED_MATMUL_TX) const uint TX = 8;
@@ -16,6 +16,8 @@ const uint A_PITCH = ROWS + 1, B_PITCH = COLUMNS + 1;
 
 #if MATMUL_THEN == THEN_NORM
 const uint THEN_WORDS = 8 * THREADS; /* of THREADS / 16 rows */
+#elif MATMUL_THEN == THEN_CHOICE
+const uint THEN_WORDS = TY * COLUMNS;
 #else
 const uint THEN_WORDS = 0;
 #endif
@@ -30,6 +32,13 @@ shared float factors[COLUMNS]; /* of blocks */
 #define NORM_GET(at) uintBitsToFloat(pieces[at])
 #define NORM_PUT(at, value) pieces[at] = floatBitsToUint(value)
 #include "common/norm.glsl"
+#elif MATMUL_THEN == THEN_CHOICE
+#include "common/choice.glsl"
+#include "common/choice_tile.glsl"
+
+float slice_element(uint at, uint column) {
+    return uintBitsToFloat(pieces[at]);
+}
 #endif
 
 void fetch_a(uint word) {
@@ -97,6 +106,22 @@ void main() {
                 }
     }
 
+#if MATMUL_THEN == THEN_CHOICE
+    /* Row y * TM + slice of each y comes together at a time, its columns beside each other. */
+    for (uint slice = 0; slice < TM; slice++) {
+        barrier(); /* pieces, and rows before these, have been read */
+        [[unroll]] for (uint i = 0; i < TM; i++)
+            [[unroll]] for (uint j = 0; j < TN; j++)
+                if (i == slice)
+                    pieces[top / TM * COLUMNS + x + j * TX] = floatBitsToUint(
+                        finish(whole[i * TN + j], total[i * TN + j], top + i,
+                               min(first_column + x + j * TX, end - 1)));
+        barrier();
+        choose_slice(first_row + slice, first_column);
+    }
+    choice_finish(first_row, min(first_row + ROWS, it.m), min(8, THREADS / 16), first_row / ROWS,
+                  columns);
+#else
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++) {
             const uint row = first_row + top + i, column = first_column + x + j * TX;
@@ -121,5 +146,6 @@ void main() {
             continue;
         y[at] = heed_activate(ACTIVATION, y[at]);
     }
+#endif
 #endif
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What matmul_quantized_skinny.comp, matmul_quantized_skinny_norm.comp and those with _dot do; they
- * say which by INTEGER_DOT and MATMUL_THEN. */
+/* What matmul_quantized_skinny.comp, matmul_quantized_skinny_norm.comp,
+ * matmul_quantized_skinny_choice.comp and those with _dot do; they say which by INTEGER_DOT and
+ * MATMUL_THEN. */
 #define QUANTIZED_ROWS ROWS
 #include "params.h"
 layout(constant_id = HEED_MATMUL_ROWS) const uint ROWS = 1;
@@ -21,6 +22,8 @@ shared uint partial[LINES * PITCH];
 #define NORM_GET(at) uintBitsToFloat(partial[at])
 #define NORM_PUT(at, value) partial[at] = floatBitsToUint(value)
 #include "common/norm.glsl"
+#elif MATMUL_THEN == THEN_CHOICE
+#include "common/choice.glsl"
 #endif
 
 /* Words of b in one segment of k. */
@@ -64,10 +67,12 @@ void sum_segments(uint b_at, uint segment, uint last, out SUM sum[ROWS]) {
     }
 }
 
-/* Row t / COLUMNS, column first + t % COLUMNS of the product, bias included, of rows that
- * begin_rows() has begun; b_at is where the column of invocation t's lane begins. */
-float product_of(uint b_at, uint column) {
+/* Row t / COLUMNS, column first + t % COLUMNS of the product, bias included; of rows that
+ * begin_rows() has begun, and of the batch of b that begins at b_start. */
+float product_of(uint b_start, uint first) {
     const uint t = gl_LocalInvocationID.x, lane = t % LANES, slot = t / LANES * PITCH + lane;
+    const uint last = it.column + it.columns - 1;
+    const uint b_at = b_start + min(first + t / LANES, last) * it.b_n;
     const uint segments = (it.k + HEED_MATMUL_SEGMENT - 1) / HEED_MATMUL_SEGMENT;
     precise float total = 0.0;
     int whole[ROWS];
@@ -102,20 +107,36 @@ float product_of(uint b_at, uint column) {
             [[unroll]] for (uint i = 0; i < LANES; i++)
                 sum_of_lanes += int(partial[t * PITCH + i]);
     }
-    return finish(sum_of_lanes, total, min(t / COLUMNS, ROWS - 1), column);
+    return finish(sum_of_lanes, total, min(t / COLUMNS, ROWS - 1), min(first + t % COLUMNS, last));
 }
 
 void main() {
-    const uint groups = (it.columns + COLUMNS - 1) / COLUMNS, batch = WORKGROUP / groups;
+    const uint passes = MATMUL_THEN == THEN_CHOICE ? HEED_MATMUL_CHOICE_BLOCK / COLUMNS : 1;
+    const uint width = COLUMNS * passes, groups = (it.columns + width - 1) / width;
+    const uint batch = WORKGROUP / groups;
     if (batch >= it.batches) /* of the whole workgroup */
         return;
-    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * COLUMNS;
-    const uint end = it.column + it.columns;
-    const uint b_at = it.b_offset + batch / it.inner * it.b_batch[0] +
-                      batch % it.inner * it.b_batch[1] + min(first + t / LANES, end - 1) * it.b_n;
-    const uint row = t / COLUMNS, column = first + t % COLUMNS;
+    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * width;
+    const uint b_start = it.b_offset + batch / it.inner * it.b_batch[0] +
+                         batch % it.inner * it.b_batch[1];
+    const uint row = t / COLUMNS, column = first + t % COLUMNS, end = it.column + it.columns;
     begin_rows(batch, 0);
-    const float value = product_of(b_at, min(column, end - 1));
+
+#if MATMUL_THEN == THEN_CHOICE
+    choice mine = NO_CHOICE;
+    for (uint i = 0; i < passes; i++) {
+        const float value = product_of(b_start, first + i * COLUMNS);
+        if (column + i * COLUMNS < end)
+            mine = choice_add(mine, row, column + i * COLUMNS, value);
+    }
+    if (t < SUMS)
+        choice_put(t, mine);
+    barrier();
+    if (t < it.m)
+        choice_store(t, first / width, choice_of_lanes(t * COLUMNS));
+    choice_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
+#else
+    const float value = product_of(b_start, first);
     const bool mine = row < it.m && column < end;
 #if MATMUL_THEN == THEN_NORM
     if (mine)
@@ -124,5 +145,6 @@ void main() {
 #else
     if (mine)
         y[it.y_offset + (batch * it.m + row) * it.n + column] = heed_activate(ACTIVATION, value);
+#endif
 #endif
 }

@@ -29,6 +29,9 @@ layout(binding = 1) readonly buffer WideB { uvec4 wide_b[]; };
 #if MATMUL_THEN == THEN_NORM
 layout(binding = 1) readonly buffer Bias { uint bias[]; };
 layout(push_constant) uniform Push { heed_matmul_params it; heed_norm_params norm; };
+#elif MATMUL_THEN == THEN_CHOICE
+layout(binding = 2) readonly buffer Bias { uint bias[]; };
+layout(push_constant) uniform Push { heed_matmul_params it; heed_choice_params choose; };
 #else
 layout(binding = 2) readonly buffer Bias { uint bias[]; };
 layout(binding = 3) buffer Y { float y[]; };

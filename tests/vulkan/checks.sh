@@ -42,7 +42,7 @@ esac
 
 for program in "$@"; do
     case $form:$program in
-    dot:*quantized | dot:*fuse_norm | dot:*fuse_attention) ;;
+    dot:*quantized | dot:*fuse_norm | dot:*fuse_attention | dot:*fuse_choice) ;;
     dot:*) continue ;;
     esac
     what="$form: $program"

@@ -51,7 +51,7 @@ for type in f16 int8 q8_0; do
         wrong "$type, a small device: a decoder layer takes more than 6 dispatches"
         cat "$work/counts"
     }
-    counted 6 HEED_VULKAN_LIMITS="fuse=0" &&
-        wrong "$type: nothing is fused, and yet there are not more"
 done
+of=$model
+counted 6 HEED_VULKAN_LIMITS="fuse=0" && wrong "nothing is fused, and yet there are not more"
 finish

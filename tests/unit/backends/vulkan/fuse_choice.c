@@ -34,13 +34,15 @@ enum chain {
 
 struct form {
     int64_t m, k, n;
-    enum heed_dtype weight;
+    enum heed_dtype weight; /* HEED_I8, HEED_Q8_0: rows are quantised on the fly */
     enum special special;
     uint32_t chosen;
     enum chain chain;
 };
 
-static struct { float x[MOST_M * MOST_K], weight[MOST_K * MOST_N], bias[MOST_N]; } operands;
+static struct {
+    float x[MOST_M * MOST_K], weight[MOST_K * MOST_N], bias[MOST_N], scale[MOST_N];
+} operands;
 
 /* Few different values, so that many sums are equal. */
 static float value_of(uint32_t *bits) {
@@ -61,13 +63,28 @@ static heed_tensor constant(const struct support_device *device, struct heed_gra
     return tensor;
 }
 
+/* Element i of the weight. */
+static void store(enum heed_dtype type, int64_t i, float value) {
+    struct heed_q8_0 *block = (struct heed_q8_0 *)operands.weight + i / HEED_Q8_0_VALUES;
+    const int8_t whole = (int8_t)lrintf(8.0f * value);
+    if (type == HEED_I8)
+        ((int8_t *)operands.weight)[i] = whole;
+    else if (type == HEED_Q8_0)
+        block->values[i % HEED_Q8_0_VALUES] = whole;
+    else
+        heedi_store(operands.weight, type, i, (double)value);
+    if (type == HEED_Q8_0)
+        block->scale = heed_f32_to_f16(0.125f);
+}
+
 static void fill(const struct form *form) {
     uint32_t bits = 7;
     for (int64_t i = 0; i < form->m * form->k; i++)
         operands.x[i] = form->special == CLOSE ? 0.0f : value_of(&bits);
     for (int64_t i = 0; i < form->n * form->k; i++)
-        heedi_store(operands.weight, form->weight, i, (double)value_of(&bits));
+        store(form->weight, i, value_of(&bits));
     for (int64_t i = 0; i < form->n; i++) {
+        operands.scale[i] = 0.125f;
         operands.bias[i] = value_of(&bits);
         if (form->special == ALL_LOW || (form->special == SOME_LOW && i % 3 != 1))
             operands.bias[i] = -INFINITY;
@@ -83,15 +100,22 @@ static void fill(const struct form *form) {
 /* `open` makes an output of the product and of its logarithms, so that nothing can be fused. */
 static struct heed_graph *build(const struct support_device *device, const struct form *form,
                                 bool open) {
-    const int64_t x_dims[] = {form->m, form->k}, w_dims[] = {form->n, form->k};
+    const int64_t x_dims[] = {form->m, form->k};
+    const int64_t w_dims[] = {form->n, form->k / heed_dtype_values(form->weight)};
+    const bool quantized = form->weight == HEED_I8 || form->weight == HEED_Q8_0;
     struct heed_graph *graph = NULL;
-    heed_tensor x, logits, logs, greatest, best, next, index;
+    heed_tensor x, logits, logs, greatest, best, next, index, scale = HEED_NO_TENSOR;
     support_ok(device->context, heed_graph_create(device->context, "choice", &graph));
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
-    heed_graph_linear(graph, NULL, x,
-                      constant(device, graph, operands.weight, form->weight, 2, w_dims),
-                      constant(device, graph, operands.bias, HEED_F32, 1, &form->n),
-                      HEED_ACTIVATION_NONE, &logits);
+    const heed_tensor weight = constant(device, graph, operands.weight, form->weight, 2, w_dims);
+    const heed_tensor bias = constant(device, graph, operands.bias, HEED_F32, 1, &form->n);
+    if (form->weight == HEED_I8)
+        scale = constant(device, graph, operands.scale, HEED_F32, 1, &form->n);
+    if (quantized)
+        heed_graph_quantized_linear(graph, NULL, x, weight, scale, bias, HEED_ACTIVATION_NONE,
+                                    &logits);
+    else
+        heed_graph_linear(graph, NULL, x, weight, bias, HEED_ACTIVATION_NONE, &logits);
     if (form->chain == WITH_LOGARITHMS && form->chosen == 1)
         heed_graph_unary(graph, HEED_OP_ARGMAX, NULL, logits, &next);
     else if (form->chain != OF_LOGARITHMS)
@@ -305,6 +329,24 @@ static void of_several_values(void **state) {
         }
 }
 
+/* Rows are packed by the workgroups that multiply them, or before where they are not in quads. */
+static void of_quantized_rows(void **state) {
+    const struct support_device *device = *state;
+    static const struct form forms[] = {
+        {1, 24, MOST_N, HEED_I8, NOTHING, 1, WITH_LOGARITHMS},
+        {16, 40, 350, HEED_I8, NOTHING, 6, ELEMENTS},
+        {3, 38, 100, HEED_I8, NOTHING, 6, ELEMENTS},
+        {MOST_M, 24, 350, HEED_I8, SOME_LOW, 1, WITH_LOGARITHMS},
+        {37, 24, 350, HEED_I8, NOTHING, 4, ELEMENTS},
+        {4, 32, 500, HEED_Q8_0, NOTHING, 1, WITH_LOGARITHMS},
+        {4, 32, 500, HEED_Q8_0, A_NAN, 4, ELEMENTS},
+        {MOST_M, 32, 350, HEED_Q8_0, NOTHING, 4, ELEMENTS},
+    };
+    support_need_device(device);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        agrees(device, &forms[i], 2);
+}
+
 /* Others are left to an operator of their own. */
 static void not_of_too_many(void **state) {
     const struct support_device *device = *state;
@@ -345,10 +387,15 @@ static void same_bits_for_any_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_any_rows),          cmocka_unit_test(of_any_vocabulary),
-        cmocka_unit_test(of_any_value),         cmocka_unit_test(of_any_count),
-        cmocka_unit_test(of_several_values),    cmocka_unit_test(not_of_too_many),
-        cmocka_unit_test(same_bits_every_time), cmocka_unit_test(same_bits_for_any_rows),
+        cmocka_unit_test(of_any_rows),
+        cmocka_unit_test(of_any_vocabulary),
+        cmocka_unit_test(of_any_value),
+        cmocka_unit_test(of_any_count),
+        cmocka_unit_test(of_several_values),
+        cmocka_unit_test(of_quantized_rows),
+        cmocka_unit_test(not_of_too_many),
+        cmocka_unit_test(same_bits_every_time),
+        cmocka_unit_test(same_bits_for_any_rows),
     };
     return cmocka_run_group_tests(tests, support_device_setup, support_device_teardown);
 }
