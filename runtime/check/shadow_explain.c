@@ -54,7 +54,15 @@ static const void *input(void *user, const char *name) {
     return NULL; /* every binding has a piece */
 }
 
-/* The states of the part as they were before the run, on both sides. */
+static void copy_before(const struct heedi_snapshot *snapshot, uint32_t binding, void *to) {
+    for (size_t i = 0; i < snapshot->piece_count; i++) {
+        const struct heedi_shadow_piece *piece = &snapshot->pieces[i];
+        if (piece->binding == binding && !piece->after && piece->bytes > 0)
+            memcpy((char *)to + piece->offset, piece->data, piece->bytes);
+    }
+}
+
+/* The states of the part as they were before the run, on both sides of a walk. */
 static bool fill_states(const struct explaining *explaining, struct heedi_walk *walk) {
     const struct heedi_env *env = &explaining->context->env;
     const struct heedi_compiled *part = part_of(explaining->snapshot);
@@ -68,14 +76,11 @@ static bool fill_states(const struct explaining *explaining, struct heedi_walk *
         walk->state_count++;
         state->name = heedi_strdup(env, heedi_shadow_name(&name, 'b', b));
         state->bytes = (size_t)heedi_storage_bytes(&graph->tensors[part->bindings[b].tensor].desc);
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < 2; side++) {
             state->sides[side] = heedi_calloc(env, state->bytes, 1);
-        if (state->name == NULL || state->sides[0] == NULL || state->sides[1] == NULL)
-            return false;
-        for (size_t i = 0; i < explaining->snapshot->piece_count; i++) {
-            const struct heedi_shadow_piece *piece = &explaining->snapshot->pieces[i];
-            for (int side = 0; side < 2 && piece->binding == b && !piece->after; side++)
-                memcpy((char *)state->sides[side] + piece->offset, piece->data, piece->bytes);
+            if (state->name == NULL || state->sides[side] == NULL)
+                return false;
+            copy_before(explaining->snapshot, b, state->sides[side]);
         }
     }
     return walk->states != NULL;
