@@ -17,7 +17,8 @@ for verb in translate devices inspect convert; do
     expect 0 "$HEED" help $verb
     same "$work/out" "$work/help"
 done
-for option in model backend threads beam max-length steps-per-submit input output format verbose profile; do
+for option in model backend threads beam max-length steps-per-submit input output format verbose profile \
+    shadow shadow-rate shadow-seed; do
     "$HEED" translate -h | grep -q -- "--$option" || wrong "translate --help: --$option"
 done
 
