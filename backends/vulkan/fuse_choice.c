@@ -28,8 +28,8 @@ struct chain {
     const struct vk_tensor *indices, *values;
 };
 
-/* Mesa's device in software ends loops after 65,535 turns in all; those over k and those over
- * blocks of columns stay below together. */
+/* Mesa's device in software ends loops after 65,535 turns in all; those over the inner dimension,
+ * over blocks of columns, and over what is chosen of them stay below together. */
 enum { SOFTWARE_MAX_K = 2048, SOFTWARE_MAX_N = 1 << 18 };
 
 void heedi_vk_choice_shape(uint32_t *constants) {
