@@ -130,7 +130,7 @@ static void judge_row(enum heed_dtype dtype, const void *a, const void *b, int64
 
 /* ---- choices ---- */
 
-/* Rows of argmax or top_k in which either side's choice is as good as the other's. */
+/* Rows of argmax or top_k in which the sides differ, and either's choice is as good. */
 struct choice {
     const struct heedi_node *node;
     int64_t rows, chosen; /* chosen: of each row */
@@ -170,41 +170,57 @@ static bool close_call(const float *row, int64_t n, double slack) {
     return best - next <= slack;
 }
 
-static enum heed_status judge_choice(const struct heedi_shadow_judging *judging, uint32_t n,
-                                     struct choice *choice) {
-    const struct heed_graph *graph = judging->snapshot->program->partition.graph;
-    const struct heedi_node *node = &graph->nodes[n];
-    const bool top_k = node->op == HEED_OP_TOP_K;
-    const heed_tensor index = node->outputs[top_k ? 1 : 0];
-    const struct heedi_tensor *from = &graph->tensors[node->inputs[0]];
-    const struct heedi_shadow_piece *chosen = result_of(judging->snapshot, index);
-    const int64_t width = from->desc.rank > 0 ? from->desc.dims[from->desc.rank - 1] : 1;
-    struct heedi_shadow_name name;
-    const float *values =
-        heed_instance_output(judging->choosing->instance, heedi_shadow_name(&name, 'c', n), NULL);
-    *choice = (struct choice){.node = node, .chosen = 1};
-    if (values == NULL || from->desc.dtype != HEED_F32 || width == 0)
-        return HEED_OK;
-    choice->rows = heed_desc_elems(&from->desc) / width;
-    if (top_k && choice->rows > 0)
-        choice->chosen = heed_desc_elems(&graph->tensors[index].desc) / choice->rows;
-    choice->open = heedi_calloc(&judging->context->env, (size_t)choice->rows, sizeof *choice->open);
-    if (choice->open == NULL)
-        return heedi_fail_memory(judging->context, "choices", (size_t)choice->rows);
+/* The rows in which the sides have chosen otherwise, and as well. `other` is what the shadow's side
+ * has chosen; the first side's choice is in `chosen`, NULL where it is not known. */
+static void find_open(const struct heedi_shadow_judging *judging, const float *values,
+                      int64_t width, const struct heedi_shadow_piece *chosen, const int32_t *other,
+                      struct choice *choice) {
     for (int64_t r = 0; r < choice->rows; r++) {
         const float *row = values + r * width;
         double scale = 0;
         for (int64_t i = 0; i < width; i++)
             scale = isfinite(row[i]) ? fmax(scale, fabs((double)row[i])) : scale;
         const double slack = 2 * judging->tolerance->relative * scale;
-        choice->open[r] = chosen != NULL || close_call(row, width, slack);
+        bool differs = false, as_well = true;
         for (int64_t k = 0; chosen != NULL && k < choice->chosen; k++) {
             const int64_t at = (int64_t)heedi_load(chosen->data, HEED_I32, r * choice->chosen + k);
-            if (at < 0 || at >= width || !may_have_rank(row, width, (double)row[at], k, slack))
-                choice->open[r] = false;
+            differs = differs || at != other[r * choice->chosen + k];
+            as_well = as_well && at >= 0 && at < width &&
+                      may_have_rank(row, width, (double)row[at], k, slack);
         }
+        choice->open[r] = chosen != NULL ? differs && as_well : close_call(row, width, slack);
     }
-    return HEED_OK;
+}
+
+static enum heed_status judge_choice(const struct heedi_shadow_judging *judging, uint32_t n,
+                                     struct choice *choice) {
+    const struct heedi_env *env = &judging->context->env;
+    const struct heed_graph *graph = judging->snapshot->program->partition.graph;
+    const struct heedi_node *node = &graph->nodes[n];
+    const heed_tensor index = node->outputs[node->op == HEED_OP_TOP_K ? 1 : 0];
+    const struct heed_tensor_desc *from = &graph->tensors[node->inputs[0]].desc;
+    const struct heedi_shadow_piece *chosen = result_of(judging->snapshot, index);
+    const int64_t width = from->rank > 0 ? from->dims[from->rank - 1] : 1;
+    const int64_t choices = heed_desc_elems(&graph->tensors[index].desc);
+    struct heedi_shadow_name name;
+    const float *values =
+        heed_instance_output(judging->choosing->instance, heedi_shadow_name(&name, 'c', n), NULL);
+    *choice = (struct choice){.node = node};
+    if (values == NULL || from->dtype != HEED_F32 || heed_desc_elems(from) == 0)
+        return HEED_OK;
+    choice->rows = heed_desc_elems(from) / width;
+    choice->chosen = choices / choice->rows;
+    choice->open = heedi_calloc(env, (size_t)choice->rows, sizeof *choice->open);
+    int32_t *other = heedi_calloc(env, (size_t)choices, sizeof *other);
+    enum heed_status status = HEED_OK;
+    if (choice->open == NULL || other == NULL)
+        status = heedi_fail_memory(judging->context, "choices", (size_t)choices);
+    if (status == HEED_OK && chosen != NULL)
+        status = heedi_shadow_run_read(judging->context, judging->choosing, chosen, other);
+    if (status == HEED_OK)
+        find_open(judging, values, width, chosen, other, choice);
+    heedi_free(env, other);
+    return status;
 }
 
 /* Whether an element of an integer result may differ: it is a choice of an open row, or in the
@@ -214,13 +230,13 @@ static bool forgiven(const struct choice *choices, uint32_t count, heed_tensor t
     const int64_t columns = desc->rank > 0 ? desc->dims[desc->rank - 1] : 1;
     for (uint32_t i = 0; i < count; i++) {
         const struct choice *choice = &choices[i];
-        const bool own = choice->node->outputs[0] == tensor ||
-                         (choice->node->output_count > 1 && choice->node->outputs[1] == tensor);
-        if (choice->open == NULL || (!own && columns != choice->rows))
-            continue;
-        if (choice->open[own ? elem / choice->chosen : elem % columns])
-            return true;
+        if (tensor == choice->node->outputs[choice->node->op == HEED_OP_TOP_K ? 1 : 0])
+            return choice->open != NULL && choice->open[elem / choice->chosen];
     }
+    for (uint32_t i = 0; i < count; i++)
+        if (choices[i].open != NULL && columns == choices[i].rows &&
+            choices[i].open[elem % columns])
+            return true;
     return false;
 }
 
