@@ -91,19 +91,19 @@ struct heed_tensor_desc heedi_operand_storage(const struct heedi_case_operand *o
     return heed_desc(operand->desc.dtype, operand->desc.rank, dims);
 }
 
-/* Where the storage has the element of a multi-index. */
-static int64_t place_in_storage(const struct heedi_case_operand *operand,
-                                const struct heed_tensor_desc *storage, const int64_t *index) {
+/* The operand as a view of its storage: strides, and the offset of the first element. */
+static int64_t view_of(const struct heedi_case_operand *operand,
+                       const struct heed_tensor_desc *storage, int64_t strides[HEED_MAX_RANK]) {
     int64_t offset = 0;
     for (uint32_t i = 0; i < operand->desc.rank; i++) {
-        if (operand->form == HEEDI_FORM_TRANSPOSED)
-            offset += index[i] * storage->strides[operand->perm[i]];
-        else if (operand->form == HEEDI_FORM_BROADCAST)
-            offset += operand->repeated[i] ? 0 : index[i] * storage->strides[i];
-        else if (operand->form == HEEDI_FORM_PLAIN)
-            offset += index[i] * storage->strides[i];
-        else
-            offset += (operand->start[i] + index[i] * operand->step[i]) * storage->strides[i];
+        const bool turned = operand->form == HEEDI_FORM_TRANSPOSED;
+        strides[i] = storage->strides[turned ? operand->perm[i] : i];
+        if (operand->form == HEEDI_FORM_BROADCAST && operand->repeated[i])
+            strides[i] = 0;
+        if (operand->form != HEEDI_FORM_SLICED && operand->form != HEEDI_FORM_STEPPED)
+            continue;
+        offset += operand->start[i] * strides[i];
+        strides[i] *= operand->step[i];
     }
     return offset;
 }
@@ -111,22 +111,22 @@ static int64_t place_in_storage(const struct heedi_case_operand *operand,
 void heedi_operand_store(const struct heedi_case_operand *operand, void *storage) {
     const struct heed_tensor_desc desc = heedi_operand_storage(operand);
     const size_t size = heed_dtype_bytes(desc.dtype);
-    const int64_t elems = heed_desc_elems(&desc);
-    const double between = heedi_is_float(desc.dtype) ? (double)NAN : -0x1p31 + 9;
+    const int64_t elems = heed_desc_elems(&desc), count = heed_desc_elems(&operand->desc);
     int64_t index[HEED_MAX_RANK] = {0};
+    struct heed_tensor_desc view = operand->desc;
     if (operand->form == HEEDI_FORM_PLAIN) {
         memcpy(storage, operand->data, (size_t)elems * size);
         return;
     }
-    for (int64_t i = 0; i < elems; i++)
-        heedi_store(storage, desc.dtype, i, between);
-    if (heed_desc_elems(&operand->desc) == 0)
-        return;
-    int64_t from = 0;
-    do {
-        memcpy((char *)storage + (size_t)place_in_storage(operand, &desc, index) * size,
-               (const char *)operand->data + (size_t)from++ * size, size);
-    } while (heedi_next_index(&operand->desc, index));
+    const int64_t offset = view_of(operand, &desc, view.strides);
+    memset(storage, 0xff, (size_t)elems * size); /* NaN in every float type */
+    for (int64_t i = 0; !heedi_is_float(desc.dtype) && i < elems; i++)
+        heedi_store(storage, desc.dtype, i, -0x1p31 + 9);
+    for (int64_t i = 0; i < count; i++) {
+        memcpy((char *)storage + (size_t)(offset + heedi_offset(&view, index)) * size,
+               (const char *)operand->data + (size_t)i * size, size);
+        (void)heedi_next_index(&view, index);
+    }
 }
 
 /* ---- cases ---- */
