@@ -40,6 +40,7 @@ static int setup(void **state) {
     *state = &suite;
     suite.backend = backend->name;
     suite.rows_vary = backend->rows_vary;
+    suite.pool_count = backend->software ? 1 : AGREE_EXECUTORS;
     if (heed_context_create(NULL, &suite.context) != HEED_OK)
         return -1;
     for (int i = 0; i < AGREE_EXECUTORS; i++) {
@@ -104,7 +105,7 @@ void agree_operator(struct agree_suite *suite, enum heed_op op) {
         .every = suite->every,
         .op = (uint32_t)op,
         .pools = suite->pools,
-        .pool_count = AGREE_EXECUTORS,
+        .pool_count = suite->pool_count,
         .shrink = 1,
         .row = count_row,
         .failure = print_failure,

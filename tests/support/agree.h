@@ -20,6 +20,8 @@ struct agree_suite {
     struct heed_executor *executors[AGREE_EXECUTORS];
     const char *backend;
     bool rows_vary; /* of the backend: see struct support_backend */
+    /* Pools of agree_operator(): one where a device does the work, and the host's threads none. */
+    uint32_t pool_count;
     uint64_t seed;
     int64_t only_case; /* -1: all */
     int64_t every;     /* HEED_TEST_EVERY: one case of so many; 1: all */
