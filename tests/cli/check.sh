@@ -81,6 +81,18 @@ if [ -n "$(ls "$HEED_MODELS"/*.gguf 2>/dev/null)" ]; then
     grep -q '^scalar against f64: holds' "$work/out" || wrong "the default model does not hold"
     grep -q 'the largest error, .* is at' "$work/out" || wrong "no node is named"
     grep -q "the other side's is the same" "$work/out" || wrong "the translations differ"
+    grep -q 'as run: .* 0 beyond their tolerance' "$work/out" || wrong "whole graphs do not hold"
+    expect 0 "$HEED" check --model default --backend scalar --against scalar --input 'Hello.' \
+        --tokens 1 --json --report "$work/page.html"
+    for member in worst_isolated worst_accumulated as_run same_choices shared_best_5 logits \
+        same_translation translation path together; do
+        grep -q "\"$member\":" "$work/out" || wrong "the JSON of a model has no '$member'"
+    done
+    for words in 'Inside a model' 'holds</span>' 'isolated' 'accumulated' 'as run' 'same best one' \
+        'the same:' 'How errors grow' 'How close nodes come'; do
+        grep -q "$words" "$work/page.html" || wrong "the page of a model does not say '$words'"
+    done
+    [ "$(tail -n 1 "$work/page.html")" = '</html>' ] || wrong "the page of a model is cut"
 fi
 
 # a page that needs nothing else

@@ -31,6 +31,7 @@ struct heedi_checked_piece {
     struct heed_check_place place; /* of the last one */
     size_t at;                     /* which node that is */
     uint32_t node_count;
+    char nodes[256]; /* their names: "a, b, c" */
     bool group, reproduced, over;
     double relative, one_by_one, tolerance;
     int64_t mismatches, ties;
@@ -118,6 +119,11 @@ void heedi_check_rows(const struct heedi_checked_backend *backend, FILE *page);
 void heedi_check_histogram(const struct heedi_checked_backend *backend, size_t colour, FILE *page);
 /* Accumulated error over the depth of a model, a line for each backend. */
 void heedi_check_growth(const struct heedi_checking *checking, FILE *page);
+/* How many nodes of a model have how large an error. */
+void heedi_check_nodes_histogram(const struct heedi_checked_backend *backend, size_t colour,
+                                 FILE *page);
+/* ---- page_model.c ---- */
+void heedi_check_page_model(const struct heedi_checking *checking, FILE *page);
 
 /* ---- report_json.c ---- */
 /* False: out of memory. */

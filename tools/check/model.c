@@ -91,6 +91,7 @@ static int take_piece(void *user, const struct heed_check_piece *piece) {
         .tolerance = piece->tolerance,
         .mismatches = piece->mismatches,
         .ties = piece->ties};
+    snprintf(kept->nodes, sizeof kept->nodes, "%s", piece->nodes);
     show_progress(walking, &kept->place);
     return 0;
 }

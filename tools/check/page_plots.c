@@ -8,46 +8,70 @@
 
 enum { BINS = 21 };
 
-void heedi_check_histogram(const struct heedi_checked_backend *backend, size_t colour, FILE *page) {
-    enum { WIDTH = 420, HEIGHT = 150, LEFT = 8, BOTTOM = 24, TOP = 18 };
+static void write_histogram(const char *label, const char *what, const double counts[BINS],
+                            size_t colour, FILE *page) {
+    enum { WIDTH = 420, HEIGHT = 166, LEFT = 8, BOTTOM = 40, TOP = 18 };
     const double step = (WIDTH - 2.0 * LEFT) / BINS, full = HEIGHT - BOTTOM - TOP;
-    double counts[BINS] = {0}, most = 1;
-    for (size_t i = 0; i < backend->row_count; i++)
-        for (size_t bin = 0; bin < BINS; bin++)
-            counts[bin] += (double)backend->rows[i].histogram[bin];
+    double most = 1;
     for (size_t bin = 0; bin < BINS; bin++)
         most = fmax(most, counts[bin]);
     fputs("<figure><figcaption>", page);
-    heedi_bench_page_text(page, backend->label);
+    heedi_bench_page_text(page, label);
     fprintf(page,
-            " <small>cases by their largest error; logarithmic</small></figcaption>\n"
-            "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"histogram of errors\">\n",
-            WIDTH, HEIGHT);
+            " <small>how many %s, on a logarithmic scale</small></figcaption>\n"
+            "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"histogram of the errors of %s\">\n",
+            what, WIDTH, HEIGHT, what);
     for (size_t bin = 0; bin < BINS; bin++) {
         const double height = full * log1p(counts[bin]) / log1p(most);
         const double x = LEFT + step * (double)bin, y = HEIGHT - BOTTOM - height;
         if (counts[bin] > 0)
             fprintf(page,
                     "<rect class=%s%zu x=%.1f y=%.1f width=%.1f height=%.1f rx=1.5><title>%.0f "
-                    "cases</title></rect>",
+                    "%s</title></rect>",
                     bin == BINS - 1 ? "bad c" : "c", colour % 12, x + 1, y, step - 2, height,
-                    counts[bin]);
+                    counts[bin], what);
         if (counts[bin] > 0)
             fprintf(page, "<text class=tick text-anchor=middle x=%.1f y=%.1f>%.0f</text>",
                     x + step / 2, y - 3, counts[bin]);
     }
     for (int i = 0; i < 4; i++)
         fprintf(page, "<text class=tick text-anchor=%s x=%.1f y=%d>%.2g</text>",
-                i == 0 ? "start" : "middle", LEFT + step * 5 * i, HEIGHT - 8, 0.25 * i);
+                i == 0 ? "start" : "middle", LEFT + step * 5 * i, HEIGHT - 24, 0.25 * i);
     fprintf(page,
             "<text class=tick text-anchor=end x=%d y=%d>over 1</text><path class=full "
-            "d=\"M%.1f %dV%d\" /></svg></figure>\n",
-            WIDTH - LEFT, HEIGHT - 8, LEFT + step * 20, TOP, HEIGHT - BOTTOM);
+            "d=\"M%.1f %dV%d\" /><text class=axis x=%d y=%d>largest error, as a share of the "
+            "bound</text></svg></figure>\n",
+            WIDTH - LEFT, HEIGHT - 24, LEFT + step * 20, TOP, HEIGHT - BOTTOM, LEFT, HEIGHT - 7);
+}
+
+void heedi_check_histogram(const struct heedi_checked_backend *backend, size_t colour, FILE *page) {
+    double counts[BINS] = {0};
+    for (size_t i = 0; i < backend->row_count; i++)
+        for (size_t bin = 0; bin < BINS; bin++)
+            counts[bin] += (double)backend->rows[i].histogram[bin];
+    write_histogram(backend->label, "cases", counts, colour, page);
+}
+
+/* As heed_check_row has cases: shares in (i / 20, (i + 1) / 20], and what is beyond. */
+void heedi_check_nodes_histogram(const struct heedi_checked_backend *backend, size_t colour,
+                                 FILE *page) {
+    double counts[BINS] = {0};
+    for (size_t i = 0; i < backend->node_count; i++) {
+        const struct heedi_checked_node *it = &backend->nodes[i];
+        const double at = ceil(it->isolated * (BINS - 1)) - 1;
+        if (it->declined)
+            continue;
+        if (it->fault != HEED_CHECK_NONE || !(at < BINS - 1))
+            counts[BINS - 1]++;
+        else
+            counts[at > 0 ? (size_t)at : 0]++;
+    }
+    write_histogram(backend->label, "nodes", counts, colour, page);
 }
 
 /* ---- growth ---- */
 
-enum { WIDE = 960, HIGH = 340, LEFT = 56, RIGHT = 12, TOP = 22, BOTTOM = 40 };
+enum { WIDE = 960, HIGH = 340, LEFT = 56, RIGHT = 12, TOP = 26, BOTTOM = 40, DECADES = 5 };
 
 struct range {
     double low, high; /* powers of ten */
@@ -66,7 +90,7 @@ static struct range range_of(const struct heedi_checking *checking) {
                 range.high = fmax(range.high, ceil(log10(backend->nodes[i].relative)));
             }
     }
-    range.low = fmax(range.low, -10); /* less is nothing */
+    range.low = fmax(range.low, range.high - DECADES); /* less is nothing */
     if (range.high <= range.low)
         range.high = range.low + 1;
     return range;
@@ -101,7 +125,7 @@ static void write_steps(const struct heedi_checked_backend *backend, const struc
 static void write_line(const struct heedi_checked_backend *backend, size_t colour,
                        const struct range *range, FILE *page) {
     bool down = false;
-    fprintf(page, "<path class=\"curve k%zu\" d=\"", colour % 12);
+    fprintf(page, "<path class=\"curve k%zu d%zu\" d=\"", colour % 12, colour % 4);
     for (size_t i = 0; i < backend->node_count; i++) {
         const double relative = backend->nodes[i].relative;
         if (!(relative > 0) || !isfinite(relative))
@@ -110,6 +134,42 @@ static void write_line(const struct heedi_checked_backend *backend, size_t colou
         down = true;
     }
     fputs("\" />\n", page);
+}
+
+/* What came out of the graphs as they are run, and what is beyond its tolerance. */
+static void write_pieces(const struct heedi_checked_backend *backend, size_t colour,
+                         const struct range *range, FILE *page) {
+    for (size_t i = 0; i < backend->piece_count; i++) {
+        const struct heedi_checked_piece *it = &backend->pieces[i];
+        if (!(it->relative > 0) || (it->group && !it->over))
+            continue;
+        const double x = x_of(range, it->at), y = y_of(range, it->relative);
+        if (it->over)
+            fprintf(page, "<path class=cross d=\"M%.1f %.1fl8 8m0 -8l-8 8\">", x - 4, y - 4);
+        else
+            fprintf(page, "<circle class=\"dot c%zu\" cx=%.1f cy=%.1f r=2.4>", colour % 12, x, y);
+        fputs("<title>", page);
+        heedi_bench_page_text(page, backend->label);
+        fprintf(page, ", as run: %.2e at ", it->relative);
+        heedi_bench_page_text(page, it->place.name);
+        fputs(it->over ? "</title></path>" : "</title></circle>", page);
+    }
+}
+
+static void write_worst(const struct heedi_checked_backend *backend, size_t colour,
+                        const struct range *range, FILE *page) {
+    size_t worst = 0;
+    for (size_t i = 1; i < backend->node_count; i++)
+        if (backend->nodes[i].relative > backend->nodes[worst].relative)
+            worst = i;
+    if (backend->node_count == 0 || !(backend->nodes[worst].relative > 0))
+        return;
+    fprintf(page, "<circle class=\"ring k%zu\" cx=%.1f cy=%.1f r=6><title>", colour % 12,
+            x_of(range, worst), y_of(range, backend->nodes[worst].relative));
+    heedi_bench_page_text(page, backend->label);
+    fprintf(page, " differs most: %.2e at ", backend->nodes[worst].relative);
+    heedi_bench_page_text(page, backend->nodes[worst].place.name);
+    fputs("</title></circle>", page);
 }
 
 void heedi_check_growth(const struct heedi_checking *checking, FILE *page) {
@@ -126,16 +186,21 @@ void heedi_check_growth(const struct heedi_checking *checking, FILE *page) {
                 LEFT, y, WIDE - RIGHT, LEFT - 6, y + 4, power);
     }
     write_steps(&checking->backends[0], &range, page);
-    for (size_t b = 0; b < checking->backend_count; b++)
+    for (size_t b = 0; b < checking->backend_count; b++) {
         write_line(&checking->backends[b], b, &range, page);
-    fprintf(page, "<text class=axis x=%d y=%d>nodes, in the order of computation</text>", LEFT,
-            HIGH - 6);
+        write_pieces(&checking->backends[b], b, &range, page);
+        write_worst(&checking->backends[b], b, &range, page);
+    }
+    fprintf(page,
+            "<text class=axis x=%d y=%d>nodes, in the order of computation</text><text class=axis "
+            "x=0 y=12>difference, relative to the largest of a node's results</text>",
+            LEFT, HIGH - 6);
     fputs("</svg></div>\n<p class=legend>", page);
     for (size_t b = 0; b < checking->backend_count; b++) {
         fprintf(page,
-                "<span><svg viewBox=\"0 0 16 10\"><rect class=c%zu width=16 height=10 rx=2 "
-                "/></svg>",
-                b % 12);
+                "<span><svg viewBox=\"0 0 26 10\"><path class=\"curve k%zu d%zu\" "
+                "stroke-width=3 d=\"M0 5H26\" /></svg>",
+                b % 12, b % 4);
         heedi_bench_page_text(page, checking->backends[b].label);
         fputs("</span>", page);
     }

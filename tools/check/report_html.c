@@ -19,18 +19,28 @@ static const char style[] =
     "*{box-sizing:border-box}body{margin:0 auto;max-width:1040px;padding:28px 24px 56px;"
     "background:var(--back);color:var(--text);font:15px/1.5 system-ui,-apple-system,'Segoe UI',"
     "Roboto,'Helvetica Neue',Arial,sans-serif}\n"
-    "h1{font-size:27px;margin:0 0 2px}h2{font-size:20px;margin:36px 0 4px}p{margin:4px 0 12px}"
+    "h1{font-size:27px;margin:0 0 2px}h2{font-size:20px;margin:36px 0 4px}h3{"
+    "font-size:16px;margin:26px 0 4px}.card h3{margin:0 0 8px}p{margin:4px 0 12px}"
     ".soft,figcaption small{color:var(--soft)}figcaption small{font-weight:400;font-size:12.5px}\n"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "padding:14px 18px;margin:14px 0;overflow-x:auto}.wide>svg{min-width:680px}\n"
-    ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:14px 32px}"
+    ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:"
+    "14px "
+    "32px}.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));"
+    "gap:0 18px}\n"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:5px 14px;margin:0;font-size:13.5px}"
+    "dt{color:var(--soft)}dd{margin:0;min-width:0}.terms{margin:10px 0}.rows{overflow-x:auto}"
+    "td.wrapped{white-space:normal;min-width:220px}:focus-visible{outline:2px solid var(--c0);"
+    "outline-offset:2px}\n"
     "figure{margin:0}figcaption{font-weight:600;font-size:14px}\n"
     "svg{display:block;width:100%;height:auto;font-family:inherit}text{fill:var(--text)}"
     ".tick,.axis{fill:var(--soft);font-size:11px}.grid{stroke:var(--line)}"
     ".full{stroke:var(--strong);stroke-dasharray:4 3}"
     ".curve{fill:none;stroke-width:1.5;stroke-linejoin:round}.legend{display:flex;flex-wrap:wrap;"
     "gap:4px 20px;font-size:13.5px}.legend span{display:inline-flex;align-items:center;gap:6px}"
-    ".legend svg{width:16px}\n"
+    ".legend svg{width:26px}.ring{fill:none;stroke-width:1.5}.dot{opacity:.75}"
+    ".cross{stroke:var(--bad);stroke-width:2.2;fill:none}.d1{stroke-dasharray:7 3}"
+    ".d2{stroke-dasharray:2 2.5}.d3{stroke-dasharray:9 3 2 3}\n"
     ".c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}"
     ".c4{fill:var(--c4)}.c5{fill:var(--c5)}.c6{fill:var(--c6)}.c7{fill:var(--c7)}"
     ".c8{fill:var(--c8)}.c9{fill:var(--c9)}.c10{fill:var(--c10)}.c11{fill:var(--c11)}"
@@ -45,6 +55,9 @@ static const char style[] =
     "th{white-space:normal}td "
     "small{color:var(--soft)}.ok{color:var(--good)}.fail{color:var(--bad);font-weight:600}"
     "code{font:12.5px/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}\n"
+    "th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}"
+    "@media(max-width:560px){body{padding:18px 12px 40px}.card{padding:12px}dl{display:block}"
+    "dd{margin:0 0 8px}}\n"
     "@media print{body{max-width:none}.card{break-inside:avoid}}\n";
 
 static void text(FILE *page, const char *words) {
@@ -76,11 +89,15 @@ static void write_cell(const struct heedi_checked_backend *backend, enum heed_op
 }
 
 static void write_matrix(const struct heedi_checking *checking, FILE *page) {
-    fputs("<h2>Operators</h2>\n<p class=soft>The largest error of any element of any case, as a "
-          "share of the bound that the error analysis gives; 1 is the bound. Results stored in 16 "
-          "bits come close to it: half a unit in their last place is most of what they may be off."
-          "</p>\n<div class=card><table><tr><th>operator",
-          page);
+    fputs(
+        "<h2>Operators</h2>\n<p class=soft>The largest error of any element of any case, as a "
+        "share of the bound that the error analysis gives; 1 is the bound. Results stored in 16 "
+        "bits come close to it: half a unit in their last place is most of what they may be off. "
+        "What a backend declines another one computes; a share is how many cases it has run. "
+        "Precision is found by probes, in bits of a significand; f32 has 24.</p>\n<div class=card "
+        "role=region tabindex=0 aria-label=\"matrix of operators and backends\"><table><tr>"
+        "<th>operator",
+        page);
     for (size_t i = 0; i < checking->backend_count; i++) {
         fputs("<th>", page);
         text(page, checking->backends[i].label);
@@ -96,7 +113,7 @@ static void write_matrix(const struct heedi_checking *checking, FILE *page) {
         fputs("\n<tr><td>precision found", page);
         for (size_t i = 0; i < checking->backend_count; i++) {
             const struct heed_check_precision *it = &checking->backends[i].precision;
-            fprintf(page, "<td%s>%s <small>%u bits, sums %u</small>",
+            fprintf(page, "<td%s>%s <small>operands %u bits, sums %u</small>",
                     heedi_check_lowers_precision(&checking->backends[i]) ? " class=fail" : "",
                     it->name, it->operand_bits, it->sum_bits);
         }
@@ -153,7 +170,8 @@ static void write_failures(const struct heedi_checking *checking, FILE *page) {
         fputs("<p>None.</p>\n", page);
         return;
     }
-    fputs("<p class=soft>The first three of each operator, made as small as they can be.</p>\n<div "
+    fputs("<p class=soft>The first three of each operator, made as small as they can be. Each is "
+          "in a file that runs again with the line below it.</p>\n<div "
           "class=card><table><tr><th>operator<th>fault<th>backend<th>what\n",
           page);
     for (size_t i = 0; i < checking->backend_count; i++)
@@ -162,55 +180,7 @@ static void write_failures(const struct heedi_checking *checking, FILE *page) {
     fputs("</table></div>\n", page);
 }
 
-/* ---- the model ---- */
-
-static void write_place(const struct heed_check_place *place, FILE *page) {
-    fputs(place->graph, page);
-    if (strcmp(place->graph, "decoder") == 0)
-        fprintf(page, " step %u", place->step);
-    fputs(", ", page);
-    text(page, place->name);
-}
-
-static void write_model_row(const struct heedi_checked_backend *backend, FILE *page) {
-    const struct heed_check_model_report *it = &backend->model;
-    const bool holds = heedi_check_model_holds(it);
-    fputs("<tr><td>", page);
-    text(page, backend->label);
-    fprintf(page, "<td class=%s>%s<td>%u <small>%u declined</small><td>", holds ? "ok" : "fail",
-            holds ? "&#10003; holds" : "&#10007; fails", it->nodes, it->declined);
-    if (it->over > 0) {
-        fprintf(page, "<span class=fail>%u over</span>, first ", it->over);
-        write_place(&it->first_over, page);
-    } else {
-        fprintf(page, "%.3f at ", it->isolated);
-        write_place(&it->worst_isolated, page);
-    }
-    fprintf(page, "<td>%.1e at ", it->accumulated);
-    write_place(&it->worst_accumulated, page);
-    fprintf(page, "<td>%lld of %lld <small>best 5: %.1f</small><td class=%s>%s\n",
-            (long long)it->same_choices, (long long)it->choices, it->shared_best,
-            it->same_translation ? "ok" : "fail", it->same_translation ? "the same" : "different");
-}
-
-static void write_model(const struct heedi_checking *checking, FILE *page) {
-    const char *against = checking->options->check.against;
-    fputs("<h2>Inside a model</h2>\n<p class=soft>Every node of the graphs of a translation. "
-          "Isolated: on the operands of the other side (",
-          page);
-    text(page, against != NULL ? against : "references in double precision");
-    fputs(
-        "), as a share of its bound. Accumulated: each on its own results, the largest difference "
-        "relative to the largest magnitude of a node's results.</p>\n<div class=card>"
-        "<table><tr><th>backend<th><th>nodes<th>isolated<th>largest accumulated error<th>same best "
-        "token<th>translation\n",
-        page);
-    for (size_t i = 0; i < checking->backend_count; i++)
-        write_model_row(&checking->backends[i], page);
-    fputs("</table></div>\n<div class=card>\n", page);
-    heedi_check_growth(checking, page);
-    fputs("</div>\n", page);
-}
+/* ---- all ---- */
 
 bool heedi_check_html(const void *what, FILE *page) {
     const struct heedi_checking *checking = what;
@@ -245,7 +215,7 @@ bool heedi_check_html(const void *what, FILE *page) {
         write_failures(checking, page);
     }
     if (nodes)
-        write_model(checking, page);
+        heedi_check_page_model(checking, page);
     fputs("</html>\n", page);
     return true;
 }
