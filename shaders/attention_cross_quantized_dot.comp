@@ -8,7 +8,7 @@
  *            instance owns, as words: x f32, tables of i32 (read), y f32 (written)
  * Workgroup: as in attention_cross.comp; before the product, each row's team packs it
  * Dispatch:  heads * ceil(rows / ROWS)
- * Shared:    4 * (ROWS * D + SCRATCH) + 4 bytes, and ROWS * (k + 8) for packed rows
+ * Shared:    4 * (ROWS * D + SCRATCH) + 4 bytes, and ROWS * (k + 12) for packed rows
  * Needs:     4 x 8-bit integer dot product (VK_KHR_shader_integer_dot_product)
  * Error:     none in q: the bits of matmul_quantized.comp; that of attention.comp in y */
 #version 450

@@ -10,7 +10,7 @@
  *            3 all that the instance owns, as words: x f32, tables of i32 (read), y f32 (written)
  * Workgroup: as in attention_step.comp; before the products, each row's team packs it
  * Dispatch:  heads * ceil(rows / ROWS)
- * Shared:    4 * (ROWS * 3 D + SCRATCH) + 4 bytes, and ROWS * (k + 8) for packed rows
+ * Shared:    4 * (ROWS * 3 D + SCRATCH) + 4 bytes, and ROWS * (k + 12) for packed rows
  * Needs:     nothing beyond Vulkan 1.1
  * Error:     none in q, k and v: the bits of matmul_quantized.comp; that of attention.comp in y */
 #version 450

@@ -105,7 +105,7 @@ static bool cut(const struct heed_plugin *plugin, const struct head *head, uint3
                             .rows = rows,
                             .quads = (d + 4 * team - 1) / (4 * team),
                             .scratch = products > attention ? products : attention};
-    const uint64_t row = head->parts * d + (head->words > 0 ? (uint64_t)head->words + 2 : 0);
+    const uint64_t row = head->parts * d + (head->words > 0 ? (uint64_t)head->words + 3 : 0);
     return team >= tile &&
            4 * (rows * row + shape->scratch) + 4 <= plugin->device.limits.shared_bytes;
 }

@@ -37,6 +37,16 @@ shared float own[ROWS * PARTS * D]; /* [row][q, k, v][i] */
 shared float scratch[SCRATCH];      /* of the products, then of attention */
 shared uint longest;                /* most keys that a row of the workgroup sees */
 
+/* Workgroups are counted along rows first. */
+uint row_groups() {
+    return (it.rows + ROWS - 1) / ROWS;
+}
+
+/* The first row of the workgroup. */
+uint first_row() {
+    return WORKGROUP % row_groups() * ROWS;
+}
+
 /* ---- products ---- */
 
 /* Each row has a team of invocations in all but the products. */
@@ -72,7 +82,7 @@ uint x_row(uint row) {
 #endif
 
 /* A sum of the head's column, complete: all that it lacks is the bias. */
-void keep(uint first_row, uint head, uint row, uint column, TOTAL total) {
+void keep(uint head, uint row, uint column, TOTAL total) {
     const uint weight = weight_row(head, column);
     precise float value = product(total, row, weight);
     if (BIAS_TYPE != 0) {
@@ -81,7 +91,7 @@ void keep(uint first_row, uint head, uint row, uint column, TOTAL total) {
     }
     own[row * PARTS * D + column] = value;
 #if ATTENTION_APPENDS
-    const uint index = first_row + row;
+    const uint index = first_row() + row;
     if (column < D || index >= it.rows)
         return;
     const uint position = memory[it.position + index];
@@ -97,7 +107,7 @@ void keep(uint first_row, uint head, uint row, uint column, TOTAL total) {
 #endif
 }
 
-void multiply(uint first_row, uint head) {
+void multiply(uint head) {
     const uint t = gl_LocalInvocationID.x, lane = t % LANES, slot = t / LANES;
     for (uint first = 0; first < PARTS * D; first += COLUMNS * TILE) {
         precise TOTAL total[ROUNDS];
@@ -105,7 +115,7 @@ void multiply(uint first_row, uint head) {
             total[round] = NOTHING;
         for (uint base = 0; base * HEED_MATMUL_SEGMENT < it.k; base += LANES) {
             precise float sums[SUMS];
-            sum_segment(first_row, head, first + slot, base + lane, sums);
+            sum_segment(head, first + slot, base + lane, sums);
             [[unroll]] for (uint round = 0; round < ROUNDS; round++) {
                 barrier(); /* sums before these have been read */
                 [[unroll]] for (uint i = 0; i < GROUP; i++)
@@ -120,7 +130,7 @@ void multiply(uint first_row, uint head) {
             const uint sum = round * GROUP + t / COLUMNS;
             const uint column = first + sum / ROWS * COLUMNS + t % COLUMNS;
             if (t < GROUP * COLUMNS && column < PARTS * D)
-                keep(first_row, head, sum % ROWS, column, total[round]);
+                keep(head, sum % ROWS, column, total[round]);
         }
     }
     barrier();
@@ -255,9 +265,9 @@ vec4 value_quad(uint at) {
     return vec4(VALUE(at), VALUE(at + 1), VALUE(at + 2), VALUE(at + 3));
 }
 
-/* y of rows first_row, ... of the head. */
-void attend(uint first_row, uint head) {
-    const uint t = gl_LocalInvocationID.x, row = t / TEAM, index = first_row + row;
+/* y of the rows and the head. */
+void attend(uint head) {
+    const uint t = gl_LocalInvocationID.x, row = t / TEAM, index = first_row() + row;
     team my = team(row * TEAM, t % TEAM, row * PARTS * D, 0, 0, 0, NONE);
     if (t == 0)
         longest = 0;
@@ -307,11 +317,10 @@ void attend(uint first_row, uint head) {
 }
 
 void main() {
-    const uint blocks = (it.rows + ROWS - 1) / ROWS;
-    const uint head = WORKGROUP / blocks, first_row = WORKGROUP % blocks * ROWS;
+    const uint head = WORKGROUP / row_groups();
     if (head >= it.heads) /* of the whole workgroup */
         return;
-    prepare(first_row);
-    multiply(first_row, head);
-    attend(first_row, head);
+    prepare();
+    multiply(head);
+    attend(head);
 }

@@ -4,7 +4,7 @@
 #define TOTAL float
 const TOTAL NOTHING = 0.0;
 
-void prepare(uint first_row) {
+void prepare() {
 }
 
 /* Eight weights from element `at` on, a multiple of eight. */
@@ -19,7 +19,7 @@ void read_weights(uint at, out float values[8]) {
 }
 
 /* Sums over a segment of columns first, first + COLUMNS, ... of all rows; 0 beyond k. */
-void sum_segment(uint first_row, uint head, uint first, uint segment,
+void sum_segment(uint head, uint first, uint segment,
                  out precise float sums[SUMS]) {
     const uint from = min(segment * HEED_MATMUL_SEGMENT, it.k);
     const uint to = min(from + HEED_MATMUL_SEGMENT, it.k);
@@ -34,7 +34,7 @@ void sum_segment(uint first_row, uint head, uint first, uint segment,
                 right[j * 8 + i] = values[i];
         }
         [[unroll]] for (uint row = 0; row < ROWS; row++) {
-            const uint at = (x_row(first_row + row) + p) >> 2;
+            const uint at = (x_row(first_row() + row) + p) >> 2;
             const vec4 low = wide_memory[at], high = wide_memory[at + 1];
             [[unroll]] for (uint j = 0; j < TILE; j++)
                 [[unroll]] for (uint i = 0; i < 8; i++)

@@ -3,7 +3,8 @@
  * quantize_rows.comp and matmul_quantized_skinny.comp give: sums of segments are integers, and so
  * are those of i8; q8_0 has floats, added in the order of blocks. Before it is included,
  * INTEGER_DOT says how four products are added. */
-#include "common/quantize.glsl"
+#define QUANTIZED_ROWS ROWS
+#include "common/quantize_tile.glsl"
 #include "common/packed.glsl"
 
 layout(constant_id = HEED_STEP_SEGMENTS) const uint SEGMENTS = 1; /* of k */
@@ -13,8 +14,6 @@ const uint WORDS = HEED_MATMUL_SEGMENT / 4; /* of a segment */
 
 /* [row][word][segment]: neighbours read neighbours */
 shared uint packed_x[ROWS * WORDS * SEGMENTS];
-shared uint greatest_x[ROWS];
-shared float scale_x[ROWS];
 
 struct total_sums {
     float blocks;
@@ -23,32 +22,18 @@ struct total_sums {
 #define TOTAL total_sums
 const TOTAL NOTHING = TOTAL(0.0, 0);
 
-/* Packs the rows, each by a team of its own. */
-void prepare(uint first_row) {
+/* What quantize_tile.glsl asks for. */
+vec4 row_quad(uint row, uint quad) {
+    return wide_memory[(x_row(first_row() + row) >> 2) + quad];
+}
+
+/* Packs the rows, each by its team. */
+void prepare() {
     const uint row = gl_LocalInvocationID.x / TEAM, lane = gl_LocalInvocationID.x % TEAM;
-    const uint from = x_row(first_row + row) >> 2, quads = it.k / 4;
-    if (lane == 0)
-        greatest_x[row] = 0;
-    barrier();
-    uint greatest = 0; /* bits of magnitudes; a NaN's are the greatest of all */
-    for (uint quad = lane; quad < quads; quad += TEAM) {
-        const uvec4 magnitudes = floatBitsToUint(wide_memory[from + quad]) & 0x7fffffffu;
-        greatest = max(greatest, max(max(magnitudes.x, magnitudes.y),
-                                     max(magnitudes.z, magnitudes.w)));
-    }
-    atomicMax(greatest_x[row], greatest);
-    barrier();
-    float factor;
-    const float scale = quantize_scale(greatest_x[row], factor);
-    if (lane == 0)
-        scale_x[row] = scale;
-    for (uint quad = lane; quad < quads; quad += TEAM) {
-        const vec4 values = wide_memory[from + quad];
-        uint word = 0;
-        [[unroll]] for (uint i = 0; i < 4; i++)
-            word |= (uint(int(quantize(values[i], factor))) & 0xffu) << 8 * i;
-        packed_x[(row * WORDS + quad % WORDS) * SEGMENTS + quad / WORDS] = word;
-    }
+    scale_rows(it.k / 4);
+    for (uint quad = lane; quad < it.k / 4; quad += TEAM)
+        packed_x[(row * WORDS + quad % WORDS) * SEGMENTS + quad / WORDS] =
+            quantized_word(row, quad);
     barrier();
 }
 
@@ -81,7 +66,7 @@ void read_weights(uint segment, uint first, out uint words[4]) {
 
 /* Sums over a segment of columns first, first + COLUMNS, ... of all rows; 0 beyond k. Those of
  * integers are below 2^24, and so exact. */
-void sum_segment(uint first_row, uint head, uint first, uint segment,
+void sum_segment(uint head, uint first, uint segment,
                  out precise float sums[SUMS]) {
     SUM whole[SUMS];
     [[unroll]] for (uint i = 0; i < SUMS; i++)
@@ -132,10 +117,10 @@ void add_segment(inout TOTAL total, float sum) {
 float product(TOTAL total, uint row, uint weight) {
     precise float value;
     if (BLOCKS) {
-        value = total.blocks * scale_x[row];
+        value = total.blocks * row_scale[row];
     } else {
         const float weight_scale = uintBitsToFloat(weights[it.scale_offset + weight]);
-        precise const float both = scale_x[row] * weight_scale;
+        precise const float both = row_scale[row] * weight_scale;
         value = float(total.whole) * both;
     }
     return value;
