@@ -65,4 +65,15 @@ enum heed_status heedi_common_accept(const struct heed_plugin *plugin,
                                      heedi_common_accept_fn accept,
                                      struct heed_plugin_program *program, struct heed_error *error);
 
+/* ---- accept.c: NULL, or what an operator's operands lack; an absent one is all zeros ---- */
+
+const char *heedi_common_accept_positions(const struct heed_positions_attrs *attrs,
+                                          const struct heed_tensor_desc *pos,
+                                          const struct heed_tensor_desc *y);
+/* What a position is divided by for the angle of pair `i` of sine and cosine. */
+double heedi_common_wavelength(const struct heed_positions_attrs *attrs, uint32_t i);
+const char *heedi_common_accept_advance(const struct heed_advance_attrs *attrs,
+                                        const struct heed_tensor_desc *rows,
+                                        const struct heed_tensor_desc *next);
+
 #endif

@@ -28,17 +28,9 @@ void heed_i32_advance__cpu(const struct cpu_call *call) {
 }
 
 static const char *accept(struct cpu_node *node) {
-    const struct cpu_tensor *rows = &node->in[ROWS], *next = &node->in[NEXT];
-    if (rows->desc.dtype != HEED_I32 || rows->desc.rank != 2 ||
-        rows->desc.dims[0] != HEED_ROWS_COUNT)
-        return "rows must be i32 [5, b]";
-    if (!heedi_cpu_present(next) || next->desc.dtype != HEED_I32 || next->desc.rank != 1 ||
-        next->desc.dims[0] != rows->desc.dims[1])
-        return "next must be i32 [b]";
-    if (node->attrs.advance.capacity < 1 || node->attrs.advance.capacity > INT32_MAX)
-        return "unknown capacity";
     node->kernel = &heedi_cpu_kernels[CPU_ADVANCE];
-    return NULL;
+    return heedi_common_accept_advance(&node->attrs.advance, &node->in[ROWS].desc,
+                                       &node->in[NEXT].desc);
 }
 
 const struct cpu_operator heedi_cpu_advance = {.attrs_size = sizeof(struct heed_advance_attrs),

@@ -7,16 +7,8 @@ _Static_assert(sizeof(struct heed_advance_params) == 36, "as in the shader");
 enum { ROWS = 0, NEXT = 1 };
 
 static const char *accept(struct vk_node *node) {
-    const struct vk_tensor *rows = &node->in[ROWS], *next = &node->in[NEXT];
-    if (rows->desc.dtype != HEED_I32 || rows->desc.rank != 2 ||
-        rows->desc.dims[0] != HEED_ROWS_COUNT)
-        return "rows must be i32 [5, b]";
-    if (!heedi_vk_present(next) || next->desc.dtype != HEED_I32 || next->desc.rank != 1 ||
-        next->desc.dims[0] != rows->desc.dims[1])
-        return "next must be i32 [b]";
-    if (node->attrs.advance.capacity < 1 || node->attrs.advance.capacity > INT32_MAX)
-        return "unknown capacity";
-    return NULL;
+    return heedi_common_accept_advance(&node->attrs.advance, &node->in[ROWS].desc,
+                                       &node->in[NEXT].desc);
 }
 
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,

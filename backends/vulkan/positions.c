@@ -10,13 +10,10 @@ enum { MOST_ELEMS = 1 << 24 };
 
 static const char *accept(struct vk_node *node) {
     const struct heed_positions_attrs *attrs = &node->attrs.positions;
-    if (attrs->form > HEED_POSITIONS_INTERLEAVED)
-        return "unknown form of positions";
-    if (attrs->width < 2 || attrs->width % 2 != 0 ||
-        (attrs->form == HEED_POSITIONS_HALVES_T2T && attrs->width < 4))
-        return "the width must be even and hold a sine and a cosine";
-    if (node->in[0].desc.dtype != HEED_I32 || node->out[0].desc.dtype != HEED_F32)
-        return "positions are i32 and their vectors f32";
+    const char *reason =
+        heedi_common_accept_positions(attrs, &node->in[0].desc, &node->out[0].desc);
+    if (reason != NULL)
+        return reason;
     if ((uint64_t)attrs->width * attrs->max_len > MOST_ELEMS ||
         (uint64_t)attrs->width * 8 > node->plugin->device.limits.range_bytes)
         return "there are too many positions for a table";
@@ -28,9 +25,7 @@ static void fill(const struct heed_positions_attrs *attrs, float *table) {
     const uint32_t n = attrs->width, half = n / 2;
     const bool interleaved = attrs->form == HEED_POSITIONS_INTERLEAVED;
     for (uint32_t i = 0; i < half; i++) {
-        const double exponent = attrs->form == HEED_POSITIONS_HALVES_T2T ? (double)i / (half - 1.0)
-                                                                         : 2.0 * i / (double)n;
-        const double wavelength = pow(10000.0, exponent);
+        const double wavelength = heedi_common_wavelength(attrs, i);
         const size_t sine = interleaved ? 2 * i : i, cosine = interleaved ? sine + 1 : sine + half;
         for (uint32_t p = 0; p < attrs->max_len; p++) {
             table[(size_t)p * n + sine] = (float)sin(p / wavelength);
