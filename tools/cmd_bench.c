@@ -278,7 +278,7 @@ int heedi_tool_bench(const struct heedi_tool_options *options) {
         code = prepare(bench);
     if (code == TOOL_OK)
         code = measure(bench);
-    bench->elapsed_s = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+    bench->elapsed_s = heedi_tool_seconds_since(begin_ns);
     if (code == TOOL_OK)
         code = report(bench);
     if (code == TOOL_OK)

@@ -262,7 +262,7 @@ static int check_backend(struct heedi_checking *checking, struct heedi_checked_b
             heed_check_precision(checking->context, &options, &backend->precision);
         code = status != HEED_OK ? failed(checking, status) : TOOL_OK;
     }
-    backend->seconds = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+    backend->seconds = heedi_tool_seconds_since(begin_ns);
     return code;
 }
 

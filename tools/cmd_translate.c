@@ -223,7 +223,7 @@ static int translate(struct run *run) {
     if (run->shadow != NULL)
         heedi_tool_shadow_report(run->shadow, &options->shadow);
     if (options->verbose)
-        say_more(run, (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9);
+        say_more(run, heedi_tool_seconds_since(begin_ns));
     if (run->profile != NULL &&
         heed_profile_write(run->context, run->profile, options->profile) != HEED_OK) {
         heedi_tool_message("%s", heed_last_error(run->context));

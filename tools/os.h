@@ -13,6 +13,9 @@ enum { TOOL_STDIN = 0, TOOL_STDOUT = 1, TOOL_STDERR = 2 };
 
 bool heedi_tool_os_terminal(int stream);
 uint64_t heedi_tool_os_now_ns(void); /* monotonic */
+static inline double heedi_tool_seconds_since(uint64_t begin_ns) {
+    return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+}
 
 /* Opens a file for reading: a descriptor, or -1. A directory is refused with EISDIR. `bytes` is the
  * size of a regular file, else 0. */

@@ -91,10 +91,6 @@ void heedi_tool_os_machine(struct heedi_tool_machine *machine) {
 
 /* ---- another run of the program ---- */
 
-static double seconds_since(uint64_t begin_ns) {
-    return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
-}
-
 /* fork(), not posix_spawn(): a child that shares this process's memory until it has a program of
  * its own is charged with this process's peak. Between fork() and execv() only what POSIX allows
  * there. */
@@ -134,7 +130,7 @@ bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *ch
     close(ends[1]);
     while (pid > 0 && heedi_tool_os_read(ends[0], buffer, sizeof buffer) > 0)
         if (child->first_output_s < 0)
-            child->first_output_s = seconds_since(begin_ns);
+            child->first_output_s = heedi_tool_seconds_since(begin_ns);
     close(ends[0]);
     if (pid <= 0)
         return false;
@@ -144,7 +140,7 @@ bool heedi_tool_os_run(const char *const *arguments, struct heedi_tool_child *ch
     while (ended < 0 && errno == EINTR);
     if (ended != pid)
         return false;
-    child->total_s = seconds_since(begin_ns);
+    child->total_s = heedi_tool_seconds_since(begin_ns);
     child->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 #if defined(__APPLE__)
     child->peak_bytes = (uint64_t)usage.ru_maxrss;

@@ -188,6 +188,21 @@ int heedi_tool_report(const char *path, bool (*write)(const void *what, FILE *st
  * look at. */
 int heedi_tool_report_try(const char *path);
 
+/* ---- backend_list.c: lists such as "avx2,vulkan:1(f16=1),/folder/heed-backend-scalar.so" ---- */
+
+/* Length of the first entry; commas in parentheses belong to it. */
+size_t heedi_tool_entry_length(const char *list);
+/* Where the name begins in an entry of `length` bytes: behind a plugin's folder and
+ * "heed-backend-".
+ */
+const char *heedi_tool_entry_name(const char *entry, size_t length);
+/* The entry for a device: "vulkan" for the first of a backend, else "vulkan:1". */
+enum { TOOL_DEVICE_ENTRY = 48 };
+void heedi_tool_device_entry(const struct heed_device *device, char entry[TOOL_DEVICE_ENTRY]);
+/* Whether the first entry of a list, options aside, names the device: by its backend, by number, or
+ * by the path of its plugin. */
+bool heedi_tool_entry_names(const char *entry, const struct heed_device *device);
+
 /* ---- shadow.c: runs on another backend in the background ---- */
 
 /* Opens the shadow that the options ask for; *shadow is NULL without one. Says what is wrong and

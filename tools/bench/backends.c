@@ -13,7 +13,6 @@ void heedi_bench_reason(const struct heedi_bench *bench, enum heed_status status
 }
 
 static int add(struct heedi_bench *bench, const char *label, size_t length) {
-    static const char prefix[] = "heed-backend-";
     if (bench->backend_count == HEEDI_BENCH_BACKENDS) {
         heedi_tool_message("at most %d backends can be compared at once", HEEDI_BENCH_BACKENDS);
         return TOOL_USAGE;
@@ -28,35 +27,19 @@ static int add(struct heedi_bench *bench, const char *label, size_t length) {
     for (size_t i = 0; i < length; i++)
         backend->list[i] = label[i] == '+' ? ',' : label[i];
     /* "scalar.so" for the path of a plugin */
-    for (size_t i = 0; i < length; i++)
-        if (label[i] == '/') {
-            label += i + 1;
-            length -= i + 1;
-            i = SIZE_MAX;
-        }
-    if (length > strlen(prefix) && memcmp(label, prefix, strlen(prefix)) == 0) {
-        label += strlen(prefix);
-        length -= strlen(prefix);
-    }
-    memcpy(backend->label, label, length);
+    const char *name = heedi_tool_entry_name(label, length); /* "scalar.so" of a path */
+    memcpy(backend->label, name, (size_t)(label + length - name));
     bench->backend_count++;
     return TOOL_OK;
 }
 
-/* 1 if `list` ("avx2,scalar:0", "openblas(claim=all)") names the device. */
+/* Whether one of the entries of `list` names the device. */
 static bool names_device(const char *list, const struct heed_device *device) {
-    const size_t length = strlen(device->backend);
-    for (const char *entry = list; *entry != '\0';) {
-        const size_t whole = strcspn(entry, ","), entry_length = strcspn(entry, ",(");
-        char wanted[48];
-        snprintf(wanted, sizeof wanted, "%s:%u", device->backend, (unsigned)device->index);
-        if ((entry_length == strlen(wanted) && memcmp(entry, wanted, entry_length) == 0) ||
-            (device->index == 0 && entry_length == length &&
-             memcmp(entry, device->backend, length) == 0) ||
-            (entry_length == strlen(device->path) &&
-             memcmp(entry, device->path, entry_length) == 0 && device->index == 0))
+    for (const char *entry = list; entry != NULL;) {
+        const char *end = entry + heedi_tool_entry_length(entry);
+        if (heedi_tool_entry_names(entry, device))
             return true;
-        entry += whole + (entry[whole] == ',');
+        entry = *end == ',' ? end + 1 : NULL;
     }
     return false;
 }
@@ -102,30 +85,18 @@ struct found {
 /* A GPU that is a program on the processor takes part only when it is named. */
 static void take_device(void *user, const struct heed_device *device, const char *reason) {
     struct found *found = user;
-    char label[48];
+    char label[TOOL_DEVICE_ENTRY];
     if (reason != NULL || device->info.type == HEED_DEVICE_SOFTWARE || found->code != TOOL_OK)
         return;
-    if (device->index == 0)
-        snprintf(label, sizeof label, "%s", device->backend);
-    else
-        snprintf(label, sizeof label, "%s:%u", device->backend, (unsigned)device->index);
+    heedi_tool_device_entry(device, label);
     found->code = add(found->bench, label, strlen(label));
-}
-
-/* Length of the first entry of a list; commas in parentheses belong to it. */
-static size_t entry_length(const char *list) {
-    size_t length = strcspn(list, ",(");
-    const char *close = list[length] == '(' ? strchr(list + length, ')') : NULL;
-    if (close != NULL)
-        length = (size_t)(close - list);
-    return length + strcspn(list + length, ",");
 }
 
 int heedi_bench_backends(struct heedi_bench *bench) {
     const char *list = bench->options->bench.backends;
     struct found found = {.bench = bench};
     for (const char *at = list; found.code == TOOL_OK && at != NULL;) {
-        const size_t length = entry_length(at);
+        const size_t length = heedi_tool_entry_length(at);
         found.code = add(bench, at, length);
         at = at[length] == ',' ? at + length + 1 : NULL;
     }

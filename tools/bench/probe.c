@@ -62,7 +62,7 @@ double heedi_bench_probe_run(struct heedi_bench_probe *probe) {
     const uint64_t begin_ns = heedi_tool_os_now_ns();
     if (heed_instance_run(probe->context, probe->instance) != HEED_OK)
         return 0;
-    const double host = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+    const double host = heedi_tool_seconds_since(begin_ns);
     const double device = heedi_bench_clock_read(&probe->clock);
     return device > 0 ? device : host;
 }

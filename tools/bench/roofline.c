@@ -33,10 +33,6 @@ double heedi_bench_ideal_s(const struct heedi_bench_roofline *roofline,
 enum { ROUNDS = 3 };
 static const double PASS_S = 0.08;
 
-static double seconds_since(uint64_t begin_ns) {
-    return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
-}
-
 /* Repeats pass(work) for about `limit_s` and returns the shortest time: a limit of the machine is
  * what it does when nothing disturbs it. */
 static double shortest(void (*pass)(void *work), void *work, double limit_s) {
@@ -46,10 +42,10 @@ static double shortest(void (*pass)(void *work), void *work, double limit_s) {
     do {
         const uint64_t pass_ns = heedi_tool_os_now_ns();
         pass(work);
-        const double seconds = seconds_since(pass_ns);
+        const double seconds = heedi_tool_seconds_since(pass_ns);
         if (best == 0 || seconds < best)
             best = seconds;
-    } while (seconds_since(begin_ns) < limit_s);
+    } while (heedi_tool_seconds_since(begin_ns) < limit_s);
     return best > 0 ? best : 1e-9;
 }
 

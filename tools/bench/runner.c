@@ -41,10 +41,6 @@ struct race {
     struct lane lanes[HEEDI_BENCH_BACKENDS];
 };
 
-static double seconds_since(uint64_t begin_ns) {
-    return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
-}
-
 static bool stop(struct race *race, size_t lane, enum heed_status status) {
     char *reason = race->it->results[lane].reason;
     heedi_bench_reason(race->bench, status, reason);
@@ -114,7 +110,7 @@ static bool compile(struct race *race, size_t index) {
             race->bench->context, lane->executor, race->graphs[i].graph, &lane->programs[i]);
         if (status != HEED_OK)
             return stop(race, index, status);
-        lane->samples[i] = seconds_since(begin_ns);
+        lane->samples[i] = heedi_tool_seconds_since(begin_ns);
         lane->program_count++;
     }
     heedi_bench_stats(lane->samples, race->graph_count, &stats);
@@ -193,7 +189,8 @@ static void warm_up(struct race *race, size_t index) {
     const uint64_t begin_ns = heedi_tool_os_now_ns();
     uint64_t last_ns = begin_ns;
     for (uint32_t runs = 0; lane->running && run_once(race, index); runs++) {
-        const double took = seconds_since(last_ns), all = seconds_since(begin_ns);
+        const double took = heedi_tool_seconds_since(last_ns),
+                     all = heedi_tool_seconds_since(begin_ns);
         last_ns = heedi_tool_os_now_ns();
         if (runs == 0 || took < lane->run_s)
             lane->run_s = took;
@@ -201,7 +198,7 @@ static void warm_up(struct race *race, size_t index) {
             break;
     }
     lane->runs = lane->run_s < SAMPLE_S ? (uint64_t)(SAMPLE_S / (lane->run_s + 1e-8)) + 1 : 1;
-    lane->spent_s += seconds_since(begin_ns);
+    lane->spent_s += heedi_tool_seconds_since(begin_ns);
     lane->next = 0;
 }
 
@@ -217,10 +214,10 @@ static void take_slice(struct race *race, size_t index) {
         for (uint64_t run = 0; run < lane->runs; run++)
             if (!run_once(race, index))
                 return;
-        lane->samples[lane->count++] = seconds_since(sample_ns) / (double)lane->runs;
-        slice_s = seconds_since(begin_ns);
+        lane->samples[lane->count++] = heedi_tool_seconds_since(sample_ns) / (double)lane->runs;
+        slice_s = heedi_tool_seconds_since(begin_ns);
     }
-    lane->spent_s += seconds_since(begin_ns);
+    lane->spent_s += heedi_tool_seconds_since(begin_ns);
 }
 
 /* Sorting the samples in between does no harm: their order means nothing. */
@@ -279,7 +276,8 @@ static void read_clock(struct race *race, size_t index) {
         const double took = heedi_bench_clock_read(&clock);
         if (i > 0 && took > 0)
             seconds[count++] = took;
-        if (seconds_since(begin_ns) > race->bench->seconds / 2 && (count > 2 || took <= 0))
+        if (heedi_tool_seconds_since(begin_ns) > race->bench->seconds / 2 &&
+            (count > 2 || took <= 0))
             break;
     }
     for (uint32_t i = 0; i < race->it->sets; i++)

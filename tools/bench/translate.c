@@ -31,10 +31,6 @@ struct meeting {
     struct side sides[HEEDI_BENCH_BACKENDS];
 };
 
-static double seconds_since(uint64_t begin_ns) {
-    return (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
-}
-
 static bool drop(struct meeting *meeting, size_t index, enum heed_status status) {
     heedi_bench_reason(meeting->bench, status, meeting->bench->translations[index].reason);
     meeting->sides[index].open = false;
@@ -113,11 +109,11 @@ static bool open_side(struct meeting *meeting, size_t index) {
     if (side->executor == NULL)
         return false;
     status = open_translator(meeting, side, NULL, &side->translator);
-    result->open_s = seconds_since(begin_ns);
+    result->open_s = heedi_tool_seconds_since(begin_ns);
     begin_ns = heedi_tool_os_now_ns();
     if (status == HEED_OK)
         status = translate_line(side->translator, bench->text.lines[0], &nothing);
-    result->first_s = seconds_since(begin_ns);
+    result->first_s = heedi_tool_seconds_since(begin_ns);
     if (status != HEED_OK)
         return drop(meeting, index, status);
     side->open = true;
@@ -208,7 +204,7 @@ static void latency_pass(struct meeting *meeting) {
             const uint64_t begin_ns = heedi_tool_os_now_ns();
             const enum heed_status status =
                 translate_line(side->translator, bench->text.lines[line], &nothing);
-            side->latency[side->passes * lines + line] = seconds_since(begin_ns);
+            side->latency[side->passes * lines + line] = heedi_tool_seconds_since(begin_ns);
             side->spent_s += side->latency[side->passes * lines + line];
             if (status != HEED_OK)
                 drop(meeting, i, status);
@@ -273,7 +269,7 @@ static bool batch(struct meeting *meeting, size_t index) {
                             bench->text.count, take, &nothing);
     if (status != HEED_OK)
         return drop(meeting, index, status);
-    side->batches[side->batch_count++] = seconds_since(begin_ns);
+    side->batches[side->batch_count++] = heedi_tool_seconds_since(begin_ns);
     return true;
 }
 

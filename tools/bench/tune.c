@@ -138,8 +138,7 @@ static size_t take_turns(struct contest *contest) {
                 choice->running = seconds > 0;
             }
         round++;
-        if (round >= LEAST_ROUNDS &&
-            (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9 > contest->bench->seconds)
+        if (round >= LEAST_ROUNDS && heedi_tool_seconds_since(begin_ns) > contest->bench->seconds)
             break;
     }
     return round;

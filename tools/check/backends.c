@@ -7,21 +7,8 @@
 
 /* "scalar" of "scalar:0(options)" and of "/folder/heed-backend-scalar.so". */
 static void plain_name(const char *entry, char *name, size_t bytes) {
-    static const char prefix[] = "heed-backend-";
-    size_t length = strcspn(entry, "(");
-    for (size_t i = 0; i < length; i++)
-        if (entry[i] == '/') {
-            entry += i + 1;
-            length -= i + 1;
-            i = SIZE_MAX;
-        }
-    if (strncmp(entry, prefix, sizeof prefix - 1) == 0) {
-        entry += sizeof prefix - 1;
-        length -= sizeof prefix - 1;
-    }
-    const size_t end = strcspn(entry, ".:(");
-    length = end < length ? end : length;
-    snprintf(name, bytes, "%.*s", (int)length, entry);
+    const char *name_at = heedi_tool_entry_name(entry, strlen(entry));
+    snprintf(name, bytes, "%.*s", (int)strcspn(name_at, ".:("), name_at);
 }
 
 static int add(struct heedi_checking *checking, const char *entry, size_t length) {
@@ -46,13 +33,10 @@ static int add(struct heedi_checking *checking, const char *entry, size_t length
     return TOOL_OK;
 }
 
-/* Entries are joined by commas that no parentheses enclose. */
 static int add_list(struct heedi_checking *checking, const char *list) {
     int code = TOOL_OK;
     while (code == TOOL_OK && list != NULL) {
-        size_t length = 0;
-        for (int depth = 0; list[length] != '\0' && (list[length] != ',' || depth > 0); length++)
-            depth += (list[length] == '(') - (list[length] == ')' && depth > 0);
+        const size_t length = heedi_tool_entry_length(list);
         code = add(checking, list, length);
         list = list[length] == ',' ? list + length + 1 : NULL;
     }
@@ -66,36 +50,20 @@ struct found {
 
 static void take_device(void *user, const struct heed_device *device, const char *reason) {
     struct found *found = user;
-    char entry[48];
+    char entry[TOOL_DEVICE_ENTRY];
     const bool software = device->info.type == HEED_DEVICE_SOFTWARE;
     if (reason != NULL || found->code != TOOL_OK ||
         (software && !found->checking->options->check.all))
         return;
-    if (device->index == 0)
-        snprintf(entry, sizeof entry, "%s", device->backend);
-    else
-        snprintf(entry, sizeof entry, "%s:%u", device->backend, (unsigned)device->index);
+    heedi_tool_device_entry(device, entry);
     found->code = add(found->checking, entry, strlen(entry));
-}
-
-static bool is_device(const struct heedi_checked_backend *backend,
-                      const struct heed_device *device) {
-    const size_t length = strcspn(backend->entry, "(");
-    char numbered[48];
-    snprintf(numbered, sizeof numbered, "%s:%u", device->backend, (unsigned)device->index);
-    if (strlen(numbered) == length && memcmp(backend->entry, numbered, length) == 0)
-        return true;
-    return device->index == 0 &&
-           ((strlen(device->backend) == length &&
-             memcmp(backend->entry, device->backend, length) == 0) ||
-            (strlen(device->path) == length && memcmp(backend->entry, device->path, length) == 0));
 }
 
 static void describe(void *user, const struct heed_device *device, const char *reason) {
     struct heedi_checking *checking = user;
     for (size_t i = 0; reason == NULL && i < checking->backend_count; i++) {
         struct heedi_checked_backend *backend = &checking->backends[i];
-        if (backend->found || !is_device(backend, device))
+        if (backend->found || !heedi_tool_entry_names(backend->entry, device))
             continue;
         backend->found = true;
         backend->numeric = device->info.numeric;

@@ -308,7 +308,7 @@ static int check_one(struct heedi_checking *checking, struct heedi_checked_backe
     const uint64_t begin_ns = heedi_tool_os_now_ns();
     const enum heed_status status =
         heed_check_model(checking->context, model, &options, &backend->model);
-    backend->seconds = (double)(heedi_tool_os_now_ns() - begin_ns) * 1e-9;
+    backend->seconds = heedi_tool_seconds_since(begin_ns);
     heedi_tool_progress_hide();
     if (status == HEED_OK)
         return checking->code;
