@@ -2,6 +2,7 @@
 /* concat: x0, x1, ... joined along one axis. Any type; exact. */
 #include "runtime/base/shape.h"
 #include "runtime/ops/op.h"
+#include "runtime/ops/rows.h"
 
 #define MAX_PARTS 8
 
@@ -35,8 +36,7 @@ static enum heed_status infer(struct heedi_call *call) {
 
 static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
     cost->flops = 0;
-    cost->bytes = 2 * (double)heed_desc_elems(&call->outputs[0]) *
-                  (double)heed_dtype_bytes(call->outputs[0].dtype);
+    cost->bytes = 2 * heedi_desc_bytes(&call->outputs[0]);
 }
 
 static void reference(const struct heedi_reference *reference) {

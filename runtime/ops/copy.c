@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy: the same elements, contiguous. Any type; exact. */
 #include "runtime/ops/op.h"
+#include "runtime/ops/rows.h"
 
 static enum heed_status infer(struct heedi_call *call) {
     const struct heed_tensor_desc *x = call->inputs[0];
@@ -10,8 +11,7 @@ static enum heed_status infer(struct heedi_call *call) {
 
 static void cost(const struct heedi_call *call, struct heedi_cost *cost) {
     cost->flops = 0;
-    cost->bytes = 2 * (double)heed_desc_elems(&call->outputs[0]) *
-                  (double)heed_dtype_bytes(call->outputs[0].dtype);
+    cost->bytes = 2 * heedi_desc_bytes(&call->outputs[0]);
 }
 
 static void reference(const struct heedi_reference *reference) {

@@ -6,6 +6,7 @@
 #include "runtime/base/shape.h"
 #include "runtime/ops/activation.h"
 #include "runtime/ops/op.h"
+#include "runtime/ops/rows.h"
 
 /* ---- two inputs ---- */
 
@@ -20,15 +21,9 @@ static enum heed_status infer_binary(struct heedi_call *call) {
     return heedi_broadcast_shapes(call, a, b, &call->outputs[0]);
 }
 
-static double desc_bytes(const struct heed_tensor_desc *desc) {
-    return (double)heed_desc_elems(desc) * (double)heed_dtype_bytes(desc->dtype);
-}
-
 static void cost_elementwise(const struct heedi_call *call, struct heedi_cost *cost) {
     cost->flops = (double)heed_desc_elems(&call->outputs[0]);
-    cost->bytes = desc_bytes(&call->outputs[0]);
-    for (uint32_t i = 0; i < call->input_count; i++)
-        cost->bytes += desc_bytes(call->inputs[i]);
+    cost->bytes = heedi_call_bytes(call);
 }
 
 /* Value of a broadcast operand at an index of the result. */
