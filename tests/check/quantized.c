@@ -124,19 +124,6 @@ static float element(const struct problem *it, const float *x, int64_t column) {
 
 /* ---- running ---- */
 
-static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
-                            enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
-                            const void *data) {
-    const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
-    struct heed_weight *weight = NULL;
-    heed_tensor tensor = HEED_NO_TENSOR;
-    assert_int_equal(heed_weight_create(suite->context, name, &desc, data, NULL, NULL, &weight),
-                     HEED_OK);
-    heed_graph_constant(graph, weight, &tensor);
-    heed_weight_release(weight);
-    return tensor;
-}
-
 static struct heed_graph *build(struct agree_suite *suite, const struct problem *it) {
     const int64_t x_dims[] = {it->m, it->k};
     const int64_t weight_dims[] = {it->n, it->k / heed_dtype_values(it->dtype)};
@@ -145,11 +132,11 @@ static struct heed_graph *build(struct agree_suite *suite, const struct problem 
     assert_int_equal(heed_graph_create(suite->context, "quantized", &graph), HEED_OK);
     heed_graph_input(graph, "x", HEED_F32, 2, x_dims, 0, &x);
     const void *values = it->dtype == HEED_I8 ? (const void *)it->i8 : it->q8_0;
-    const heed_tensor weight = constant(suite, graph, "w", it->dtype, 2, weight_dims, values);
+    const heed_tensor weight = agree_constant(suite, graph, "w", it->dtype, 2, weight_dims, values);
     if (it->dtype == HEED_I8)
-        scale = constant(suite, graph, "s", HEED_F32, 1, &it->n, it->scale);
+        scale = agree_constant(suite, graph, "s", HEED_F32, 1, &it->n, it->scale);
     if (it->biased)
-        bias = constant(suite, graph, "b", HEED_F32, 1, &it->n, it->bias);
+        bias = agree_constant(suite, graph, "b", HEED_F32, 1, &it->n, it->bias);
     heed_graph_quantized_linear(graph, "y", x, weight, scale, bias,
                                 it->relu ? HEED_ACTIVATION_RELU : HEED_ACTIVATION_NONE, &y);
     heed_graph_output(graph, "y", y);

@@ -28,19 +28,6 @@ static void fill(struct heedi_random *random, float *values, size_t bytes) {
         values[i] = heedi_random_value(random, HEEDI_VALUES_NORMAL);
 }
 
-static heed_tensor constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
-                            enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
-                            const void *data) {
-    const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
-    struct heed_weight *weight = NULL;
-    heed_tensor tensor = HEED_NO_TENSOR;
-    assert_int_equal(heed_weight_create(suite->context, name, &desc, data, NULL, NULL, &weight),
-                     HEED_OK);
-    heed_graph_constant(graph, weight, &tensor);
-    heed_weight_release(weight);
-    return tensor;
-}
-
 /* attention(layer_norm(x w^T + bias), keys, values) of rows [first, first + rows), to y [rows, N].
  */
 static void run_rows(struct agree_suite *suite, const struct data *data, int64_t first,
@@ -61,19 +48,19 @@ static void run_rows(struct agree_suite *suite, const struct data *data, int64_t
     heed_graph_input(graph, "k", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_K]);
     heed_graph_input(graph, "v", HEED_F32, 4, kv_dims, 0, &inputs[HEED_ATTENTION_V]);
     heed_graph_input(graph, "len", HEED_I32, 1, &rows, 0, &inputs[HEED_ATTENTION_KEY_LEN]);
-    const heed_tensor bias = constant(suite, graph, "b", HEED_F32, 1, &n, data->bias);
+    const heed_tensor bias = agree_constant(suite, graph, "b", HEED_F32, 1, &n, data->bias);
     if (data->quantized)
-        heed_graph_quantized_linear(graph, NULL, x,
-                                    constant(suite, graph, "w", HEED_I8, 2, weight_dims, data->i8),
-                                    constant(suite, graph, "s", HEED_F32, 1, &n, data->scale), bias,
-                                    HEED_ACTIVATION_SILU, &x);
+        heed_graph_quantized_linear(
+            graph, NULL, x, agree_constant(suite, graph, "w", HEED_I8, 2, weight_dims, data->i8),
+            agree_constant(suite, graph, "s", HEED_F32, 1, &n, data->scale), bias,
+            HEED_ACTIVATION_SILU, &x);
     else
         heed_graph_linear(graph, NULL, x,
-                          constant(suite, graph, "w", HEED_F32, 2, weight_dims, data->weight), bias,
-                          HEED_ACTIVATION_SILU, &x);
-    heed_graph_layer_norm(graph, NULL, x,
-                          constant(suite, graph, "gamma", HEED_F32, 1, &n, data->gamma),
-                          constant(suite, graph, "beta", HEED_F32, 1, &n, data->beta), 1e-5f, &x);
+                          agree_constant(suite, graph, "w", HEED_F32, 2, weight_dims, data->weight),
+                          bias, HEED_ACTIVATION_SILU, &x);
+    heed_graph_layer_norm(
+        graph, NULL, x, agree_constant(suite, graph, "gamma", HEED_F32, 1, &n, data->gamma),
+        agree_constant(suite, graph, "beta", HEED_F32, 1, &n, data->beta), 1e-5f, &x);
     heed_graph_reshape(graph, NULL, x, 4, q_dims, &inputs[HEED_ATTENTION_Q]);
     heed_graph_attention(graph, NULL, inputs, &attrs, &x, NULL);
     heed_graph_output(graph, "y", x);

@@ -117,3 +117,16 @@ void agree_operator(struct agree_suite *suite, enum heed_op op) {
         fail_msg("%s: %" PRId64 " cases of HEED_SEED=%" PRIu64 " fail", heed_op_name(op), failed,
                  suite->seed);
 }
+
+heed_tensor agree_constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
+                           enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                           const void *data) {
+    const struct heed_tensor_desc desc = heed_desc(dtype, rank, dims);
+    struct heed_weight *weight = NULL;
+    heed_tensor tensor = HEED_NO_TENSOR;
+    assert_int_equal(heed_weight_create(suite->context, name, &desc, data, NULL, NULL, &weight),
+                     HEED_OK);
+    heed_graph_constant(graph, weight, &tensor);
+    heed_weight_release(weight);
+    return tensor;
+}

@@ -35,4 +35,9 @@ int agree_main(const struct CMUnitTest *tests, size_t count);
  * smallest failing case. */
 void agree_operator(struct agree_suite *suite, enum heed_op op);
 
+/* A constant of a graph; `data` is not copied and must outlive it. */
+heed_tensor agree_constant(struct agree_suite *suite, struct heed_graph *graph, const char *name,
+                           enum heed_dtype dtype, uint32_t rank, const int64_t *dims,
+                           const void *data);
+
 #endif

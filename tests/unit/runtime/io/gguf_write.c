@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
-#include "io_test.h"
+#include "gguf_write_test.h"
 
 static const float values[] = {0.0f, 1.0f, -2.5f, 65504.0f, 3.0e-5f, 1.0f / 3.0f};
 
@@ -16,34 +16,6 @@ static int count_entries(const char *path) {
         count++;
     (void)closedir(folder);
     return count;
-}
-
-struct fixture {
-    struct heed_context *context;
-    struct heedi_gguf_writer *writer;
-    struct folder folder;
-    struct path path;
-};
-
-static int setup(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->context = new_context();
-    assert_int_equal(heedi_gguf_writer_create(fixture->context, &fixture->writer), HEED_OK);
-    fixture->folder = new_folder();
-    fixture->path = path_in(&fixture->folder, "out.gguf");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *fixture = *state;
-    heedi_gguf_writer_destroy(fixture->writer);
-    heed_context_destroy(fixture->context);
-    (void)unlink(fixture->path.text);
-    assert_int_equal(rmdir(fixture->folder.path), 0);
-    free(fixture);
-    return 0;
 }
 
 static void put_values(struct fixture *fixture, const char *name, enum heed_dtype type) {

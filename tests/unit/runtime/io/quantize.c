@@ -3,38 +3,8 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "gguf_write_test.h"
 #include "heed/ops.h"
-#include "io_test.h"
-
-struct fixture {
-    struct heed_context *context;
-    struct heedi_gguf_writer *writer;
-    struct heedi_weights *weights;
-    struct folder folder;
-    struct path path;
-};
-
-static int setup(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->context = new_context();
-    assert_int_equal(heedi_gguf_writer_create(fixture->context, &fixture->writer), HEED_OK);
-    fixture->folder = new_folder();
-    fixture->path = path_in(&fixture->folder, "out.gguf");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *fixture = *state;
-    heedi_weights_close(fixture->weights);
-    heedi_gguf_writer_destroy(fixture->writer);
-    heed_context_destroy(fixture->context);
-    (void)unlink(fixture->path.text);
-    assert_int_equal(rmdir(fixture->folder.path), 0);
-    free(fixture);
-    return 0;
-}
 
 static void give(struct fixture *fixture, const char *name, enum heed_dtype from, int64_t rows,
                  int64_t columns, const void *data, enum heed_dtype type) {
