@@ -44,6 +44,7 @@ struct heed_shadow;
  * mapped, not read. Errors name file, field, expected and actual. */
 HEED_API enum heed_status heed_model_open(struct heed_context *context, const char *path,
                                           struct heed_model **model);
+/** Adds a reference; returns the model. Any thread. */
 HEED_API struct heed_model *heed_model_retain(struct heed_model *model);
 /** Drops a reference; NULL is allowed. */
 HEED_API void heed_model_close(struct heed_model *model);
@@ -74,6 +75,7 @@ HEED_API enum heed_status heed_translator_create(struct heed_context *context,
                                                  struct heed_model *model,
                                                  const struct heed_translator_options *options,
                                                  struct heed_translator **translator);
+/** After what it gave was freed by heed_string_free(). NULL is allowed. */
 HEED_API void heed_translator_destroy(struct heed_translator *translator);
 
 /** Translates one text (a sentence; a text of only white space gives ""). *translation is owned by

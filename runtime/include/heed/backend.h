@@ -65,6 +65,7 @@ typedef void (*heed_range_fn)(void *arg, int64_t begin, int64_t end);
 typedef enum heed_status (*heed_prepare_fn)(void *arg, const struct heed_tensor_desc *desc,
                                             const void *data, void **object, size_t *bytes,
                                             struct heed_error *error);
+/** Frees what heed_prepare_fn made, when nobody refers to it any more. Any thread. */
 typedef void (*heed_prepared_destroy_fn)(void *object);
 
 /** Functions of the host. Valid as long as the plugin object that it was given to. */
@@ -103,6 +104,7 @@ struct heed_host {
 
 /* ---- What a sub-graph looks like ---- */
 
+/** Where the memory of a tensor comes from. */
 enum heed_role {
     HEED_ROLE_INTERNAL = 0, /**< lives inside the sub-graph, at arena_offset_bytes */
     HEED_ROLE_INPUT = 1,    /**< comes from outside: the host binds memory */
@@ -131,6 +133,7 @@ struct heed_subgraph_tensor {
     int32_t last_node;
 };
 
+/** An operator with its operands. Views have been resolved: they are no nodes. */
 struct heed_subgraph_node {
     uint32_t struct_size;
     uint32_t op;         /**< enum heed_op */
@@ -199,6 +202,7 @@ struct heed_numeric_profile {
     uint32_t flushes_denormals;
 };
 
+/** A device as a plugin describes it. */
 struct heed_device_info {
     uint32_t struct_size;
     uint32_t type;           /**< enum heed_device_type */
@@ -221,6 +225,7 @@ enum heed_verdict {
     HEED_VERDICT_CONTIGUOUS = 2
 };
 
+/** What a plugin says about one node. */
 struct heed_claim {
     uint32_t struct_size;
     uint32_t verdict;           /**< enum heed_verdict */

@@ -45,9 +45,11 @@ struct heed_pool_options {
 HEED_API enum heed_status heed_pool_create(struct heed_context *context,
                                            const struct heed_pool_options *options,
                                            struct heed_pool **pool);
+/** Adds a reference; returns the pool. */
 HEED_API struct heed_pool *heed_pool_retain(struct heed_pool *pool);
 /** Drops a reference; the last one joins the threads. NULL is allowed. */
 HEED_API void heed_pool_release(struct heed_pool *pool);
+/** Threads that work on a loop, the caller counted; >= 1. */
 HEED_API uint32_t heed_pool_threads(const struct heed_pool *pool);
 /** See heed_host.parallel_for. A call made while another thread uses the pool, or from inside a
  * loop, runs inline. */
@@ -82,7 +84,9 @@ struct heed_executor_options {
 HEED_API enum heed_status heed_executor_create(struct heed_context *context,
                                                const struct heed_executor_options *options,
                                                struct heed_executor **executor);
+/** Adds a reference; returns the executor. NULL is allowed, here and below. */
 HEED_API struct heed_executor *heed_executor_retain(struct heed_executor *executor);
+/** Drops a reference; programs made with the executor keep what they need of it. */
 HEED_API void heed_executor_release(struct heed_executor *executor);
 
 /** Registers a backend by its entry function (an embedder's own, or one linked in statically) for
@@ -108,7 +112,9 @@ struct heed_device {
  * call. */
 typedef void (*heed_device_fn)(void *user, const struct heed_device *device, const char *reason);
 
-/** Enumerates all devices of all plugins that are found. */
+/** Enumerates all devices of all plugins that are found: linked in, then in the folders of
+ * `plugin_path` (see heed_executor_options). One that cannot be used is no error: `fn` is told why.
+ */
 HEED_API enum heed_status heed_devices(struct heed_context *context, const char *plugin_path,
                                        heed_device_fn fn, void *user);
 
@@ -138,7 +144,9 @@ HEED_API enum heed_status heed_program_compile(struct heed_context *context,
                                                struct heed_executor *executor,
                                                struct heed_graph *graph,
                                                struct heed_program **program);
+/** Adds a reference; returns the program. NULL is allowed, here and below. */
 HEED_API struct heed_program *heed_program_retain(struct heed_program *program);
+/** Drops a reference; instances keep one of their own. */
 HEED_API void heed_program_release(struct heed_program *program);
 
 /** Builds the graph of a shape bucket; called without locks held. */
@@ -175,9 +183,9 @@ struct heed_placement {
     const char *op;      /**< name of the operator */
     const char *backend; /**< "scalar" */
     const char
-        *reason; /**< why the backends before it in the list declined; "" if it is the first */
-    double flops;
-    double bytes;
+        *reason;  /**< why the backends before it in the list declined; "" if it is the first */
+    double flops; /**< of one run */
+    double bytes; /**< read and written by one run */
 };
 typedef void (*heed_placement_fn)(void *user, const struct heed_placement *placement);
 HEED_API void heed_program_placements(const struct heed_program *program, heed_placement_fn fn,
@@ -189,6 +197,7 @@ HEED_API void heed_program_placements(const struct heed_program *program, heed_p
 HEED_API enum heed_status heed_instance_create(struct heed_context *context,
                                                struct heed_program *program,
                                                struct heed_instance **instance);
+/** No run may be in progress. NULL is allowed. */
 HEED_API void heed_instance_destroy(struct heed_instance *instance);
 
 /** Memory of an input, contiguous, 64-byte aligned, owned by the instance, to be filled before a
@@ -245,6 +254,7 @@ HEED_API const void *heed_instance_output_at(struct heed_instance *instance, con
 HEED_API enum heed_status heed_state_create(struct heed_context *context,
                                             struct heed_program *program, const char *name,
                                             struct heed_state **state);
+/** After all runs of instances that it is bound to. NULL is allowed. */
 HEED_API void heed_state_destroy(struct heed_state *state);
 /** Copies bytes in or out; [offset, offset + bytes) must lie inside. */
 HEED_API enum heed_status heed_state_write(struct heed_context *context, struct heed_state *state,
@@ -258,8 +268,10 @@ HEED_API void heed_state_desc(const struct heed_state *state, struct heed_tensor
 
 /** Collects what ran where and when, over many runs and instances. One thread at a time. */
 struct heed_profile;
+/** An empty profile; the caller owns it. */
 HEED_API enum heed_status heed_profile_create(struct heed_context *context,
                                               struct heed_profile **profile);
+/** After it was detached. NULL is allowed. */
 HEED_API void heed_profile_destroy(struct heed_profile *profile);
 /** Attaches a profile to an instance (NULL detaches); it must outlive the instance's runs. */
 HEED_API void heed_instance_set_profile(struct heed_instance *instance,
