@@ -44,6 +44,15 @@ static void gather(struct check *check, const struct heedi_walk_node *node) {
             report->first_finding = node->isolated;
         }
     }
+    if (node->other.fault != HEED_CHECK_NONE && report->other_over++ == 0) {
+        note(&report->first_other, check, node->node);
+        report->first_other_finding = node->other;
+    }
+    report->pair_over += !(node->pair <= 1);
+    if (node->pair > report->pair) {
+        report->pair = node->pair;
+        note(&report->worst_pair, check, node->node);
+    }
     if (!node->isolated.declined && node->isolated.hard > report->isolated) {
         report->isolated = node->isolated.hard;
         note(&report->worst_isolated, check, node->node);
@@ -72,7 +81,9 @@ static bool take_node(void *user, const struct heedi_walk_node *node) {
                                          .depth = check->depth++,
                                          .isolated = &node->isolated,
                                          .relative = node->relative,
-                                         .mismatches = node->mismatches};
+                                         .mismatches = node->mismatches,
+                                         .other = check->walk.against != NULL ? &node->other : NULL,
+                                         .pair = node->pair};
     gather(check, node);
     if (check->options.node != NULL && check->options.node(check->options.user, &seen) != 0)
         check->ended = true;

@@ -104,6 +104,20 @@ double heedi_storage_error(enum heed_dtype dtype, double value) {
     return ldexp(0.5, unit);
 }
 
+struct heedi_bound heedi_bound_make(double depth, const struct heed_numeric_profile *numeric) {
+    return (struct heedi_bound){.gamma = heedi_gamma(depth, heedi_check_roundoff(numeric)),
+                                .underflow = (depth + 1) *
+                                             ldexp(1, numeric->flushes_denormals ? -126 : -149)};
+}
+
+double heedi_bound_of(const struct heedi_bound *bound, enum heed_dtype dtype, double expected,
+                      double magnitude, double *rest) {
+    const double arithmetic = magnitude > 0 ? bound->gamma * magnitude : 0;
+    *rest = heedi_storage_error(dtype, fabs(expected) + arithmetic) +
+            (magnitude > 0 ? bound->underflow : 0);
+    return arithmetic;
+}
+
 /* How many representable values of the format lie in (0, |value|], with the sign of the value. */
 static double ordinal(int precision, int least, double value) {
     int exponent;

@@ -32,6 +32,16 @@ double heedi_check_depth(const struct heedi_call *call, const struct heed_numeri
 /* Largest error of storing `value` in a type: half a unit in the last place; 0 for integers. */
 double heedi_storage_error(enum heed_dtype dtype, double value);
 
+/* What bounds the errors of one call on one backend. */
+struct heedi_bound {
+    double gamma, underflow;
+};
+struct heedi_bound heedi_bound_make(double depth, const struct heed_numeric_profile *numeric);
+/* The hard bound of an element is the sum of what this returns, for its sums and products, and of
+ * *rest, for underflow and for storing it. */
+double heedi_bound_of(const struct heedi_bound *bound, enum heed_dtype dtype, double expected,
+                      double magnitude, double *rest);
+
 /* Distance of two values in units of the last place of a type: the number of steps between
  * neighbouring representable values; 0 for equal ones, infinity if one is not finite. */
 double heedi_ulp_distance(enum heed_dtype dtype, double a, double b);
@@ -61,5 +71,18 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
                                   const void *const outputs[HEED_MAX_OUTPUTS],
                                   const struct heed_numeric_profile *numeric, bool random_data,
                                   struct heedi_verdict *verdict);
+
+/* ---- pair.c ---- */
+
+/* What one of two backends has computed: first elements, contiguous. */
+struct heedi_side {
+    const struct heed_numeric_profile *numeric;
+    const void *outputs[HEED_MAX_OUTPUTS];
+};
+/* The largest difference of two backends on the same operands, as a fraction of the sum of their
+ * hard bounds. Arguments as above. */
+enum heed_status heedi_check_pair(struct heed_context *context, const struct heedi_call *call,
+                                  const void *const inputs[HEED_MAX_INPUTS],
+                                  const struct heedi_side sides[2], double *worst);
 
 #endif

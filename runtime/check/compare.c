@@ -8,7 +8,8 @@
 #define STATISTICAL_DEPTH 36
 
 struct limits {
-    double gamma, statistical, underflow;
+    struct heedi_bound bound;
+    double statistical;
     bool use_statistical;
 };
 
@@ -39,9 +40,8 @@ static bool may_overflow(double expected, double magnitude) {
 
 static void judge(const struct limits *limits, enum heed_dtype dtype, double expected,
                   double actual, double magnitude, struct heedi_verdict *element) {
-    const double arithmetic = magnitude > 0 ? limits->gamma * magnitude : 0;
-    const double storage = heedi_storage_error(dtype, fabs(expected) + arithmetic);
-    const double rest = storage + (magnitude > 0 ? limits->underflow : 0);
+    double rest;
+    const double arithmetic = heedi_bound_of(&limits->bound, dtype, expected, magnitude, &rest);
     const double hard = arithmetic + rest; /* infinite: no bound, so only equality agrees */
     *element = (struct heedi_verdict){.agrees = true};
     if (isfinite(expected) && may_overflow(expected, magnitude)) {
@@ -113,9 +113,8 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
     const double u = heedi_check_roundoff(numeric);
     const double depth = heedi_check_depth(call, numeric);
     const struct limits limits = {
-        .gamma = heedi_gamma(depth, u),
+        .bound = heedi_bound_make(depth, numeric),
         .statistical = 6 * sqrt(depth) * u,
-        .underflow = (depth + 1) * ldexp(1, numeric->flushes_denormals ? -126 : -149),
         .use_statistical = depth >= STATISTICAL_DEPTH,
     };
     struct heedi_reference reference = {.call = call};

@@ -83,23 +83,30 @@ static enum heed_status make_case(const struct heedi_walk_memory *memory, enum h
 
 /* ---- computing ---- */
 
-static enum heed_status refer(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
-                              const struct heedi_node *node) {
-    struct heed_context *context = memory->walk->context;
-    struct heedi_call call = {.op = node->op,
-                              .name = node->name,
-                              .attrs = node->attrs,
-                              .input_count = node->input_count,
-                              .error = &context->error};
-    struct heedi_reference reference = {.call = &call};
+enum heed_status heedi_walk_call(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                                 const struct heedi_node *node, struct heedi_call *call,
+                                 const void *inputs[HEED_MAX_INPUTS]) {
+    *call = (struct heedi_call){.op = node->op,
+                                .name = node->name,
+                                .attrs = node->attrs,
+                                .input_count = node->input_count,
+                                .error = &memory->walk->context->error};
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] == HEED_NO_TENSOR)
             continue;
-        call.inputs[i] = &memory->graph->tensors[node->inputs[i]].desc;
-        call.input_names[i] = memory->graph->tensors[node->inputs[i]].name;
-        reference.data[i] = heedi_walk_first(memory, side, node->inputs[i]);
+        call->inputs[i] = &memory->graph->tensors[node->inputs[i]].desc;
+        call->input_names[i] = memory->graph->tensors[node->inputs[i]].name;
+        inputs[i] = heedi_walk_first(memory, side, node->inputs[i]);
     }
-    enum heed_status status = heedi_op_infer(&call);
+    return heedi_op_infer(call);
+}
+
+static enum heed_status refer(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                              const struct heedi_node *node) {
+    struct heed_context *context = memory->walk->context;
+    struct heedi_call call;
+    struct heedi_reference reference = {.call = &call};
+    enum heed_status status = heedi_walk_call(memory, side, node, &call, reference.data);
     for (uint32_t i = 0; status == HEED_OK && i < call.output_count; i++) {
         const size_t elems = (size_t)heed_desc_elems(&call.outputs[i]);
         reference.out[i] = heedi_calloc(&context->env, elems, sizeof(double));
@@ -118,25 +125,33 @@ static enum heed_status refer(const struct heedi_walk_memory *memory, enum heedi
     return status;
 }
 
-enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
-                                     enum heedi_walk_side side, struct heedi_target *target,
-                                     const struct heedi_node *node, bool keep,
-                                     struct heed_check_finding *finding) {
+/* `results`: memory for them, or NULL. */
+static enum heed_status try_node(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                                 struct heedi_target *target, const struct heedi_node *node,
+                                 void *const results[HEED_MAX_OUTPUTS],
+                                 struct heed_check_finding *finding) {
     struct heedi_case it;
-    void *results[HEED_MAX_OUTPUTS] = {NULL};
     enum heed_status status = make_case(memory, side, node, &it);
     if (status != HEED_OK)
         return status;
-    for (uint32_t i = 0; i < node->output_count; i++)
-        results[i] = memory->storage[side][memory->graph->tensors[node->outputs[i]].storage];
-    status = heedi_trial(target, &it, 1, keep ? results : NULL, finding);
+    status = heedi_trial(target, &it, 1, results, finding);
     if (status != HEED_OK)
         heedi_fail(memory->walk->context, status, "node '%s': %s", node->name,
                    heed_last_error(target->context));
     heedi_case_clear(&memory->walk->context->env, &it);
-    if (status == HEED_OK && finding->declined && keep)
-        status = refer(memory, side, node);
     return status;
+}
+
+enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
+                                     enum heedi_walk_side side, struct heedi_target *target,
+                                     const struct heedi_node *node, bool keep,
+                                     struct heed_check_finding *finding) {
+    void *results[HEED_MAX_OUTPUTS] = {NULL};
+    for (uint32_t i = 0; i < node->output_count; i++)
+        results[i] = memory->storage[side][memory->graph->tensors[node->outputs[i]].storage];
+    const enum heed_status status =
+        try_node(memory, side, target, node, keep ? results : NULL, finding);
+    return status == HEED_OK && finding->declined && keep ? refer(memory, side, node) : status;
 }
 
 /* ---- the walk ---- */
@@ -151,19 +166,55 @@ static void note_relative(const struct heedi_walk_memory *memory, const struct h
         memory->relative[node->outputs[i]] = relative;
 }
 
-static enum heed_status walk_node(const struct heedi_walk_memory *memory,
+/* Both backends on the reference's operands, which the other one's results then replace. */
+static enum heed_status walk_pair(const struct heedi_walk_memory *memory,
                                   const struct heedi_node *node, struct heedi_walk_node *result) {
     const struct heedi_walk *walk = memory->walk;
-    struct heed_check_finding ignored;
-    enum heed_status status = heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE, walk->target, node,
-                                                  false, &result->isolated);
-    if (status == HEED_OK)
-        status = walk->against != NULL ? heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE,
-                                                             walk->against, node, true, &ignored)
-                                       : refer(memory, HEEDI_WALK_REFERENCE, node);
+    const struct heedi_env *env = &walk->context->env;
+    const void *inputs[HEED_MAX_INPUTS] = {NULL};
+    void *results[HEED_MAX_OUTPUTS] = {NULL};
+    struct heedi_call call;
+    struct heedi_side sides[2] = {{.numeric = &walk->target->numeric},
+                                  {.numeric = &walk->against->numeric}};
+    enum heed_status status = HEED_OK;
+    for (uint32_t i = 0; i < node->output_count; i++) {
+        const size_t bytes = heedi_walk_bytes(&memory->graph->tensors[node->outputs[i]].desc);
+        sides[0].outputs[i] = results[i] = heedi_calloc(env, bytes, 1);
+        sides[1].outputs[i] = heedi_walk_first(memory, HEEDI_WALK_REFERENCE, node->outputs[i]);
+        if (results[i] == NULL)
+            status = heedi_fail_memory(walk->context, "results", bytes);
+    }
     if (status == HEED_OK)
         status =
-            heedi_walk_run_node(memory, HEEDI_WALK_BACKEND, walk->target, node, true, &ignored);
+            try_node(memory, HEEDI_WALK_REFERENCE, walk->target, node, results, &result->isolated);
+    if (status == HEED_OK)
+        status = heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE, walk->against, node, true,
+                                     &result->other);
+    const bool both = status == HEED_OK && !result->isolated.declined && !result->other.declined;
+    if (both)
+        status = heedi_walk_call(memory, HEEDI_WALK_REFERENCE, node, &call, inputs);
+    if (both && status == HEED_OK)
+        status = heedi_check_pair(walk->context, &call, inputs, sides, &result->pair);
+    for (uint32_t i = 0; i < node->output_count; i++)
+        heedi_free(env, results[i]);
+    return status;
+}
+
+static enum heed_status walk_alone(const struct heedi_walk_memory *memory,
+                                   const struct heedi_node *node, struct heedi_walk_node *result) {
+    const enum heed_status status = heedi_walk_run_node(
+        memory, HEEDI_WALK_REFERENCE, memory->walk->target, node, false, &result->isolated);
+    return status == HEED_OK ? refer(memory, HEEDI_WALK_REFERENCE, node) : status;
+}
+
+static enum heed_status walk_node(const struct heedi_walk_memory *memory,
+                                  const struct heedi_node *node, struct heedi_walk_node *result) {
+    struct heed_check_finding ignored;
+    enum heed_status status = memory->walk->against != NULL ? walk_pair(memory, node, result)
+                                                            : walk_alone(memory, node, result);
+    if (status == HEED_OK)
+        status = heedi_walk_run_node(memory, HEEDI_WALK_BACKEND, memory->walk->target, node, true,
+                                     &ignored);
     for (uint32_t i = 0; status == HEED_OK && i < node->output_count; i++)
         heedi_walk_compare(memory, node, node->outputs[i],
                            heedi_walk_first(memory, HEEDI_WALK_BACKEND, node->outputs[i]), result);

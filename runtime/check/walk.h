@@ -41,6 +41,8 @@ void heedi_walk_clear(struct heedi_walk *walk);
 struct heedi_walk_node {
     const struct heedi_node *node;
     struct heed_check_finding isolated; /* on the same operands as the other side, by the bounds */
+    struct heed_check_finding other;    /* the same of the other side, where that is a backend */
+    double pair; /* both held against each other, as a fraction of the sum of their bounds */
     /* Its results on its own operands against the other side's: largest difference, as it is and
      * divided by the largest magnitude (of the results, or of the operands where their common size
      * cancels, as it does in log-probabilities); how many elements of type i32 or i8 differ. */
@@ -110,6 +112,10 @@ enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
                                      enum heedi_walk_side side, struct heedi_target *target,
                                      const struct heedi_node *node, bool keep,
                                      struct heed_check_finding *finding);
+/* The node as its operator sees it, on a side; `inputs` may be NULL. */
+enum heed_status heedi_walk_call(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                                 const struct heedi_node *node, struct heedi_call *call,
+                                 const void *inputs[HEED_MAX_INPUTS]);
 
 /* ---- walk_compare.c ---- */
 

@@ -114,9 +114,34 @@ static void test_against_itself(void **state) {
     assert_true(support_backends(backends) > 0);
     check(*state, backends[0].name, backends[0].name, 1, &seen, &report);
     assert_true(report.accumulated == 0);
+    assert_true(report.pair == 0 && report.pair_over == 0 && report.other_over == 0);
     assert_true(report.isolated > 0); /* which is against the references all the same */
     assert_int_equal(report.over, 0);
     assert_true(report.same_translation);
+}
+
+/* Two sound ones differ by less than both may; one that is wrong is found on either side. */
+static void test_against_another(void **state) {
+    struct support_backend backends[SUPPORT_BACKENDS];
+    struct heed_check_model_report report;
+    const size_t count = support_backends(backends);
+    for (size_t i = 1; i < count; i++) {
+        struct seen seen = {.nodes = 0};
+        check(*state, backends[i].name, "scalar", 1, &seen, &report);
+        if (report.over + report.other_over + report.pair_over + report.together_over > 0)
+            fail_msg("%s against scalar: %s, %s, %g", backends[i].name, report.first_over.name,
+                     report.first_other.name, report.pair);
+        assert_true(report.pair >= 0 && report.pair <= 1);
+        assert_true(report.same_translation);
+    }
+    struct seen seen = {.nodes = 0};
+    check(*state, "scalar", HEED_TEST_ABUSE_PLUGINS "/heed-backend-faulty.so(fault=tf32)", 1, &seen,
+          &report);
+    assert_int_equal(report.over, 0);
+    assert_true(report.other_over > 10 && report.pair_over > 10 && report.pair > 5);
+    assert_string_equal(report.first_other.name, "encoder.0.q_proj");
+    assert_int_equal(report.first_other_finding.fault, HEED_CHECK_VALUE);
+    assert_int_equal(report.worst_pair.op, HEED_OP_MATMUL);
 }
 
 static void test_faulty(void **state) {
@@ -156,8 +181,11 @@ static void test_wrong_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backends),      cmocka_unit_test(test_against_itself),
-        cmocka_unit_test(test_faulty),        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_backends),
+        cmocka_unit_test(test_against_itself),
+        cmocka_unit_test(test_against_another),
+        cmocka_unit_test(test_faulty),
+        cmocka_unit_test(test_end),
         cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

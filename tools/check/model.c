@@ -108,8 +108,8 @@ bool heedi_check_model_holds(const struct heed_check_model_report *report) {
     /* Where tokens differ although the best was ahead by more than errors are, something is wrong.
      */
     const bool close = report->margin <= 2 * report->logits;
-    return report->over == 0 && report->together_over == 0 &&
-           (report->same_choices == report->choices || close) &&
+    return report->over == 0 && report->together_over == 0 && report->other_over == 0 &&
+           report->pair_over == 0 && (report->same_choices == report->choices || close) &&
            (report->same_translation != 0 || close);
 }
 
@@ -153,6 +153,31 @@ static void print_together(const struct heed_check_model_report *it, FILE *strea
     }
 }
 
+static void print_first(const char *whose, const struct heed_check_place *place,
+                        const struct heed_check_finding *finding, FILE *stream) {
+    fprintf(stream, "  FAIL the first beyond %s bound: ", whose);
+    print_place(place, stream);
+    fprintf(stream, "\n    %s: expected %.9g, found %.9g, %.3g of the bound%s%s\n",
+            heed_check_fault_name((enum heed_check_fault)finding->fault), finding->expected,
+            finding->actual, finding->hard, finding->message[0] != '\0' ? "; " : "",
+            finding->message);
+}
+
+/* Where the other side is a backend. */
+static void print_pair(const struct heed_check_model_report *it, FILE *stream) {
+    if (it->other_over > 0) {
+        fprintf(stream, "  the other side: %u beyond their bounds\n", it->other_over);
+        print_first("the other side's", &it->first_other, &it->first_other_finding, stream);
+    }
+    fprintf(stream, "  both on the same operands: %.3f of the sum of their bounds at the most",
+            it->pair);
+    if (it->pair > 0) {
+        fputs(": ", stream);
+        print_place(&it->worst_pair, stream);
+    }
+    fputc('\n', stream);
+}
+
 static void print_backend(const struct heedi_checking *checking,
                           const struct heedi_checked_backend *backend, FILE *stream) {
     const struct heed_check_model_report *it = &backend->model;
@@ -161,17 +186,14 @@ static void print_backend(const struct heedi_checking *checking,
             heedi_check_model_holds(it) ? "holds" : "FAILS");
     fprintf(stream, "  %u nodes, %u beyond their bounds, %u declined, %.1f s\n", it->nodes,
             it->over, it->declined, backend->seconds);
-    if (it->over > 0) {
-        fputs("  FAIL the first beyond its bound: ", stream);
-        print_place(&it->first_over, stream);
-        fprintf(stream, "\n    %s: expected %.9g, found %.9g, %.3g of the bound%s%s\n",
-                heed_check_fault_name((enum heed_check_fault)it->first_finding.fault),
-                it->first_finding.expected, it->first_finding.actual, it->first_finding.hard,
-                it->first_finding.message[0] != '\0' ? "; " : "", it->first_finding.message);
-    }
+    if (it->over > 0)
+        print_first("its", &it->first_over, &it->first_finding, stream);
     fprintf(stream, "  isolated: %.3f of the hard bound at the most: ", it->isolated);
     print_place(&it->worst_isolated, stream);
-    fprintf(stream, "\n  accumulated: the largest error, %.2e, is at ", it->accumulated);
+    fputc('\n', stream);
+    if (against != NULL && strcmp(against, "f64") != 0)
+        print_pair(it, stream);
+    fprintf(stream, "  accumulated: the largest error, %.2e, is at ", it->accumulated);
     print_place(&it->worst_accumulated, stream);
     fputc('\n', stream);
     print_growth(backend, stream);
@@ -197,6 +219,20 @@ static bool add_place(cJSON *parent, const char *name, const struct heed_check_p
     JSON_NUMBER(object, "step", place->step);
     JSON_TEXT(object, "node", place->name);
     JSON_TEXT(object, "op", heed_op_name((enum heed_op)place->op));
+    return ok;
+}
+
+/* Against references all is 0. */
+static bool add_pair(cJSON *parent, const struct heed_check_model_report *it) {
+    cJSON *object = cJSON_AddObjectToObject(parent, "pair");
+    bool ok = object != NULL;
+    JSON_NUMBER(object, "other_over", it->other_over);
+    if (it->other_over > 0)
+        ok = ok && add_place(object, "first_other_over", &it->first_other);
+    JSON_NUMBER(object, "over", it->pair_over);
+    JSON_NUMBER(object, "share_of_both_bounds", it->pair);
+    if (it->pair > 0)
+        ok = ok && add_place(object, "worst", &it->worst_pair);
     return ok;
 }
 
@@ -254,6 +290,7 @@ static bool add_backend(cJSON *array, const struct heedi_checked_backend *backen
         ok = ok && add_place(object, "first_over", &it->first_over);
     JSON_NUMBER(object, "isolated", it->isolated);
     ok = ok && add_place(object, "worst_isolated", &it->worst_isolated);
+    ok = ok && add_pair(object, it);
     JSON_NUMBER(object, "accumulated", it->accumulated);
     ok = ok && add_place(object, "worst_accumulated", &it->worst_accumulated);
     ok = ok && add_together(object, it);

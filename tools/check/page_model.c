@@ -38,7 +38,24 @@ static void write_nodes(const char *nodes, FILE *page) {
 
 /* ---- a card for each backend ---- */
 
-static void write_alone(const struct heed_check_model_report *it, FILE *page) {
+/* Where the other side is a backend. */
+static void write_pair(const struct heed_check_model_report *it, FILE *page) {
+    fputs("<dt>both<dd>", page);
+    if (it->other_over > 0) {
+        fprintf(page,
+                "<span class=fail>&#10007; the other side is beyond %u bounds</span>, first: ",
+                it->other_over);
+        write_place(&it->first_other, page);
+        fputs("<br>", page);
+    }
+    fprintf(page, "%.3g of the sum of both bounds at the most", it->pair);
+    if (it->pair > 0) {
+        fputs(": ", page);
+        write_place(&it->worst_pair, page);
+    }
+}
+
+static void write_alone(const struct heed_check_model_report *it, bool backend_side, FILE *page) {
     fprintf(page, "<dt>nodes<dd>%u", it->nodes);
     if (it->declined > 0)
         fprintf(page, ", of which %u are left to another backend", it->declined);
@@ -60,6 +77,8 @@ static void write_alone(const struct heed_check_model_report *it, FILE *page) {
     }
     fprintf(page, "at most %.3g of the bound: ", it->isolated);
     write_place(&it->worst_isolated, page);
+    if (backend_side)
+        write_pair(it, page);
     fprintf(page, "<dt>accumulated<dd>at most %.1e: ", it->accumulated);
     write_place(&it->worst_accumulated, page);
 }
@@ -107,13 +126,15 @@ static void write_words(const struct heed_check_model_report *it, FILE *page) {
     }
 }
 
-static void write_card(const struct heedi_checked_backend *backend, FILE *page) {
+static void write_card(const struct heedi_checking *checking,
+                       const struct heedi_checked_backend *backend, FILE *page) {
+    const char *against = checking->options->check.against;
     const bool holds = heedi_check_model_holds(&backend->model);
     fputs("<div class=card><h3>", page);
     text(page, backend->label);
     fprintf(page, " <span class=%s>%s</span></h3>\n<dl>", holds ? "ok" : "fail",
             holds ? "&#10003; holds" : "&#10007; fails");
-    write_alone(&backend->model, page);
+    write_alone(&backend->model, against != NULL && strcmp(against, "f64") != 0, page);
     write_together(&backend->model, page);
     write_words(&backend->model, page);
     fputs("</dl></div>\n", page);
@@ -238,7 +259,7 @@ void heedi_check_page_model(const struct heedi_checking *checking, FILE *page) {
     write_introduction(checking, page);
     fputs("<div class=cards>\n", page);
     for (size_t i = 0; i < checking->backend_count; i++)
-        write_card(&checking->backends[i], page);
+        write_card(checking, &checking->backends[i], page);
     fputs("</div>\n", page);
     write_all_beyond(checking, page);
     fputs("<h3>How errors grow</h3>\n<p class=soft>Lines: accumulated, node by node. Dots: what "

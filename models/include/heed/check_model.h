@@ -44,6 +44,10 @@ struct heed_check_node {
     /** Accumulated: the largest difference of its results, divided by their largest magnitude. */
     double relative;
     int64_t mismatches; /**< integers that differ */
+    /** Against a backend: what it found of that one, on the same operands, and the largest
+     * difference of the two as a fraction of the sum of their bounds. Else NULL and 0. */
+    const struct heed_check_finding *other;
+    double pair;
 };
 
 /** What came of nodes that were run together. Pointers are valid during the call. */
@@ -118,6 +122,12 @@ struct heed_check_model_report {
     char worst_nodes[512];      /**< of the piece with that share: the names of its nodes */
     char first_nodes[512];      /**< of the first that is beyond */
     char together_message[240]; /**< what is wrong with that one */
+    /** Against a backend, each node on the same operands: where that one is beyond its bounds, and
+     * both held against each other, which differ by the sum of their bounds at the most. */
+    uint32_t other_over, pair_over;
+    struct heed_check_place first_other, worst_pair;
+    struct heed_check_finding first_other_finding;
+    double pair; /**< largest fraction of that sum */
 };
 
 /** Checks `model` on a backend. The other side's translation is `against`'s; without one, that of

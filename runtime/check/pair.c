@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two backends on the same operands: each is within its bound of the exact result, so that they
+ * differ by no more than the sum of both. */
+#include <math.h>
+
+#include "runtime/check/check.h"
+
+enum heed_status heedi_check_pair(struct heed_context *context, const struct heedi_call *call,
+                                  const void *const inputs[HEED_MAX_INPUTS],
+                                  const struct heedi_side sides[2], double *worst) {
+    const struct heedi_env *env = &context->env;
+    struct heedi_reference reference = {.call = call};
+    struct heedi_bound bounds[2];
+    enum heed_status status = HEED_OK;
+    *worst = 0;
+    for (int side = 0; side < 2; side++)
+        bounds[side] =
+            heedi_bound_make(heedi_check_depth(call, sides[side].numeric), sides[side].numeric);
+    for (uint32_t i = 0; i < call->input_count; i++)
+        reference.data[i] = inputs[i];
+    for (uint32_t i = 0; i < call->output_count; i++) {
+        const size_t elems = (size_t)heed_desc_elems(&call->outputs[i]);
+        reference.out[i] = heedi_calloc(env, elems, sizeof(double));
+        reference.magnitude[i] = heedi_calloc(env, elems, sizeof(double));
+        if (reference.out[i] == NULL || reference.magnitude[i] == NULL)
+            status = heedi_fail_memory(context, "a reference result", elems * sizeof(double));
+    }
+    if (status == HEED_OK)
+        heedi_op_find(call->op)->reference(&reference);
+    for (uint32_t i = 0; i < call->output_count; i++) {
+        const enum heed_dtype dtype = call->outputs[i].dtype;
+        const int64_t elems = status == HEED_OK ? heed_desc_elems(&call->outputs[i]) : 0;
+        for (int64_t e = 0; e < elems; e++) {
+            const double a = heedi_load(sides[0].outputs[i], dtype, e);
+            const double b = heedi_load(sides[1].outputs[i], dtype, e);
+            double sum = 0, rest;
+            for (int side = 0; side < 2; side++) {
+                sum += heedi_bound_of(&bounds[side], dtype, reference.out[i][e],
+                                      reference.magnitude[i][e], &rest);
+                sum += rest;
+            }
+            /* what is infinite or has no bound is looked at on each side for itself */
+            if (isfinite(a) && isfinite(b) && isfinite(sum) && a != b)
+                *worst = fmax(*worst, fabs(a - b) / sum);
+        }
+        heedi_free(env, reference.out[i]);
+        heedi_free(env, reference.magnitude[i]);
+    }
+    return status;
+}
