@@ -44,6 +44,7 @@ struct heed_shadow {
     /* Of the thread. */
     struct heed_context *context;
     struct heedi_target target;
+    struct heedi_shadow_states states;
     struct compiled compiled[COMPILED];
     uint64_t clock;
 };
@@ -199,8 +200,8 @@ static enum heed_status compile(struct heed_shadow *shadow, const struct heedi_s
     compiled->program = heed_program_retain(snapshot->program);
     compiled->part = snapshot->part;
     enum heed_status status =
-        heedi_shadow_run_open(shadow->context, shadow->target.executors[0], snapshot->program,
-                              snapshot->part, false, &compiled->run);
+        heedi_shadow_run_open(shadow->context, shadow->target.executors[0], &shadow->states,
+                              snapshot->program, snapshot->part, false, &compiled->run);
     if (status == HEED_ERROR_UNSUPPORTED) {
         (void)snprintf(compiled->declined, sizeof compiled->declined, "%.111s",
                        heed_last_error(shadow->context));
@@ -315,6 +316,7 @@ static enum heed_status compare(struct heed_shadow *shadow, const struct heedi_s
                                            .snapshot = snapshot,
                                            .run = &(*compiled)->run,
                                            .choosing = &(*compiled)->choosing,
+                                           .shared = &shadow->states,
                                            .tolerance = &(*compiled)->tolerance};
     return heedi_shadow_judge(&judging, verdict);
 }
@@ -489,6 +491,7 @@ void heed_shadow_destroy(struct heed_shadow *shadow) {
     }
     for (int i = 0; shadow->context != NULL && i < COMPILED; i++)
         forget(shadow, &shadow->compiled[i]);
+    heedi_shadow_states_clear(&env, &shadow->states);
     heedi_target_close(&shadow->target);
     heed_context_destroy(shadow->context);
     if (shadow->changed != NULL)

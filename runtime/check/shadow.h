@@ -65,14 +65,29 @@ enum heed_status heedi_shadow_graph(struct heed_context *context,
                                     const struct heed_program *program, uint32_t part, bool choices,
                                     struct heed_graph **graph);
 
+/* States that runs share: only one runs at a time, each with all that it needs written before, and
+ * caches are large. */
+struct heedi_shadow_state {
+    struct heed_state *state; /* NULL: a free place */
+    uint32_t users;           /* runs */
+};
+struct heedi_shadow_states {
+    struct heedi_shadow_state *at;
+    size_t count;
+};
+/* When no run uses them any more. */
+void heedi_shadow_states_clear(const struct heedi_env *env, struct heedi_shadow_states *states);
+
 /* The graph of a part, ready to run on some executor. */
 struct heedi_shadow_run {
     struct heed_program *program;
     struct heed_instance *instance;
     struct heed_state **states; /* one per binding of the part, NULL where it is no state */
     uint32_t binding_count;
+    struct heedi_shadow_states *shared; /* where they come from */
 };
 enum heed_status heedi_shadow_run_open(struct heed_context *context, struct heed_executor *executor,
+                                       struct heedi_shadow_states *shared,
                                        const struct heed_program *program, uint32_t part,
                                        bool choices, struct heedi_shadow_run *run);
 void heedi_shadow_run_close(const struct heedi_env *env, struct heedi_shadow_run *run);
@@ -113,6 +128,7 @@ struct heedi_shadow_judging {
     const struct heedi_snapshot *snapshot;
     struct heedi_shadow_run *run;
     struct heedi_shadow_run *choosing; /* program NULL: not opened */
+    struct heedi_shadow_states *shared;
     const struct heedi_shadow_tolerance *tolerance;
 };
 enum heed_status heedi_shadow_judge(struct heedi_shadow_judging *judging,

@@ -25,8 +25,9 @@ static bool is_unsteady(struct explaining *explaining, struct heed_executor *exe
                         const struct heedi_shadow_tolerance *tolerance) {
     const struct heedi_snapshot *snapshot = explaining->snapshot;
     struct heedi_shadow_run run = {.program = NULL}, choosing = {.program = NULL};
+    struct heedi_shadow_states shared = {.at = NULL};
     struct heedi_shadow_verdict verdict = {.agrees = true};
-    enum heed_status status = heedi_shadow_run_open(explaining->context, executor,
+    enum heed_status status = heedi_shadow_run_open(explaining->context, executor, &shared,
                                                     snapshot->program, snapshot->part, false, &run);
     if (status == HEED_OK)
         status = heedi_shadow_run_again(explaining->context, &run, snapshot);
@@ -35,11 +36,13 @@ static bool is_unsteady(struct explaining *explaining, struct heed_executor *exe
                                            .snapshot = snapshot,
                                            .run = &run,
                                            .choosing = &choosing,
+                                           .shared = &shared,
                                            .tolerance = tolerance};
     if (status == HEED_OK)
         status = heedi_shadow_judge(&judging, &verdict);
     heedi_shadow_run_close(&explaining->context->env, &run);
     heedi_shadow_run_close(&explaining->context->env, &choosing);
+    heedi_shadow_states_clear(&explaining->context->env, &shared);
     return status == HEED_OK && !verdict.agrees;
 }
 

@@ -145,23 +145,96 @@ enum heed_status heedi_shadow_graph(struct heed_context *context,
     return HEED_OK;
 }
 
+/* ---- states ---- */
+
+void heedi_shadow_states_clear(const struct heedi_env *env, struct heedi_shadow_states *states) {
+    heedi_free(env, states->at);
+    *states = (struct heedi_shadow_states){.at = NULL};
+}
+
+static bool is_used(const struct heedi_shadow_run *run, const struct heed_state *state) {
+    for (uint32_t b = 0; b < run->binding_count; b++)
+        if (run->states[b] == state)
+            return true;
+    return false;
+}
+
+static bool fits(const struct heed_state *state, const struct heed_tensor_desc *desc,
+                 const struct heedi_device *device) {
+    return state->device == device && state->desc.dtype == desc->dtype &&
+           state->desc.rank == desc->rank &&
+           memcmp(state->desc.dims, desc->dims, desc->rank * sizeof desc->dims[0]) == 0;
+}
+
+/* One that other runs have and this one has not yet, or a new one. */
+static enum heed_status acquire_state(struct heed_context *context, struct heedi_shadow_run *run,
+                                      const char *name, struct heed_state **state) {
+    struct heedi_shadow_states *shared = run->shared;
+    const struct heedi_state_slot *slot = heedi_program_state(run->program, name);
+    struct heedi_shadow_state *place = NULL;
+    if (slot == NULL)
+        return heedi_fail(context, HEED_ERROR_INTERNAL, "state '%s' is missing", name);
+    const struct heed_tensor_desc *desc =
+        &run->program->partition.graph->tensors[slot->tensor].desc;
+    for (size_t i = 0; i < shared->count; i++) {
+        struct heedi_shadow_state *at = &shared->at[i];
+        if (at->state == NULL) {
+            place = at;
+        } else if (fits(at->state, desc, slot->device) && !is_used(run, at->state)) {
+            at->users++;
+            *state = at->state;
+            return HEED_OK;
+        }
+    }
+    if (place == NULL) {
+        struct heedi_shadow_state *grown = heedi_grow(&context->env, shared->at, shared->count,
+                                                      2 * shared->count + 8, sizeof *shared->at);
+        if (grown == NULL)
+            return heedi_fail_memory(context, "states", shared->count * sizeof *shared->at);
+        shared->at = grown;
+        place = &grown[shared->count];
+        memset(place, 0, (shared->count + 8) * sizeof *place);
+        shared->count = 2 * shared->count + 8;
+    }
+    const enum heed_status status = heed_state_create(context, run->program, name, &place->state);
+    if (status == HEED_OK) {
+        place->users = 1;
+        *state = place->state;
+    }
+    return status;
+}
+
+static void release_state(struct heedi_shadow_states *shared, const struct heed_state *state) {
+    for (size_t i = 0; state != NULL && i < shared->count; i++) {
+        struct heedi_shadow_state *at = &shared->at[i];
+        if (at->state != state)
+            continue;
+        if (--at->users == 0) {
+            heed_state_destroy(at->state);
+            at->state = NULL;
+        }
+        return;
+    }
+}
+
 /* ---- running ---- */
 
 void heedi_shadow_run_close(const struct heedi_env *env, struct heedi_shadow_run *run) {
     heed_instance_destroy(run->instance);
     for (uint32_t b = 0; run->states != NULL && b < run->binding_count; b++)
-        heed_state_destroy(run->states[b]);
+        release_state(run->shared, run->states[b]);
     heedi_free(env, run->states);
     heed_program_release(run->program);
     *run = (struct heedi_shadow_run){.program = NULL};
 }
 
 enum heed_status heedi_shadow_run_open(struct heed_context *context, struct heed_executor *executor,
+                                       struct heedi_shadow_states *shared,
                                        const struct heed_program *program, uint32_t part,
                                        bool choices, struct heedi_shadow_run *run) {
     const struct heedi_compiled *compiled = &program->parts[part];
     struct heed_graph *graph = NULL;
-    *run = (struct heedi_shadow_run){.binding_count = compiled->binding_count};
+    *run = (struct heedi_shadow_run){.binding_count = compiled->binding_count, .shared = shared};
     enum heed_status status = heedi_shadow_graph(context, program, part, choices, &graph);
     if (status == HEED_OK)
         status = heed_program_compile(context, executor, graph, &run->program);
@@ -169,7 +242,7 @@ enum heed_status heedi_shadow_run_open(struct heed_context *context, struct heed
     if (status == HEED_OK)
         status = heed_instance_create(context, run->program, &run->instance);
     if (status == HEED_OK) {
-        run->states = heedi_calloc(&context->env, run->binding_count, sizeof *run->states);
+        run->states = heedi_calloc(&context->env, run->binding_count, sizeof(struct heed_state *));
         if (run->states == NULL)
             status = heedi_fail_memory(context, "states", run->binding_count);
     }
@@ -178,7 +251,7 @@ enum heed_status heedi_shadow_run_open(struct heed_context *context, struct heed
         if (compiled->bindings[b].role != HEED_ROLE_STATE)
             continue;
         heedi_shadow_name(&name, 'b', b);
-        status = heed_state_create(context, run->program, name.text, &run->states[b]);
+        status = acquire_state(context, run, name.text, &run->states[b]);
         if (status == HEED_OK)
             status = heed_instance_bind_state(context, run->instance, name.text, run->states[b]);
     }

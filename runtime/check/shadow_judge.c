@@ -247,8 +247,8 @@ static enum heed_status find_choices(const struct heedi_shadow_judging *judging,
     const struct heed_graph *graph = snapshot->program->partition.graph;
     enum heed_status status = HEED_OK;
     if (judging->choosing->program == NULL)
-        status = heedi_shadow_run_open(judging->context, judging->executor, snapshot->program,
-                                       snapshot->part, true, judging->choosing);
+        status = heedi_shadow_run_open(judging->context, judging->executor, judging->shared,
+                                       snapshot->program, snapshot->part, true, judging->choosing);
     if (status == HEED_OK)
         status = heedi_shadow_run_again(judging->context, judging->choosing, snapshot);
     for (uint32_t i = 0; status == HEED_OK && i < part->node_count; i++) {
