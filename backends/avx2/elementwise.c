@@ -25,27 +25,10 @@ static const float *load(const struct elementwise *work, const struct cpu_unit *
 
 /* ---- functions of one value ---- */
 
-static enum heed_activation node_activation(const struct cpu_node *node) {
-    switch (node->op) {
-    case HEED_OP_RELU:
-        return HEED_ACTIVATION_RELU;
-    case HEED_OP_SILU:
-        return HEED_ACTIVATION_SILU;
-    case HEED_OP_TANH:
-        return HEED_ACTIVATION_TANH;
-    case HEED_OP_SIGMOID:
-        return HEED_ACTIVATION_SIGMOID;
-    case HEED_OP_GELU:
-        return node->attrs.gelu.tanh_form ? HEED_ACTIVATION_GELU_TANH : HEED_ACTIVATION_GELU_ERF;
-    default:
-        return HEED_ACTIVATION_NONE;
-    }
-}
-
 static void activation_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
     const struct cpu_operand *result = &work->call->out[0];
-    const enum heed_activation activation = node_activation(work->call->node);
+    const enum heed_activation activation = heedi_cpu_activation(work->call->node);
     float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
         const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
@@ -150,17 +133,11 @@ void heed_i32_mul__avx2(const struct cpu_call *call) {
 
 static const char *accept_binary(struct cpu_node *node) {
     const bool add = node->op == HEED_OP_ADD;
-    if (!heedi_cpu_present(&node->in[1]))
-        return "the second input is missing";
-    if (heedi_cpu_is_float(&node->in[0]) && heedi_cpu_is_float(&node->in[1]) &&
-        heedi_cpu_is_float(&node->out[0]))
-        node->kernel = add ? &heedi_avx2_kernels[AVX2_ADD_F32] : &heedi_avx2_kernels[AVX2_MUL_F32];
-    else if (node->in[0].desc.dtype == HEED_I32 && node->in[1].desc.dtype == HEED_I32 &&
-             node->out[0].desc.dtype == HEED_I32)
+    if (node->in[0].desc.dtype == HEED_I32)
         node->kernel = add ? &heedi_avx2_kernels[AVX2_ADD_I32] : &heedi_avx2_kernels[AVX2_MUL_I32];
     else
-        return "the inputs must both be of a float type, or both i32";
-    return NULL;
+        node->kernel = add ? &heedi_avx2_kernels[AVX2_ADD_F32] : &heedi_avx2_kernels[AVX2_MUL_F32];
+    return heedi_cpu_accept_binary(node);
 }
 
 const struct cpu_operator heedi_avx2_binary = {.accept = accept_binary};

@@ -10,6 +10,16 @@ const char *heedi_cpu_accept_float(const struct cpu_node *node) {
     return NULL;
 }
 
+const char *heedi_cpu_accept_binary(const struct cpu_node *node) {
+    const struct cpu_tensor *a = &node->in[0], *b = &node->in[1], *y = &node->out[0];
+    if (!heedi_cpu_present(b))
+        return "the second input is missing";
+    if (!(heedi_cpu_is_float(a) && heedi_cpu_is_float(b) && heedi_cpu_is_float(y)) &&
+        !(a->desc.dtype == HEED_I32 && b->desc.dtype == HEED_I32 && y->desc.dtype == HEED_I32))
+        return "the inputs must both be of a float type, or both i32";
+    return NULL;
+}
+
 const char *heedi_cpu_accept_rows(const struct cpu_node *node) {
     if (node->in[0].desc.rank < 1)
         return "the input must have a dimension";

@@ -53,3 +53,20 @@ void heedi_cpu_activate(enum heed_activation activation, float *y, const float *
         break;
     }
 }
+
+enum heed_activation heedi_cpu_activation(const struct cpu_node *node) {
+    switch (node->op) {
+    case HEED_OP_RELU:
+        return HEED_ACTIVATION_RELU;
+    case HEED_OP_SILU:
+        return HEED_ACTIVATION_SILU;
+    case HEED_OP_TANH:
+        return HEED_ACTIVATION_TANH;
+    case HEED_OP_SIGMOID:
+        return HEED_ACTIVATION_SIGMOID;
+    case HEED_OP_GELU:
+        return node->attrs.gelu.tanh_form ? HEED_ACTIVATION_GELU_TANH : HEED_ACTIVATION_GELU_ERF;
+    default:
+        return HEED_ACTIVATION_NONE;
+    }
+}

@@ -266,12 +266,16 @@ void heedi_cpu_parallel(const struct cpu_call *call, int64_t count, int64_t cost
 /* ---- accept.c: NULL, or what an operator's operands lack ---- */
 /* A function of one value. */
 const char *heedi_cpu_accept_float(const struct cpu_node *node);
+/* A function of two values, all of float types or all i32. */
+const char *heedi_cpu_accept_binary(const struct cpu_node *node);
 /* The same for one of the elements of a row. */
 const char *heedi_cpu_accept_rows(const struct cpu_node *node);
 const char *heedi_cpu_accept_layer_norm(const struct cpu_node *node);
 const char *heedi_cpu_accept_top_k(const struct cpu_node *node);
 
 /* ---- activation.c ---- */
+/* The function that a node of one value is, scale excepted. */
+enum heed_activation heedi_cpu_activation(const struct cpu_node *node);
 /* y[i] = f(x[i]) in plain C; y and x may be the same. */
 void heedi_cpu_activate(enum heed_activation activation, float *y, const float *x, int64_t count);
 

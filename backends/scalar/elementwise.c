@@ -2,41 +2,24 @@
 /* add, mul, scale and the activations. Arithmetic in f32; add and mul of i32 wrap modulo 2^32. */
 #include "scalar.h"
 
-/* ---- functions of one value ---- */
-
-static enum heed_activation node_activation(const struct cpu_node *node) {
-    switch (node->op) {
-    case HEED_OP_RELU:
-        return HEED_ACTIVATION_RELU;
-    case HEED_OP_SILU:
-        return HEED_ACTIVATION_SILU;
-    case HEED_OP_TANH:
-        return HEED_ACTIVATION_TANH;
-    case HEED_OP_SIGMOID:
-        return HEED_ACTIVATION_SIGMOID;
-    case HEED_OP_GELU:
-        return node->attrs.gelu.tanh_form ? HEED_ACTIVATION_GELU_TANH : HEED_ACTIVATION_GELU_ERF;
-    default:
-        return HEED_ACTIVATION_NONE;
-    }
-}
-
 struct elementwise {
     const struct cpu_call *call;
     struct cpu_loop loop;
 };
 
-static void start(struct elementwise *work, const struct cpu_call *call, int64_t cost,
-                  heed_range_fn fn) {
-    work->call = call;
-    work->loop = heedi_cpu_loop(call->out[0].desc, call->in[0].desc, call->in[1].desc);
-    heedi_cpu_parallel(call, work->loop.units, cost * CPU_BLOCK, fn, work);
+static void start(const struct cpu_call *call, int64_t cost, heed_range_fn fn) {
+    struct elementwise work = {
+        .call = call,
+        .loop = heedi_cpu_loop(call->out[0].desc, call->in[0].desc, call->in[1].desc)};
+    heedi_cpu_parallel(call, work.loop.units, cost * CPU_BLOCK, fn, &work);
 }
+
+/* ---- functions of one value ---- */
 
 static void activation_range(void *arg, int64_t begin, int64_t end) {
     const struct elementwise *work = arg;
     const struct cpu_call *call = work->call;
-    const enum heed_activation activation = node_activation(call->node);
+    const enum heed_activation activation = heedi_cpu_activation(call->node);
     float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK];
     for (int64_t i = begin; i < end; i++) {
         const struct cpu_unit at = heedi_cpu_unit_at(&work->loop, i);
@@ -49,8 +32,7 @@ static void activation_range(void *arg, int64_t begin, int64_t end) {
 }
 
 void heed_f32_activation__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, call->node->op == HEED_OP_RELU ? 1 : 32, activation_range);
+    start(call, call->node->op == HEED_OP_RELU ? 1 : 32, activation_range);
 }
 
 static void scale_range(void *arg, int64_t begin, int64_t end) {
@@ -70,8 +52,7 @@ static void scale_range(void *arg, int64_t begin, int64_t end) {
 }
 
 void heed_f32_scale__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, 1, scale_range);
+    start(call, 1, scale_range);
 }
 
 static const char *accept_unary(struct cpu_node *node) {
@@ -127,40 +108,30 @@ static void binary_i32_range(void *arg, int64_t begin, int64_t end) {
 }
 
 void heed_f32_add__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, 1, binary_f32_range);
+    start(call, 1, binary_f32_range);
 }
 
 void heed_f32_mul__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, 1, binary_f32_range);
+    start(call, 1, binary_f32_range);
 }
 
 void heed_i32_add__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, 1, binary_i32_range);
+    start(call, 1, binary_i32_range);
 }
 
 void heed_i32_mul__scalar(const struct cpu_call *call) {
-    struct elementwise work;
-    start(&work, call, 1, binary_i32_range);
+    start(call, 1, binary_i32_range);
 }
 
 static const char *accept_binary(struct cpu_node *node) {
     const bool add = node->op == HEED_OP_ADD;
-    if (!heedi_cpu_present(&node->in[1]))
-        return "the second input is missing";
-    if (heedi_cpu_is_float(&node->in[0]) && heedi_cpu_is_float(&node->in[1]) &&
-        heedi_cpu_is_float(&node->out[0]))
-        node->kernel =
-            add ? &heedi_scalar_kernels[SCALAR_ADD_F32] : &heedi_scalar_kernels[SCALAR_MUL_F32];
-    else if (node->in[0].desc.dtype == HEED_I32 && node->in[1].desc.dtype == HEED_I32 &&
-             node->out[0].desc.dtype == HEED_I32)
+    if (node->in[0].desc.dtype == HEED_I32)
         node->kernel =
             add ? &heedi_scalar_kernels[SCALAR_ADD_I32] : &heedi_scalar_kernels[SCALAR_MUL_I32];
     else
-        return "the inputs must both be of a float type, or both i32";
-    return NULL;
+        node->kernel =
+            add ? &heedi_scalar_kernels[SCALAR_ADD_F32] : &heedi_scalar_kernels[SCALAR_MUL_F32];
+    return heedi_cpu_accept_binary(node);
 }
 
 const struct cpu_operator heedi_scalar_binary = {.accept = accept_binary};

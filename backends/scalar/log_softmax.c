@@ -15,25 +15,9 @@ static void log_softmax_row(const struct log_softmax *work, int64_t row) {
     const int64_t from = heedi_cpu_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n;
     const int64_t n = work->n, stride = work->stride;
-    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], lanes[SCALAR_LANES] = {0};
-
-    float max = -INFINITY;
-    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
-        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
-        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
-        for (int64_t j = 0; j < count; j++)
-            max = values[j] > max ? values[j] : max;
-    }
-    if (max == -INFINITY)
-        max = 0.0f; /* a row of -inf: the sum is 0 and its logarithm -inf */
-    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
-        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
-        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
-        for (int64_t j = 0; j < count; j++)
-            y_buffer[j] = expf(values[j] - max);
-        heedi_scalar_sum(lanes, y_buffer, count);
-    }
-    const float log_sum = logf(heedi_scalar_fold(lanes));
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], max;
+    /* for a row of -inf the sum is 0 and its logarithm -inf */
+    const float log_sum = logf(heedi_scalar_sum_exp(x, from, stride, n, &max));
     for (int64_t i = 0; i < n; i += CPU_BLOCK) {
         const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);

@@ -43,4 +43,10 @@ void heedi_scalar_sum(float lanes[SCALAR_LANES], const float *x, int64_t count);
 void heedi_scalar_dot(float lanes[SCALAR_LANES], const float *x, const float *y, int64_t count);
 float heedi_scalar_fold(const float lanes[SCALAR_LANES]);
 
+/* ---- softmax.c ---- */
+/* Sum of exp(x[i] - *max) over a row of n elements, `stride` apart from element `from` on; *max is
+ * the greatest of them, 0 if that is -inf. */
+float heedi_scalar_sum_exp(const struct cpu_operand *x, int64_t from, int64_t stride, int64_t n,
+                           float *max);
+
 #endif

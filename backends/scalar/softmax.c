@@ -10,30 +10,36 @@ struct softmax {
     int64_t n, stride;
 };
 
+float heedi_scalar_sum_exp(const struct cpu_operand *x, int64_t from, int64_t stride, int64_t n,
+                           float *max) {
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], lanes[SCALAR_LANES] = {0};
+    float greatest = -INFINITY;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
+        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
+        for (int64_t j = 0; j < count; j++)
+            greatest = values[j] > greatest ? values[j] : greatest;
+    }
+    if (greatest == -INFINITY)
+        greatest = 0.0f; /* then all exponentials are 0, or NaN where x is */
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
+        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
+        for (int64_t j = 0; j < count; j++)
+            y_buffer[j] = expf(values[j] - greatest);
+        heedi_scalar_sum(lanes, y_buffer, count);
+    }
+    *max = greatest;
+    return heedi_scalar_fold(lanes);
+}
+
 static void softmax_row(const struct softmax *work, int64_t row) {
     const struct cpu_operand *x = &work->call->in[0], *y = &work->call->out[0];
     const int64_t from = heedi_cpu_offset(x->desc, x->desc->rank - 1, row);
     const int64_t to = row * work->n;
     const int64_t n = work->n, stride = work->stride;
-    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], lanes[SCALAR_LANES] = {0};
-
-    float max = -INFINITY;
-    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
-        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
-        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
-        for (int64_t j = 0; j < count; j++)
-            max = values[j] > max ? values[j] : max;
-    }
-    if (max == -INFINITY)
-        max = 0.0f; /* then all exponentials are 0, or NaN where x is */
-    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
-        const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
-        const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
-        for (int64_t j = 0; j < count; j++)
-            y_buffer[j] = expf(values[j] - max);
-        heedi_scalar_sum(lanes, y_buffer, count);
-    }
-    const float sum = heedi_scalar_fold(lanes);
+    float x_buffer[CPU_BLOCK], y_buffer[CPU_BLOCK], max;
+    const float sum = heedi_scalar_sum_exp(x, from, stride, n, &max);
     for (int64_t i = 0; i < n; i += CPU_BLOCK) {
         const int64_t count = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const float *values = heedi_scalar_load(x, from + i * stride, stride, count, x_buffer);
