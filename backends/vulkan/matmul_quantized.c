@@ -12,8 +12,11 @@ enum { A = 0, B = 1, BIAS = 2, B_SCALE = 3 };
 /* Up to so many rows, b is read once for all of them. */
 enum { SKINNY_ROWS = 16 };
 
-/* Up to so many, workgroups pack rows themselves. */
-enum { MOST_ROWS = 128 };
+/* Up to so many rows are packed by the workgroups that multiply them, and up to so many elements in
+ * all of these, which have about so many columns each: then it takes some microseconds, as long as
+ * another dispatch would. A layer of a large Transformer (k 1024, n 4096) is within these bounds,
+ * a product of many rows with a vocabulary is not. */
+enum { MOST_ROWS = 128, MOST_PACKED = 1 << 23, SKINNY_COLUMNS = 8, TILE_COLUMNS = 64 };
 
 /* As in matmul.c; here a tile takes about 50 turns for 32 of k, and columns take few. More where
  * rows are packed in between. */
@@ -62,7 +65,9 @@ static bool packs_rows(const struct vk_node *node, const struct heed_matmul_para
     const uint32_t all =
         params->a_offset | params->a_row | params->a_batch[0] | params->a_batch[1] | params->k;
     const uint64_t beside = bias->owner_bytes + scale->owner_bytes;
-    return (uint64_t)params->m * params->batches <= MOST_ROWS &&
+    const uint64_t rows = (uint64_t)params->m * params->batches;
+    const uint32_t columns = params->m <= SKINNY_ROWS ? SKINNY_COLUMNS : TILE_COLUMNS;
+    return rows <= MOST_ROWS && rows * params->k * (params->n / columns) <= MOST_PACKED &&
            node->in[A].desc.dtype == HEED_F32 && params->a_k == 1 && all % 4 == 0 &&
            (!heedi_vk_present(scale) || (heedi_vk_is_constant(scale) &&
                                          (!heedi_vk_present(bias) || heedi_vk_is_constant(bias)) &&
