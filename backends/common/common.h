@@ -38,7 +38,7 @@ const char *heedi_common_tensor(const struct heed_subgraph *subgraph, int32_t in
 enum heed_status heedi_common_storage(const struct heed_subgraph *subgraph, uint32_t index,
                                       struct heed_subgraph_tensor *tensor,
                                       struct heed_error *error);
-/* Whether all tensors that nodes read and write have memory. */
+/* Fails where a node reads or writes a tensor without memory. */
 enum heed_status heedi_common_check_storages(const struct heed_subgraph *subgraph,
                                              struct heed_error *error);
 /* The attributes of a node that was read, of an operator that has `bytes` of them (0: none), and
