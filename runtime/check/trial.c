@@ -370,6 +370,8 @@ static enum heed_status prepare(struct trial *trial) {
 /* Whether the backend itself runs the node; else why not is a finding. */
 static bool claimed(struct trial *trial, const struct heed_program *program) {
     const struct heedi_partition *partition = &program->partition;
+    if (trial->target->takes_any)
+        return true;
     for (int32_t n = 0; n < partition->graph->node_count; n++) {
         if (strcmp(partition->graph->nodes[n].name, "node") != 0)
             continue;

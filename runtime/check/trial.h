@@ -22,6 +22,7 @@ struct heedi_target {
     uint32_t device; /* of the first executor: the backend's place in its list */
     struct heed_numeric_profile numeric;
     struct heedi_env env; /* what the poisoned memory comes from */
+    bool takes_any;       /* what another backend of its list runs for it counts as its own */
     int32_t confirm_runs; /* to tell results that chance decides from those that memory decides */
 };
 /* Clear in any case. Memory that the backend allocates is poisoned, but for a plain one. */

@@ -142,16 +142,25 @@ static enum heed_status try_node(const struct heedi_walk_memory *memory, enum he
     return status;
 }
 
-enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
-                                     enum heedi_walk_side side, struct heedi_target *target,
-                                     const struct heedi_node *node, bool keep,
-                                     struct heed_check_finding *finding) {
+/* Keeps the results on that side; where nobody runs it, those of its reference. */
+static enum heed_status run_node(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
+                                 struct heedi_target *target, const struct heedi_node *node,
+                                 struct heed_check_finding *finding) {
     void *results[HEED_MAX_OUTPUTS] = {NULL};
     for (uint32_t i = 0; i < node->output_count; i++)
         results[i] = memory->storage[side][memory->graph->tensors[node->outputs[i]].storage];
-    const enum heed_status status =
-        try_node(memory, side, target, node, keep ? results : NULL, finding);
-    return status == HEED_OK && finding->declined && keep ? refer(memory, side, node) : status;
+    const enum heed_status status = try_node(memory, side, target, node, results, finding);
+    return status == HEED_OK && finding->declined ? refer(memory, side, node) : status;
+}
+
+enum heed_status heedi_walk_take_node(const struct heedi_walk_memory *memory,
+                                      enum heedi_walk_side side, const struct heedi_node *node) {
+    struct heedi_target *target = memory->walk->target;
+    struct heed_check_finding ignored;
+    target->takes_any = true;
+    const enum heed_status status = run_node(memory, side, target, node, &ignored);
+    target->takes_any = false;
+    return status;
 }
 
 /* ---- the walk ---- */
@@ -188,8 +197,7 @@ static enum heed_status walk_pair(const struct heedi_walk_memory *memory,
         status =
             try_node(memory, HEEDI_WALK_REFERENCE, walk->target, node, results, &result->isolated);
     if (status == HEED_OK)
-        status = heedi_walk_run_node(memory, HEEDI_WALK_REFERENCE, walk->against, node, true,
-                                     &result->other);
+        status = run_node(memory, HEEDI_WALK_REFERENCE, walk->against, node, &result->other);
     const bool both = status == HEED_OK && !result->isolated.declined && !result->other.declined;
     if (both)
         status = heedi_walk_call(memory, HEEDI_WALK_REFERENCE, node, &call, inputs);
@@ -202,19 +210,17 @@ static enum heed_status walk_pair(const struct heedi_walk_memory *memory,
 
 static enum heed_status walk_alone(const struct heedi_walk_memory *memory,
                                    const struct heedi_node *node, struct heedi_walk_node *result) {
-    const enum heed_status status = heedi_walk_run_node(
-        memory, HEEDI_WALK_REFERENCE, memory->walk->target, node, false, &result->isolated);
+    const enum heed_status status =
+        try_node(memory, HEEDI_WALK_REFERENCE, memory->walk->target, node, NULL, &result->isolated);
     return status == HEED_OK ? refer(memory, HEEDI_WALK_REFERENCE, node) : status;
 }
 
 static enum heed_status walk_node(const struct heedi_walk_memory *memory,
                                   const struct heedi_node *node, struct heedi_walk_node *result) {
-    struct heed_check_finding ignored;
     enum heed_status status = memory->walk->against != NULL ? walk_pair(memory, node, result)
                                                             : walk_alone(memory, node, result);
     if (status == HEED_OK)
-        status = heedi_walk_run_node(memory, HEEDI_WALK_BACKEND, memory->walk->target, node, true,
-                                     &ignored);
+        status = heedi_walk_take_node(memory, HEEDI_WALK_BACKEND, node);
     for (uint32_t i = 0; status == HEED_OK && i < node->output_count; i++)
         heedi_walk_compare(memory, node, node->outputs[i],
                            heedi_walk_first(memory, HEEDI_WALK_BACKEND, node->outputs[i]), result);

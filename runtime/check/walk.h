@@ -107,11 +107,10 @@ size_t heedi_walk_bytes(const struct heed_tensor_desc *desc);
 
 /* ---- walk.c ---- */
 
-/* Runs a node on a backend with the operands of `side`; keeps the results there if wanted. */
-enum heed_status heedi_walk_run_node(const struct heedi_walk_memory *memory,
-                                     enum heedi_walk_side side, struct heedi_target *target,
-                                     const struct heedi_node *node, bool keep,
-                                     struct heed_check_finding *finding);
+/* Runs a node on the backend, or on the one that runs it where the backend declines, with the
+ * operands of `side`, and keeps the results there. */
+enum heed_status heedi_walk_take_node(const struct heedi_walk_memory *memory,
+                                      enum heedi_walk_side side, const struct heedi_node *node);
 /* The node as its operator sees it, on a side; `inputs` may be NULL. */
 enum heed_status heedi_walk_call(const struct heedi_walk_memory *memory, enum heedi_walk_side side,
                                  const struct heedi_node *node, struct heedi_call *call,

@@ -195,10 +195,8 @@ static enum heed_status run_nodes(const struct heedi_walk_group *group,
     enum heed_status status = HEED_OK;
     for (uint32_t i = 0; status == HEED_OK && i < group->count; i++) {
         const struct heedi_node *node = &graph->nodes[group->nodes[i]];
-        struct heed_check_finding ignored;
         struct heedi_walk_node result = {.node = node};
-        status = heedi_walk_run_node(memory, HEEDI_WALK_GROUP, memory->walk->target, node, true,
-                                     &ignored);
+        status = heedi_walk_take_node(memory, HEEDI_WALK_GROUP, node);
         for (uint32_t o = 0; status == HEED_OK && o < node->output_count; o++)
             heedi_walk_compare(memory, node, node->outputs[o],
                                heedi_walk_first(memory, HEEDI_WALK_GROUP, node->outputs[o]),
