@@ -26,6 +26,16 @@ static void backwards(void *user, int64_t count, int64_t grain, heed_range_fn fn
 
 static const struct support_backend *backend; /* of the suites */
 
+/* One case of how many is enough, so that all backends together take a minute: faults of kernels
+ * show in the first dozens of cases (tests/check/faults.c). Devices in software compile anew for
+ * most shapes, and sanitizers are looked at for what touches memory, not for rare values.
+ * HEED_TEST_EVERY=1 takes all cases, `heed check --minutes` any number. */
+static int64_t usual_step(void) {
+    if (backend->software)
+        return HEED_TEST_SANITIZED ? 40 : 4;
+    return HEED_TEST_SANITIZED ? 4 : 1;
+}
+
 static int setup(void **state) {
     static struct agree_suite suite;
     static const uint32_t threads[AGREE_EXECUTORS] = {1, 2, 4, 4};
@@ -34,7 +44,7 @@ static int setup(void **state) {
                *every = getenv("HEED_TEST_EVERY");
     suite.seed = seed != NULL ? strtoull(seed, NULL, 0) : 20240229;
     suite.only_case = only != NULL ? strtoll(only, NULL, 0) : -1;
-    suite.every = HEED_TEST_SANITIZED && backend->software ? 10 : 1;
+    suite.every = usual_step();
     if (every != NULL && strtoll(every, NULL, 0) > 0)
         suite.every = strtoll(every, NULL, 0);
     *state = &suite;

@@ -5,37 +5,37 @@
 
 #include "tools/check/check.h"
 
-/* Of backends that come with heed: measured over thousands of cases, and a little more, as shares
- * of drawn cases vary. NONE: every operator of the backend that is not named. The fallback runs
- * everything; the others leave to it types and forms that models do not have. */
+/* Of backends that come with heed, as measured over 100,000 cases (5,000 with Vulkan), rounded up.
+ * NONE: every operator of the backend that is not named. The fallback runs everything; the others
+ * leave to it types and forms that models do not have. */
 static const struct {
     const char *backend;
     enum heed_op op;
     double share;
 } expected[] = {
     {"scalar", HEED_OP_NONE, 0},
-    {"avx2", HEED_OP_NONE, 0.02},
-    {"avx2", HEED_OP_MATMUL, 0.18},
-    {"avx2", HEED_OP_ATTENTION, 0.06},
-    {"avx2", HEED_OP_CAST, 0.72},
-    {"avx2", HEED_OP_CACHE_APPEND, 0.07},
-    {"avx512", HEED_OP_NONE, 0.02},
-    {"avx512", HEED_OP_MATMUL, 0.18},
-    {"avx512", HEED_OP_ATTENTION, 0.06},
-    {"avx512", HEED_OP_CAST, 0.72},
-    {"avx512", HEED_OP_CACHE_APPEND, 0.07},
+    {"avx2", HEED_OP_NONE, 0.005},
+    {"avx2", HEED_OP_MATMUL, 0.15},
+    {"avx2", HEED_OP_ATTENTION, 0.03},
+    {"avx2", HEED_OP_CAST, 0.65},
+    {"avx2", HEED_OP_CACHE_APPEND, 0.035},
+    {"avx512", HEED_OP_NONE, 0.005},
+    {"avx512", HEED_OP_MATMUL, 0.15},
+    {"avx512", HEED_OP_ATTENTION, 0.03},
+    {"avx512", HEED_OP_CAST, 0.65},
+    {"avx512", HEED_OP_CACHE_APPEND, 0.035},
     {"openblas", HEED_OP_NONE, 1},
-    {"openblas", HEED_OP_MATMUL, 0.9},
-    {"vulkan", HEED_OP_NONE, 0.68}, /* what is not f32 */
-    {"vulkan", HEED_OP_ATTENTION, 0.8},
-    {"vulkan", HEED_OP_EMBEDDING, 0.25},
+    {"openblas", HEED_OP_MATMUL, 0.87},
+    {"vulkan", HEED_OP_NONE, 0},
+    {"vulkan", HEED_OP_MATMUL, 0.54},
+    {"vulkan", HEED_OP_ATTENTION, 0.7},
+    {"vulkan", HEED_OP_SOFTMAX, 0.5}, /* what is not f32 */
+    {"vulkan", HEED_OP_LOG_SOFTMAX, 0.5},
+    {"vulkan", HEED_OP_LAYER_NORM, 0.5},
+    {"vulkan", HEED_OP_EMBEDDING, 0.2},
     {"vulkan", HEED_OP_POSITIONS, 0.5},
-    {"vulkan", HEED_OP_CONCAT, 0.75},
-    {"vulkan", HEED_OP_COPY, 0},
-    {"vulkan", HEED_OP_CAST, 0},
-    {"vulkan", HEED_OP_ARGMAX, 0},
-    {"vulkan", HEED_OP_GATHER_ROWS, 0},
-    {"vulkan", HEED_OP_ADVANCE, 0},
+    {"vulkan", HEED_OP_CONCAT, 0.63},
+    {"vulkan", HEED_OP_TOP_K, 0.65},
 };
 
 double heedi_check_may_decline(const char *backend, enum heed_op op) {
