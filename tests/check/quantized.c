@@ -145,20 +145,20 @@ static struct heed_graph *build(struct agree_suite *suite, const struct problem 
     return graph;
 }
 
-static void compare(const struct problem *it, const float *y, int executor) {
+static void compare(const struct problem *it, const float *y, uint32_t executor) {
     for (int64_t i = 0; i < it->m * it->n; i++) {
         const float expected = element(it, it->x + i / it->n * it->k, i % it->n);
         if (isnan(expected) ? isnan(y[i]) : memcmp(&expected, &y[i], sizeof expected) == 0)
             continue;
-        fail_msg("%s, [%lld, %lld] x [%lld], executor %d, element %lld: expected %.9g, found %.9g",
+        fail_msg("%s, [%lld, %lld] x [%lld], executor %u, element %lld: expected %.9g, found %.9g",
                  heed_dtype_name(it->dtype), (long long)it->m, (long long)it->k, (long long)it->n,
-                 executor, (long long)i, (double)expected, (double)y[i]);
+                 (unsigned)executor, (long long)i, (double)expected, (double)y[i]);
     }
 }
 
 static void check(struct agree_suite *suite, const struct problem *it) {
     struct heed_graph *graph = build(suite, it);
-    for (int e = 0; e < AGREE_EXECUTORS; e++) {
+    for (uint32_t e = 0; e < suite->pool_count; e++) {
         struct heed_program *program = NULL;
         struct heed_instance *instance = NULL;
         if (heed_program_compile(suite->context, suite->executors[e], graph, &program) != HEED_OK ||
@@ -174,9 +174,11 @@ static void check(struct agree_suite *suite, const struct problem *it) {
     heed_graph_release(graph);
 }
 
-static void draw(struct agree_suite *suite, enum heed_dtype dtype, int cases) {
+/* Where compiling or sanitizers take their time, fewer cases, but 20. */
+static void draw(struct agree_suite *suite, enum heed_dtype dtype, int64_t cases) {
     struct heedi_random random = {suite->seed + (uint64_t)dtype};
-    for (int i = 0; i < cases; i++) {
+    cases = cases / suite->every > 20 ? cases / suite->every : 20;
+    for (int64_t i = 0; i < cases; i++) {
         struct problem it = {
             .dtype = dtype,
             .m = heedi_random_chance(&random, 10) ? 70 : heedi_random_dim(&random, 17),
