@@ -168,6 +168,9 @@ enum heed_status heedi_walk_take_node(const struct heedi_walk_memory *memory,
 /* What a tensor and all that it was computed from differ by at the most. */
 static void note_relative(const struct heedi_walk_memory *memory, const struct heedi_node *node,
                           double relative) {
+    const double ties = heedi_walk_ties(node);
+    if (ties > 0 && memory->graph->tensors[node->inputs[0]].producer >= 0)
+        relative = fmax(relative, ties);
     for (uint32_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != HEED_NO_TENSOR)
             relative = fmax(relative, memory->relative[node->inputs[i]]);

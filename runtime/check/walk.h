@@ -125,6 +125,10 @@ void heedi_walk_compare(const struct heedi_walk_memory *memory, const struct hee
 void heedi_walk_compare_choices(const struct heedi_walk_memory *memory,
                                 const struct heedi_node *node, struct heedi_walk_node *result);
 
+/* What rounding an operand of the node to 8 bits may add to what its results differ by where that
+ * operand is computed, too, and so may fall to the other side of a tie: some steps of 1/127. 0: the
+ * node rounds none. */
+double heedi_walk_ties(const struct heedi_node *node);
 /* The same for a result that several nodes have computed together. Integers that differ because
  * two choices are as good, as far as the tolerance goes, are ties and no mismatches. */
 void heedi_walk_compare_piece(const struct heedi_walk_memory *memory, heed_tensor tensor,

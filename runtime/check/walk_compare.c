@@ -111,6 +111,12 @@ void heedi_walk_compare_choices(const struct heedi_walk_memory *memory,
 
 /* ---- pieces ---- */
 
+double heedi_walk_ties(const struct heedi_node *node) {
+    const struct heed_matmul_attrs *attrs = node->attrs;
+    return node->op == HEED_OP_MATMUL && attrs->a_quantization != HEED_QUANTIZE_NONE ? 2.0 / 127
+                                                                                     : 0;
+}
+
 /* sqrt(256) roundings: what a sum of so many amounts to where they behave as independent. */
 #define LEAST_ROUNDINGS 16
 /* Maxima over hundreds of elements of errors of the same law seldom differ by more than half. */

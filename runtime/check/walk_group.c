@@ -205,6 +205,9 @@ static enum heed_status run_nodes(const struct heedi_walk_group *group,
             if (node->inputs[j] != HEED_NO_TENSOR)
                 result.relative =
                     fmax(result.relative, relative[graph->tensors[node->inputs[j]].storage]);
+        const double ties = heedi_walk_ties(node);
+        if (ties > 0 && makes(group, graph, graph->tensors[node->inputs[0]].storage))
+            result.relative = fmax(result.relative, ties);
         for (uint32_t o = 0; o < node->output_count; o++)
             relative[graph->tensors[node->outputs[o]].storage] = result.relative;
     }

@@ -17,7 +17,9 @@
  * by one by one (relative to the largest of the results), at least 4 * 16 u with u the unit
  * roundoff of the backend: a fused kernel rounds no more often than its nodes, only in another
  * order, so that its errors follow the same law, and maxima over hundreds of elements of one law
- * lie close together. Tokens may differ where both are as good within that tolerance.
+ * lie close together. Where an operand is computed and then rounded to 8 bits it may fall to the
+ * other side of a tie, so that at least 8 / 127 is tolerated from there on. Tokens may differ where
+ * both are as good within that tolerance.
  *
  * Beside it the text is translated as a whole on both.
  *
