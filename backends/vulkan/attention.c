@@ -56,30 +56,23 @@ static const char *accept(struct vk_node *node) {
     return accept_tables(node);
 }
 
-/* Number of a tensor's first element when those of all that the instance owns are counted. */
-static uint32_t place(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
-    if (!heedi_vk_present(tensor))
-        return UINT32_MAX;
-    const int64_t bytes = program->storages[tensor->storage].offset_bytes;
-    return (uint32_t)(bytes / (int64_t)heed_dtype_bytes(tensor->desc.dtype) + tensor->offset_elems);
-}
-
 static void set_strides(uint32_t strides[3], const struct heed_tensor_desc *desc) {
     for (uint32_t i = 0; i < 3; i++)
         strides[i] = (uint32_t)desc->strides[i];
 }
 
 static void set_tables(struct heed_attention_params *params,
-                       const struct heed_plugin_program *program, const struct vk_node *node) {
+                       const struct heed_plugin_program *program, const struct vk_node *node,
+                       const struct vk_binding *owned) {
     const struct heed_attention_attrs *attrs = &node->attrs.attention;
     const struct vk_tensor *kv_row = &node->in[HEED_ATTENTION_KV_ROW];
     const struct vk_tensor *q_offsets = &node->in[HEED_ATTENTION_Q_OFFSETS];
     const struct vk_tensor *kv_offsets = &node->in[HEED_ATTENTION_KV_OFFSETS];
-    params->key_len = place(program, &node->in[HEED_ATTENTION_KEY_LEN]);
-    params->q_start = place(program, &node->in[HEED_ATTENTION_Q_START]);
-    params->kv_row = place(program, kv_row);
-    params->q_offsets = place(program, q_offsets);
-    params->kv_offsets = place(program, kv_offsets);
+    params->key_len = heedi_vk_place(program, owned, &node->in[HEED_ATTENTION_KEY_LEN]);
+    params->q_start = heedi_vk_place(program, owned, &node->in[HEED_ATTENTION_Q_START]);
+    params->kv_row = heedi_vk_place(program, owned, kv_row);
+    params->q_offsets = heedi_vk_place(program, owned, q_offsets);
+    params->kv_offsets = heedi_vk_place(program, owned, kv_offsets);
     params->sequences = heedi_vk_present(q_offsets) ? (uint32_t)q_offsets->desc.dims[0] - 1 : 0;
     params->kv_rows = heedi_vk_present(kv_offsets)
                           ? (uint32_t)kv_offsets->desc.dims[0] - 1
@@ -92,8 +85,11 @@ static void set_tables(struct heed_attention_params *params,
         params->flags |= HEED_ATTENTION_ROW_BY_KEY;
 }
 
+/* As the shader finds operands in what the binding shows. */
 static struct heed_attention_params params_of(const struct heed_plugin_program *program,
-                                              const struct vk_node *node) {
+                                              const struct vk_node *node,
+                                              const struct vk_binding *owned,
+                                              const struct vk_binding *results) {
     const struct heed_attention_attrs *attrs = &node->attrs.attention;
     const struct vk_tensor *q = &node->in[HEED_ATTENTION_Q];
     const struct vk_tensor *k = &node->in[HEED_ATTENTION_K];
@@ -105,13 +101,13 @@ static struct heed_attention_params params_of(const struct heed_plugin_program *
         .keys = (uint32_t)k->desc.dims[2],
         .d = (uint32_t)q->desc.dims[3],
         .dv = (uint32_t)v->desc.dims[3],
-        .q_offset = place(program, q),
+        .q_offset = heedi_vk_place(program, owned, q),
         .k_offset = (uint32_t)k->offset_elems,
         .v_offset = (uint32_t)v->offset_elems,
-        .bias_offset = place(program, &node->in[HEED_ATTENTION_BIAS]),
-        .y_offset = attrs->return_weights != 0 ? place(program, &node->out[0])
+        .bias_offset = heedi_vk_place(program, owned, &node->in[HEED_ATTENTION_BIAS]),
+        .y_offset = attrs->return_weights != 0 ? heedi_vk_place(program, results, &node->out[0])
                                                : (uint32_t)node->out[0].offset_elems,
-        .weights = place(program, &node->out[1]),
+        .weights = heedi_vk_place(program, results, &node->out[1]),
         .max_len = attrs->max_len,
         .window = attrs->window,
         .scale = 1.0f,
@@ -121,7 +117,7 @@ static struct heed_attention_params params_of(const struct heed_plugin_program *
     set_strides(params.q_strides, &q->desc);
     set_strides(params.k_strides, &k->desc);
     set_strides(params.v_strides, &v->desc);
-    set_tables(&params, program, node);
+    set_tables(&params, program, node, owned);
     return params;
 }
 
@@ -203,13 +199,23 @@ static void in_blocks(const struct heed_attention_params *params, uint32_t queri
 
 /* ---- keys shared by workgroups ---- */
 
+/* What workgroups leave of all tiles. */
+static uint64_t tiles_bytes(const struct heed_attention_params *params, uint64_t tiles) {
+    return (uint64_t)params->batches * params->heads * params->queries * tiles *
+           (HEED_ATTENTION_PART + (uint64_t)params->dv) * sizeof(float);
+}
+
 /* Workgroups of `width` keys for each query; 1: one has them all. */
-static uint32_t splits_of(const struct heed_attention_params *params, uint32_t width) {
+static uint32_t splits_of(const struct heed_plugin_program *program,
+                          const struct heed_attention_params *params, uint32_t width) {
     const bool packed = params->kv_offsets != UINT32_MAX && params->max_len < params->keys;
     const uint32_t keys = packed ? params->max_len : params->keys;
     if (params->queries >= FEW_QUERIES || keys <= MANY_KEYS || params->weights != UINT32_MAX)
         return 1;
-    return keys / width + (keys % width != 0);
+    const uint32_t splits = keys / width + (keys % width != 0);
+    const uint64_t bytes =
+        tiles_bytes(params, (uint64_t)splits * width / HEED_ATTENTION_KEYS(room_of(params)));
+    return bytes <= program->plugin->device.limits.range_bytes ? splits : 1;
 }
 
 /* Room for what the workgroups leave, in the memory of an instance. Attentions of one size follow
@@ -243,8 +249,7 @@ static enum heed_status in_splits(struct heed_plugin_program *program, uint32_t 
         .n = params->dv,
         .y_offset = params->y_offset,
     };
-    const uint64_t bytes = request->groups * combine.tiles *
-                           (HEED_ATTENTION_PART + (uint64_t)params->dv) * sizeof(float);
+    const uint64_t bytes = tiles_bytes(params, combine.tiles);
     int32_t tiles = VK_STORAGE_NONE;
     enum heed_status status = find_tiles(program, bytes, &tiles, error);
     if (status != HEED_OK)
@@ -265,25 +270,14 @@ static enum heed_status in_splits(struct heed_plugin_program *program, uint32_t 
     return status == HEED_OK ? heedi_vk_dispatch(program, index, &last, error) : status;
 }
 
-/* Shaders see all that an instance owns by one binding. */
-static enum heed_status check_range(const struct heed_plugin_program *program,
-                                    const struct vk_node *node, struct heed_error *error) {
-    if (program->instance_bytes > program->plugin->device.limits.range_bytes)
-        return heedi_common_fail(
-            error, HEED_ERROR_LIMIT,
-            "%s: %llu bytes of activations are more than a storage buffer of this "
-            "device",
-            node->name, (unsigned long long)program->instance_bytes);
-    return HEED_OK;
-}
-
-static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
-                              struct heed_error *error) {
-    const struct vk_node *node = &program->nodes[index];
+/* One dispatch, or two, for operands that have been found. */
+static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
+                            const struct vk_node *node, const struct vk_binding *owned,
+                            const struct vk_binding *results, struct heed_error *error) {
     const struct vk_tensor *k = &node->in[HEED_ATTENTION_K], *v = &node->in[HEED_ATTENTION_V];
-    const struct vk_tensor *bias = &node->in[HEED_ATTENTION_BIAS], *y = &node->out[0];
-    const struct heed_attention_params params = params_of(program, node);
-    const bool nothing = heed_desc_elems(&y->desc) == 0 && params.weights == UINT32_MAX;
+    const struct vk_tensor *bias = &node->in[HEED_ATTENTION_BIAS];
+    const struct heed_attention_params params = params_of(program, node, owned, results);
+    const bool nothing = heed_desc_elems(&node->out[0].desc) == 0 && params.weights == UINT32_MAX;
     const uint32_t width = width_of(program->plugin, &params);
     struct vk_request request = {
         .shader = VK_SHADER_ATTENTION,
@@ -291,29 +285,43 @@ static enum heed_status build(struct heed_plugin_program *program, uint32_t inde
                       [HEED_ATTENTION_TYPES] = (uint32_t)k->desc.dtype | (uint32_t)v->desc.dtype
                                                                              << 4,
                       [HEED_ATTENTION_ROOM] = room_of(&params)},
-        .bindings = {{.storage = VK_STORAGE_ALL}, binding_of(k), binding_of(v), heedi_vk_writes(y)},
+        .bindings = {*owned, binding_of(k), binding_of(v), *results},
         .groups = nothing ? 0 : (uint64_t)params.batches * params.heads * params.queries,
         .push = &params,
         .push_bytes = sizeof params,
     };
-    const uint32_t queries = block_of(node, &params), splits = splits_of(&params, width);
+    const uint32_t queries = block_of(node, &params), splits = splits_of(program, &params, width);
     if (all_wide(node, &params))
         request.constants[HEED_ATTENTION_TYPES] |= HEED_ATTENTION_WIDE;
-    if (params.weights != UINT32_MAX)
-        request.bindings[3] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
     if (heedi_vk_present(bias)) {
         request.constants[HEED_ATTENTION_TYPES] |= (uint32_t)bias->desc.dtype << 8;
         heedi_vk_strides4(&bias->desc, &request.constants[HEED_ATTENTION_BIAS_STRIDES]);
     }
-    enum heed_status status;
-    if (queries == 0 && splits > 1 && !nothing) {
-        status = in_splits(program, index, splits, &request, error);
+    if (queries == 0 && splits > 1 && !nothing)
+        return in_splits(program, index, splits, &request, error);
+    if (queries > 0 && !nothing)
+        in_blocks(&params, queries, &request);
+    return heedi_vk_dispatch(program, index, &request, error);
+}
+
+static enum heed_status build(struct heed_plugin_program *program, uint32_t index,
+                              struct heed_error *error) {
+    struct vk_node node = program->nodes[index];
+    struct vk_shared owned = {.tensors = {&node.in[HEED_ATTENTION_Q]}, .count = 1};
+    struct vk_shared results = {.tensors = {&node.out[0], &node.out[1]}, .count = 2};
+    for (uint32_t i = HEED_ATTENTION_BIAS; i <= HEED_ATTENTION_KV_OFFSETS; i++)
+        owned.tensors[owned.count++] = &node.in[i];
+    owned.read_count = owned.count;
+    enum heed_status status = heedi_vk_share(program, index, &owned, error);
+    if (heedi_vk_present(&node.out[1])) {
+        if (status == HEED_OK)
+            status = heedi_vk_share(program, index, &results, error);
     } else {
-        if (queries > 0 && !nothing)
-            in_blocks(&params, queries, &request);
-        status = heedi_vk_dispatch(program, index, &request, error);
+        results.binding = heedi_vk_writes(&node.out[0]);
     }
-    return status != HEED_OK ? status : check_range(program, node, error);
+    if (status == HEED_OK)
+        status = add(program, index, &node, &owned.binding, &results.binding, error);
+    return status == HEED_OK ? heedi_vk_part(program, index, &results, error) : status;
 }
 
 const struct vk_operator heedi_vk_attention = {

@@ -147,7 +147,7 @@ static enum heed_status part_results(struct heed_plugin_program *program, uint32
 enum heed_status heedi_vk_build(struct heed_plugin_program *program, uint32_t first,
                                 uint32_t *count, struct heed_error *error) {
     const struct vk_fusion *fusion = NULL;
-    const bool may = program->plugin->device.limits.fuse != 0;
+    const bool may = program->plugin->device.limits.fuse != 0 && !program->apart;
     *count = 0;
     for (uint32_t i = 0; may && *count == 0 && fusions[i] != NULL; i++) {
         fusion = fusions[i];

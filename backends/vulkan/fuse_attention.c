@@ -150,16 +150,25 @@ bool heedi_vk_step_shape(const struct heed_plugin *plugin, bool appends, uint32_
 
 /* ---- building ---- */
 
-/* Number of a tensor's first element when those of all that an instance owns are counted. */
-static uint32_t place(const struct heed_plugin_program *program, const struct vk_tensor *tensor) {
-    if (!heedi_vk_present(tensor))
-        return UINT32_MAX;
-    return (uint32_t)(program->storages[tensor->storage].offset_bytes / 4 + tensor->offset_elems);
+/* What shows x, the tables and the result of nodes of which q is the first. */
+static bool find_owned(const struct heed_plugin_program *program, const struct vk_node *q,
+                       const struct vk_node *attention, uint32_t parts, struct vk_binding *owned) {
+    const struct vk_tensor *x = &q->in[A];
+    const struct vk_tensor *const tensors[] = {x,
+                                               &attention->in[HEED_ATTENTION_KEY_LEN],
+                                               &attention->in[HEED_ATTENTION_KV_ROW],
+                                               &attention->in[HEED_ATTENTION_KV_OFFSETS],
+                                               parts == PARTS ? &q[PARTS].in[POSITION] : x,
+                                               &attention->out[0]};
+    const bool fits = heedi_vk_span(program, tensors, sizeof tensors / sizeof tensors[0], owned);
+    owned->writes = true;
+    return fits;
 }
 
 static struct heed_attention_step_params params_of(const struct heed_plugin_program *program,
                                                    const struct vk_node *q,
-                                                   const struct vk_node *attention) {
+                                                   const struct vk_node *attention,
+                                                   const struct vk_binding *owned) {
     const struct heed_attention_attrs *attrs = &attention->attrs.attention;
     const struct vk_tensor *x = &q->in[A];
     const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
@@ -171,16 +180,16 @@ static struct heed_attention_step_params params_of(const struct heed_plugin_prog
         .heads = (uint32_t)k->desc.dims[1],
         .k = (uint32_t)x->desc.dims[1],
         .n = (uint32_t)k->desc.dims[1] * d,
-        .x_offset = place(program, x),
-        .y_offset = place(program, &attention->out[0]),
+        .x_offset = heedi_vk_place(program, owned, x),
+        .y_offset = heedi_vk_place(program, owned, &attention->out[0]),
         .keys = (uint32_t)k->desc.dims[2],
         .kv_rows = (uint32_t)(heedi_vk_present(kv_offsets) ? kv_offsets->desc.dims[0] - 1
                                                            : k->desc.dims[0]),
         .k_offset = (uint32_t)k->offset_elems,
         .v_offset = (uint32_t)v->offset_elems,
-        .key_len = place(program, &attention->in[HEED_ATTENTION_KEY_LEN]),
-        .kv_row = place(program, &attention->in[HEED_ATTENTION_KV_ROW]),
-        .kv_offsets = place(program, kv_offsets),
+        .key_len = heedi_vk_place(program, owned, &attention->in[HEED_ATTENTION_KEY_LEN]),
+        .kv_row = heedi_vk_place(program, owned, &attention->in[HEED_ATTENTION_KV_ROW]),
+        .kv_offsets = heedi_vk_place(program, owned, kv_offsets),
         .position = UINT32_MAX,
         .max_len = attrs->max_len,
         .scale = 1.0f,
@@ -218,8 +227,8 @@ static enum vk_shader shader_of(const struct heed_plugin_program *program, const
 
 /* One dispatch for `parts` products, from node `first` on, and attention, node `last`. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t first, uint32_t last,
-                            uint32_t parts, struct heed_attention_step_params *params,
-                            struct heed_error *error) {
+                            uint32_t parts, const struct vk_binding *owned,
+                            struct heed_attention_step_params *params, struct heed_error *error) {
     const struct vk_node *nodes = &program->nodes[first], *attention = &program->nodes[last];
     const struct vk_tensor *k = &attention->in[HEED_ATTENTION_K];
     const struct head head = head_of(nodes, k, parts);
@@ -238,7 +247,7 @@ static enum heed_status add(struct heed_plugin_program *program, uint32_t first,
         .bindings = {{.storage = packed.storage},
                      {.storage = k->storage, .writes = appends},
                      {.storage = attention->in[HEED_ATTENTION_V].storage, .writes = appends},
-                     {.storage = VK_STORAGE_ALL, .writes = true}},
+                     *owned},
         .groups = (uint64_t)params->heads * ((params->rows + shape.rows - 1) / shape.rows),
         .push = params,
         .push_bytes = sizeof *params,
@@ -258,7 +267,8 @@ static bool has_room(const struct heed_plugin_program *program, const struct vk_
     const bool endless = !plugin->device.software || (k->desc.dims[2] <= SOFTWARE_MOST &&
                                                       q->in[A].desc.dims[1] <= SOFTWARE_MOST);
     struct shape shape;
-    return endless && program->instance_bytes <= plugin->device.limits.range_bytes &&
+    struct vk_binding owned;
+    return endless && find_owned(program, q, attention, parts, &owned) &&
            choose(plugin, &head, 1, &shape);
 }
 
@@ -292,13 +302,16 @@ static uint32_t match_step(const struct heed_plugin_program *program, uint32_t f
 static enum heed_status build_step(struct heed_plugin_program *program, uint32_t first,
                                    uint32_t count, struct heed_error *error) {
     const struct vk_node *nodes = &program->nodes[first], *append = &nodes[PARTS];
-    struct heed_attention_step_params params = params_of(program, nodes, &nodes[count - 1]);
+    const struct vk_node *attention = &nodes[count - 1];
+    struct vk_binding owned;
+    (void)find_owned(program, nodes, attention, PARTS, &owned);
+    struct heed_attention_step_params params = params_of(program, nodes, attention, &owned);
     const uint32_t strides[] = {(uint32_t)append->in[STATE].desc.strides[0],
                                 params.n / params.heads, params.n};
     memcpy(params.k_strides, strides, sizeof strides);
     memcpy(params.v_strides, strides, sizeof strides);
-    params.position = place(program, &append->in[POSITION]);
-    return add(program, first, first + count - 1, PARTS, &params, error);
+    params.position = heedi_vk_place(program, &owned, &append->in[POSITION]);
+    return add(program, first, first + count - 1, PARTS, &owned, &params, error);
 }
 
 const struct vk_fusion heedi_vk_fuse_attention_step = {
@@ -331,8 +344,10 @@ static uint32_t match_cross(const struct heed_plugin_program *program, uint32_t 
 static enum heed_status build_cross(struct heed_plugin_program *program, uint32_t first,
                                     uint32_t count, struct heed_error *error) {
     const struct vk_node *nodes = &program->nodes[first];
-    struct heed_attention_step_params params = params_of(program, nodes, &nodes[1]);
-    return add(program, first, first + count - 1, 1, &params, error);
+    struct vk_binding owned;
+    (void)find_owned(program, nodes, &nodes[1], 1, &owned);
+    struct heed_attention_step_params params = params_of(program, nodes, &nodes[1], &owned);
+    return add(program, first, first + count - 1, 1, &owned, &params, error);
 }
 
 const struct vk_fusion heedi_vk_fuse_attention_cross = {

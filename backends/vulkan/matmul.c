@@ -257,27 +257,24 @@ static bool is_wide(const struct vk_node *node, const struct heed_matmul_params 
            aligned(node->in[A].desc.dtype, a) && aligned(node->in[B].desc.dtype, b);
 }
 
-/* Where a tensor begins, in its elements, counted from the start of all that an instance owns. */
-static uint32_t offset_in_all(const struct heed_plugin_program *program,
-                              const struct vk_tensor *tensor) {
-    const int64_t bytes = program->storages[tensor->storage].offset_bytes;
-    return (uint32_t)(bytes / (int64_t)heed_dtype_bytes(tensor->desc.dtype) + tensor->offset_elems);
-}
-
-static void bind(const struct heed_plugin_program *program, const struct vk_node *node,
-                 struct heed_matmul_params *params, struct vk_request *request) {
+static void bind(const struct vk_node *node, const struct heed_matmul_params *params,
+                 struct vk_request *request) {
     request->bindings[0] = heedi_vk_reads(&node->in[A]);
     request->bindings[1] = heedi_vk_reads(&node->in[B]);
     request->bindings[2] = heedi_vk_reads(&node->in[BIAS]);
     request->bindings[3] = heedi_vk_writes(&node->out[0]);
-    if (is_i8(node)) {
-        request->bindings[0] = (struct vk_binding){.storage = VK_STORAGE_ALL, .writes = true};
-        request->bindings[3] = heedi_vk_reads(&node->in[B_SCALE]);
-        params->a_offset = offset_in_all(program, &node->in[A]);
-        params->y_offset = offset_in_all(program, &node->out[0]);
-    }
     request->push = params;
     request->push_bytes = sizeof *params;
+}
+
+/* With an i8 b, one binding shows a and y. */
+static void bind_beside(const struct heed_plugin_program *program, const struct vk_node *node,
+                        const struct vk_binding *beside, struct heed_matmul_params *params,
+                        struct vk_request *request) {
+    request->bindings[0] = *beside;
+    request->bindings[3] = heedi_vk_reads(&node->in[B_SCALE]);
+    params->a_offset = heedi_vk_place(program, beside, &node->in[A]);
+    params->y_offset = heedi_vk_place(program, beside, &node->out[0]);
 }
 
 /* Shader, groups and constants for some columns. */
@@ -349,14 +346,17 @@ enum heed_status heedi_vk_bind_bias(struct heed_plugin_program *program, uint32_
     return heedi_vk_bind_quantized_bias(program, index, &product->params, &product->request, error);
 }
 
-/* Adds the dispatch for some columns. */
+/* Adds the dispatch for some columns. `beside` shows a and y, or is NULL. */
 static enum heed_status add(struct heed_plugin_program *program, uint32_t index,
                             const struct vk_node *node, struct heed_matmul_params params,
-                            const struct vk_binding *b, struct heed_error *error) {
+                            const struct vk_binding *b, const struct vk_binding *beside,
+                            struct heed_error *error) {
     struct vk_request request = {.shader = VK_SHADER_MATMUL};
     plan(node, &params, &request);
     heedi_vk_matmul_coop(program, node, &params, &request);
-    bind(program, node, &params, &request);
+    bind(node, &params, &request);
+    if (beside != NULL)
+        bind_beside(program, node, beside, &params, &request);
     request.bindings[1] = *b;
     return heedi_vk_dispatch(program, index, &request, error);
 }
@@ -379,18 +379,20 @@ static struct vk_node batch_of(const struct vk_node *node, uint32_t batch,
  * one weight after another. */
 static enum heed_status build_pieces(struct heed_plugin_program *program, uint32_t index,
                                      struct heed_error *error) {
-    const struct vk_node *node = &program->nodes[index];
-    const struct heed_matmul_params all = shape_of(node);
-    const bool apart = is_cut(node) && all.b_batch[0] + all.b_batch[1] != 0;
-    enum heed_status status = HEED_OK;
+    struct vk_node node = program->nodes[index];
+    const bool beside = is_i8(&node);
+    struct vk_shared shared = {.tensors = {&node.in[A], &node.out[0]}, .count = 2, .read_count = 1};
+    enum heed_status status = beside ? heedi_vk_share(program, index, &shared, error) : HEED_OK;
+    const struct heed_matmul_params all = shape_of(&node);
+    const bool apart = is_cut(&node) && all.b_batch[0] + all.b_batch[1] != 0;
     for (uint32_t i = 0; status == HEED_OK && i < (apart ? all.batches : 1); i++) {
         struct heed_matmul_params params = all;
-        const struct vk_node one = apart ? batch_of(node, i, &params) : *node;
+        const struct vk_node one = apart ? batch_of(&node, i, &params) : node;
         struct vk_binding b;
         while (status == HEED_OK && heedi_vk_matmul_next(&one, &params, &b))
-            status = add(program, index, &one, params, &b, error);
+            status = add(program, index, &one, params, &b, beside ? &shared.binding : NULL, error);
     }
-    return status;
+    return status == HEED_OK && beside ? heedi_vk_part(program, index, &shared, error) : status;
 }
 
 static enum heed_status build(struct heed_plugin_program *program, uint32_t index,

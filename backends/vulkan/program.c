@@ -122,7 +122,6 @@ static enum heed_status place(struct heed_plugin_program *program,
 /* Gives the areas their place, now that it is known how large they must be. */
 static void place_scratch(struct heed_plugin_program *program) {
     program->instance_bytes = (program->instance_bytes + 3) / 4 * 4; /* shaders read words */
-    program->all_bytes = program->instance_bytes;
     for (uint32_t i = 0; i < VK_SCRATCH_AREAS; i++)
         if (program->scratch[i] != 0) {
             struct vk_storage *storage = &program->storages[program->scratch[i]];
@@ -204,15 +203,9 @@ enum heed_status heedi_vk_scratch(struct heed_plugin_program *program, uint64_t 
     return HEED_OK;
 }
 
-enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
-                                  struct heed_plugin_program **program, struct heed_error *error) {
-    return heedi_vk_compile_as(plugin, subgraph, 0, program, error);
-}
-
-enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
-                                     const struct heed_subgraph *subgraph, uint32_t granted_forms,
-                                     struct heed_plugin_program **program,
-                                     struct heed_error *error) {
+static enum heed_status compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                uint32_t granted_forms, bool apart,
+                                struct heed_plugin_program **program, struct heed_error *error) {
     const struct heed_host *host = plugin->host;
     struct heed_subgraph known;
     *program = NULL;
@@ -225,6 +218,7 @@ enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
     made->plugin = plugin;
     made->granted_forms = granted_forms;
     made->node_count = known.node_count;
+    made->apart = apart;
     made->tensor_count = known.tensor_count;
     made->storage_count = known.tensor_count;
     made->boundary_count = known.binding_count;
@@ -246,6 +240,22 @@ enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
     }
     *program = made;
     return HEED_OK;
+}
+
+enum heed_status heedi_vk_compile_as(struct heed_plugin *plugin,
+                                     const struct heed_subgraph *subgraph, uint32_t granted_forms,
+                                     struct heed_plugin_program **program,
+                                     struct heed_error *error) {
+    const enum heed_status status = compile(plugin, subgraph, granted_forms, false, program, error);
+    /* what a fused dispatch binds may be too much where its nodes' dispatches do with less */
+    return status == HEED_ERROR_LIMIT
+               ? compile(plugin, subgraph, granted_forms, true, program, error)
+               : status;
+}
+
+enum heed_status heedi_vk_compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
+                                  struct heed_plugin_program **program, struct heed_error *error) {
+    return heedi_vk_compile_as(plugin, subgraph, 0, program, error);
 }
 
 void heedi_vk_program_destroy(struct heed_plugin_program *program) {

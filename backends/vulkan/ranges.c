@@ -63,17 +63,15 @@ enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program
             const struct vk_binding *binding = &dispatch->bindings[j];
             if (binding->storage == VK_STORAGE_NONE)
                 continue;
-            const bool all = binding->storage == VK_STORAGE_ALL;
-            const uint64_t bytes = binding->bytes > 0 ? binding->bytes
-                                   : all              ? program->all_bytes
-                                                      : program->storages[binding->storage].bytes;
+            const uint64_t bytes =
+                binding->bytes > 0 ? binding->bytes : program->storages[binding->storage].bytes;
             if (bytes + binding->tail_bytes > range)
                 return heedi_common_fail(
                     error, HEED_ERROR_LIMIT,
-                    "node %s: %s take %llu bytes, a storage buffer of this device "
+                    "node %s: what it binds takes %llu bytes, a storage buffer of this device "
                     "shows %llu",
-                    program->nodes[dispatch->node].name, all ? "all activations" : "what it binds",
-                    (unsigned long long)bytes, (unsigned long long)range);
+                    program->nodes[dispatch->node].name, (unsigned long long)bytes,
+                    (unsigned long long)range);
         }
     return HEED_OK;
 }

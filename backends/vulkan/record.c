@@ -18,7 +18,8 @@ static struct span span_of(const struct heed_plugin_instance *instance,
     const struct heed_plugin_program *program = instance->program;
     const struct vk_region *memory = &instance->memory;
     if (binding->storage == VK_STORAGE_ALL)
-        return (struct span){memory->buffer, memory->offset, program->all_bytes};
+        return (struct span){memory->buffer, memory->offset + binding->offset_bytes,
+                             binding->bytes};
     const struct vk_storage *storage = &program->storages[binding->storage];
     const struct vk_region *region = memory;
     uint64_t offset = 0;

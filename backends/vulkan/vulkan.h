@@ -204,15 +204,14 @@ struct vk_node {
     uint32_t contiguous; /* bit i: input i must be made contiguous before the node can run */
 };
 
-/* Where a binding of a dispatch lies: all of a storage, or everything that an instance owns but
- * scratch. */
+/* Where a binding of a dispatch lies: in a storage, or in all that an instance owns. */
 enum { VK_STORAGE_ALL = -1, VK_STORAGE_NONE = -2 };
 
 struct vk_binding {
     int32_t storage; /* tensor index, or one of the above */
     bool writes;
     uint32_t tail_bytes;          /* of its room (fuse.c), shown behind it */
-    uint64_t offset_bytes, bytes; /* a part of the storage; 0 bytes: all of it */
+    uint64_t offset_bytes, bytes; /* a part of this; 0 bytes: all of the storage */
 };
 
 struct vk_dispatch {
@@ -285,9 +284,9 @@ struct heed_plugin_program {
     uint32_t calm_steps;  /* so many of them together are no more work than a batch; at least 1 */
     uint64_t instance_bytes; /* inputs, outputs, arena, what operators asked for, then scratch */
     uint64_t staging_bytes;  /* of inputs and outputs side by side */
-    uint64_t all_bytes;      /* of these, what VK_STORAGE_ALL shows: all but scratch */
     int32_t scratch[VK_SCRATCH_AREAS]; /* storages; 0: none yet */
     uint32_t scratch_asked;
+    bool apart; /* nothing is fused */
     uint32_t
         granted_forms; /* of a test: bits of enum vk_form that are used without one, no others */
 };
@@ -487,6 +486,35 @@ bool heedi_vk_suits_software(const struct heed_plugin *plugin);
 uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 /* The same for a workgroup that has one row of n elements. */
 uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
+
+/* ---- share.c ---- */
+/* A binding that shows tensors from memory that the instance owns. False: they lie too far apart
+ * for a storage buffer of the device. */
+bool heedi_vk_span(const struct heed_plugin_program *program,
+                   const struct vk_tensor *const *tensors, uint32_t count,
+                   struct vk_binding *binding);
+/* Number of a tensor's first element when those that the binding shows are counted; UINT32_MAX
+ * where it is absent. */
+uint32_t heedi_vk_place(const struct heed_plugin_program *program, const struct vk_binding *binding,
+                        const struct vk_tensor *tensor);
+
+/* Tensors of a node that one binding shows; those that it writes come last. */
+enum { VK_MAX_SHARED = 8 };
+struct vk_shared {
+    struct vk_tensor *tensors[VK_MAX_SHARED];
+    uint32_t count, read_count;
+    struct vk_binding binding; /* by heedi_vk_share, and so are these: */
+    struct vk_tensor
+        apart[VK_MAX_SHARED]; /* where the tensors were, if they were brought together */
+    bool together;
+};
+/* Finds the binding for tensors in memory that the instance owns. If need be they become copies, so
+ * they must be copies of a node's own. */
+enum heed_status heedi_vk_share(struct heed_plugin_program *program, uint32_t node,
+                                struct vk_shared *shared, struct heed_error *error);
+/* When they have been written: results go where they belong. */
+enum heed_status heedi_vk_part(struct heed_plugin_program *program, uint32_t node,
+                               const struct vk_shared *shared, struct heed_error *error);
 
 /* ---- ranges.c ---- */
 /* Lines of a constant: `elems` elements from the first to the last of a line, strides between. */

@@ -23,6 +23,11 @@ alike LP_NATIVE_VECTOR_WIDTH=512
 alike HEED_VULKAN_LIMITS="workgroup=128,groups=65535,shared=16384,subgroup=0,descriptors=4,\
 align=256,range=134217728,f16=0,i8=0,dot=0"
 
+# storage buffers that show far less than the weights, or an instance: still all on the device
+expect 0 env HEED_VULKAN_LIMITS="range=600000" "$HEED" translate --backend "$device,only" \
+    --input "$work/lines"
+same "$work/out" "$work/wanted"
+
 # 8-bit weights: every operator on the device, by integer dot products or one by one
 for type in int8 q8_0; do
     expect 0 "$HEED" convert "$model" --type "$type" -o "$work/$type.gguf"
