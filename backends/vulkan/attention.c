@@ -3,6 +3,7 @@
  * or the form is rare, per query; where keys are many then, several for each query. */
 #include <math.h>
 
+#include "ranges.h"
 #include "tune.h"
 
 _Static_assert(sizeof(struct heed_attention_params) == HEED_PUSH_BYTES, "as the shader sees it");

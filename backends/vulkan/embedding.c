@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* embedding: rows of a table of any type by id, widened to f32. */
-#include "vulkan.h"
+#include "ranges.h"
 
 _Static_assert(sizeof(struct heed_embedding_params) == 80, "as in the shader");
 

@@ -4,7 +4,7 @@
 #ifndef HEEDI_VULKAN_FUSE_H
 #define HEEDI_VULKAN_FUSE_H
 
-#include "vulkan.h"
+#include "ranges.h"
 
 /* ---- fuse.c ---- */
 struct vk_fusion {

@@ -127,8 +127,7 @@ void heedi_vk_instance_destroy(struct heed_plugin_instance *instance) {
         return;
     struct heed_plugin *plugin = instance->program->plugin;
     if (instance->running) /* a lost device answers at once */
-        (void)plugin->vk.vkWaitForFences(plugin->handle, 1, &instance->fence, VK_TRUE,
-                                         VK_MOST_WAIT_NS);
+        (void)heedi_vk_await(plugin, instance->fence, VK_MOST_WAIT_NS);
     heedi_vk_profile_destroy(instance);
     heedi_vk_steps_destroy(instance);
     heedi_vk_guards_destroy(instance);
@@ -294,13 +293,12 @@ enum heed_status heedi_vk_submit(struct heed_plugin_instance *instance, struct h
 
 enum heed_status heedi_vk_wait(struct heed_plugin_instance *instance, uint64_t timeout_ns,
                                struct heed_error *error) {
-    const struct heed_plugin *plugin = instance->program->plugin;
+    struct heed_plugin *plugin = instance->program->plugin;
     if (!instance->running)
         return HEED_OK;
-    if (timeout_ns > VK_MOST_WAIT_NS)
-        timeout_ns = VK_MOST_WAIT_NS;
-    const VkResult result =
-        VK_TRY(plugin, vkWaitForFences, plugin->handle, 1, &instance->fence, VK_TRUE, timeout_ns);
+    const VkResult result = heedi_vk_fault(plugin->fault)
+                                ? plugin->fault->result
+                                : heedi_vk_await(plugin, instance->fence, timeout_ns);
     if (result == VK_TIMEOUT)
         return heedi_vk_result(error, result, "waiting for a run");
     if (result == VK_SUCCESS) {

@@ -4,7 +4,7 @@
  *
  * With an i8 b there are five operands and four bindings: a and y, which an instance owns, share
  * one. */
-#include "vulkan.h"
+#include "ranges.h"
 
 _Static_assert(sizeof(struct heed_matmul_params) == 92, "as GLSL lays it out");
 

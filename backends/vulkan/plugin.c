@@ -51,11 +51,21 @@ static enum heed_status enumerate(struct heed_device_info *devices, size_t strid
     return HEED_OK;
 }
 
+static void tell_waits(const struct heed_plugin *plugin) {
+    char line[100];
+    if (plugin->fault == NULL || !plugin->fault->hangs)
+        return;
+    (void)snprintf(line, sizeof line, "HEED_VULKAN_FAULT: waits in vain for %llu s in all",
+                   (unsigned long long)(plugin->fault->waited_ns / 1000000000));
+    plugin->host->log(plugin->host->handle, HEED_LOG_WARNING, line);
+}
+
 static void destroy(struct heed_plugin *plugin) {
     if (plugin == NULL)
         return;
     if (plugin->handle != VK_NULL_HANDLE) {
-        (void)plugin->vk.vkDeviceWaitIdle(plugin->handle);
+        if (!heedi_vk_hangs(plugin)) /* this wait has no limit */
+            (void)plugin->vk.vkDeviceWaitIdle(plugin->handle);
         heedi_vk_pipelines_destroy(plugin);
         heedi_vk_ring_destroy(plugin);
         heedi_vk_memory_destroy(plugin);
@@ -68,6 +78,7 @@ static void destroy(struct heed_plugin *plugin) {
     pthread_mutex_destroy(&plugin->trial_mutex);
     pthread_mutex_destroy(&plugin->memory.mutex);
     pthread_mutex_destroy(&plugin->ring.mutex);
+    tell_waits(plugin);
     heedi_common_free(plugin->host, plugin->fault);
     heedi_common_free(plugin->host, plugin);
 }
@@ -81,6 +92,7 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
         {"memory@", VK_ERROR_OUT_OF_DEVICE_MEMORY},
         {"host@", VK_ERROR_OUT_OF_HOST_MEMORY},
         {"timeout@", VK_TIMEOUT},
+        {"hang@", VK_TIMEOUT},
     };
     const char *given = getenv("HEED_VULKAN_FAULT");
     plugin->wrong_trials = given != NULL && strcmp(given, "selftest") == 0;
@@ -96,15 +108,16 @@ static enum heed_status read_fault(struct heed_plugin *plugin, struct heed_error
         if (plugin->fault == NULL)
             return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
         plugin->fault->result = faults[i].result;
+        plugin->fault->hangs = strcmp(faults[i].name, "hang@") == 0;
         plugin->fault->left = (int)strtol(given + length, NULL, 10);
         return HEED_OK;
     }
-    return given == NULL
-               ? HEED_OK
-               : heedi_common_fail(error, HEED_ERROR_INVALID_ARGUMENT,
-                                   "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
-                                   "timeout@N, selftest, barriers or overrun, found '%.100s'",
-                                   given);
+    return given == NULL ? HEED_OK
+                         : heedi_common_fail(
+                               error, HEED_ERROR_INVALID_ARGUMENT,
+                               "HEED_VULKAN_FAULT: expected lost@N, memory@N, host@N, "
+                               "timeout@N, hang@N, selftest, barriers or overrun, found '%.100s'",
+                               given);
 }
 
 static enum heed_status create(const struct heed_host *host,

@@ -4,6 +4,7 @@
 
 #include "fuse.h"
 #include "instance.h"
+#include "ranges.h"
 
 static uint64_t bytes_of(const struct heed_tensor_desc *desc) {
     return (uint64_t)heed_desc_elems(desc) * heed_dtype_bytes(desc->dtype);

@@ -2,7 +2,7 @@
 /* Tensors in the memory of an instance that share one binding, as a shader has only four. Where
  * they lie too far apart for a storage buffer, they are copied side by side, and results back. */
 
-#include "vulkan.h"
+#include "ranges.h"
 
 static uint64_t bytes_of(const struct vk_tensor *tensor) {
     return (uint64_t)heed_desc_elems(&tensor->desc) * heed_dtype_bytes(tensor->desc.dtype);

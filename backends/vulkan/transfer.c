@@ -57,8 +57,9 @@ static enum heed_status prepare(struct heed_plugin *plugin, bool staged, struct 
 static VkResult finish(struct heed_plugin *plugin, struct vk_slot *slot) {
     if (!slot->busy)
         return VK_SUCCESS;
-    const VkResult result =
-        VK_TRY(plugin, vkWaitForFences, plugin->handle, 1, &slot->fence, VK_TRUE, VK_MOST_WAIT_NS);
+    const VkResult result = heedi_vk_fault(plugin->fault)
+                                ? plugin->fault->result
+                                : heedi_vk_await(plugin, slot->fence, VK_MOST_WAIT_NS);
     if (result == VK_SUCCESS)
         slot->busy = false;
     return result;
@@ -247,8 +248,7 @@ void heedi_vk_transfers_finish(struct heed_plugin *plugin) {
     pthread_mutex_lock(&plugin->ring.mutex);
     for (uint32_t i = 0; i < VK_RING_SLOTS; i++)
         if (plugin->ring.slots[i].busy &&
-            plugin->vk.vkWaitForFences(plugin->handle, 1, &plugin->ring.slots[i].fence, VK_TRUE,
-                                       VK_MOST_WAIT_NS) == VK_SUCCESS)
+            heedi_vk_await(plugin, plugin->ring.slots[i].fence, VK_MOST_WAIT_NS) == VK_SUCCESS)
             plugin->ring.slots[i].busy = false;
     pthread_mutex_unlock(&plugin->ring.mutex);
 }

@@ -96,7 +96,8 @@ struct vk_pipeline {
     VkPipeline handle;
 };
 
-/* A run that takes longer is given up: no device works on one submission for two minutes. */
+/* A device that does not answer for so long is given up: none works on a submission for two
+ * minutes (wait.c). */
 #define VK_MOST_WAIT_NS 120000000000u
 
 /* ---- shapes of workgroups ---- */
@@ -124,11 +125,14 @@ struct vk_matrix {
 /* ---- faults on purpose ---- */
 
 /* HEED_VULKAN_FAULT=lost@N, memory@N, host@N or timeout@N: the Nth call that may fail does so;
- * after a lost device, all that follow. HEED_VULKAN_FAULT=selftest: see selftest.c. barriers: they
+ * after a lost device, all that follow. hang@N: from there on no wait has an end, and how long they
+ * would have taken is logged at last. HEED_VULKAN_FAULT=selftest: see selftest.c. barriers: they
  * are left out, so that a checker of hazards shows that it sees. For tests. */
 struct vk_fault {
     VkResult result;
     int left; /* calls until then; atomic, by built-ins, as this header must be readable as C++ */
+    bool hangs;
+    uint64_t waited_ns; /* in vain; atomic */
 };
 
 /* A call of a function of the device, or the fault that stands in for it. */
@@ -139,7 +143,7 @@ static inline bool heedi_vk_fault(struct vk_fault *fault) {
     if (fault == NULL)
         return false;
     const int left = __atomic_fetch_sub(&fault->left, 1, __ATOMIC_RELAXED);
-    return left == 1 || (left < 1 && fault->result == VK_ERROR_DEVICE_LOST);
+    return (left == 1 && !fault->hangs) || (left < 1 && fault->result == VK_ERROR_DEVICE_LOST);
 }
 
 /* ---- the plugin opened on a device ---- */
@@ -151,6 +155,7 @@ struct heed_plugin {
     VkDevice handle;
     struct VolkDeviceTable vk; /* functions of the device */
     struct vk_fault *fault;    /* NULL: none */
+    uint64_t waited_ns;        /* since the device last answered; atomic */
     bool without_barriers;     /* HEED_VULKAN_FAULT=barriers: what checks runs should see it */
     bool overruns;             /* HEED_VULKAN_FAULT=overrun: with guards, what they should see */
     bool guards;               /* HEED_VULKAN_GUARDS=on */
@@ -331,6 +336,12 @@ enum heed_status heedi_vk_allocate(struct heed_plugin *plugin, enum vk_memory_ki
 void heedi_vk_release(struct heed_plugin *plugin, struct vk_region *region);
 void heedi_vk_memory_destroy(struct heed_plugin *plugin);
 
+/* ---- wait.c ---- */
+/* Waits for a fence, VK_MOST_WAIT_NS at most. Any thread. */
+VkResult heedi_vk_await(struct heed_plugin *plugin, VkFence fence, uint64_t timeout_ns);
+/* Whether the device has been waited for in vain as long as that. */
+bool heedi_vk_hangs(const struct heed_plugin *plugin);
+
 /* ---- transfer.c ---- */
 /* Copies between host memory and a region, outside of runs. What is written is there for all that
  * is submitted later. */
@@ -487,53 +498,6 @@ uint32_t heedi_vk_width(const struct heed_plugin *plugin);
 /* The same for a workgroup that has one row of n elements. */
 uint32_t heedi_vk_row_width(const struct heed_plugin *plugin, uint32_t n);
 
-/* ---- share.c ---- */
-/* A binding that shows tensors from memory that the instance owns. False: they lie too far apart
- * for a storage buffer of the device. */
-bool heedi_vk_span(const struct heed_plugin_program *program,
-                   const struct vk_tensor *const *tensors, uint32_t count,
-                   struct vk_binding *binding);
-/* Number of a tensor's first element when those that the binding shows are counted; UINT32_MAX
- * where it is absent. */
-uint32_t heedi_vk_place(const struct heed_plugin_program *program, const struct vk_binding *binding,
-                        const struct vk_tensor *tensor);
-
-/* Tensors of a node that one binding shows; those that it writes come last. */
-enum { VK_MAX_SHARED = 8 };
-struct vk_shared {
-    struct vk_tensor *tensors[VK_MAX_SHARED];
-    uint32_t count, read_count;
-    struct vk_binding binding; /* by heedi_vk_share, and so are these: */
-    struct vk_tensor
-        apart[VK_MAX_SHARED]; /* where the tensors were, if they were brought together */
-    bool together;
-};
-/* Finds the binding for tensors in memory that the instance owns. If need be they become copies, so
- * they must be copies of a node's own. */
-enum heed_status heedi_vk_share(struct heed_plugin_program *program, uint32_t node,
-                                struct vk_shared *shared, struct heed_error *error);
-/* When they have been written: results go where they belong. */
-enum heed_status heedi_vk_part(struct heed_plugin_program *program, uint32_t node,
-                               const struct vk_shared *shared, struct heed_error *error);
-
-/* ---- ranges.c ---- */
-/* Lines of a constant: `elems` elements from the first to the last of a line, strides between. */
-struct vk_lines {
-    uint64_t total_bytes; /* of all that the constant has */
-    uint64_t elem_bytes, offset, stride, elems, count;
-};
-/* How many lines one binding shows; 0: not even one. */
-uint64_t heedi_vk_lines_shown(const struct heed_plugin *plugin, const struct vk_lines *lines);
-/* Has the binding of the constant show some lines. Returns where line 0 begins, counted in elements
- * from what is shown, modulo 2^32. */
-uint32_t heedi_vk_show_lines(const struct heed_plugin *plugin, const struct vk_lines *lines,
-                             uint64_t first, uint64_t count, struct vk_binding *binding);
-/* Whether one storage buffer would show all constants of a group of nodes. */
-bool heedi_vk_constants_fit(const struct heed_plugin_program *program, uint32_t first,
-                            uint32_t count);
-/* When all dispatches have been made: no binding is larger than a storage buffer. */
-enum heed_status heedi_vk_check_ranges(const struct heed_plugin_program *program,
-                                       struct heed_error *error);
 /* ---- matmul.c ---- */
 enum { VK_MATMUL_A = 0, VK_MATMUL_B = 1, VK_MATMUL_BIAS = 2, VK_MATMUL_SCALE = 3 };
 

@@ -20,6 +20,13 @@ for fault in lost@1 lost@40 lost@150 memory@2 memory@90 host@3 timeout@120; do
 done
 expect 0 env HEED_VULKAN_FAULT=lost@40 "$HEED" translate --backend vulkan,scalar "$text"
 says 'the device was lost'
+# one that neither answers nor is lost: the two minutes that it has are all that is waited for it
+for unified in 1 0; do
+    expect 0 env HEED_VULKAN_LIMITS="unified=$unified" HEED_VULKAN_FAULT=hang@40 "$HEED" translate \
+        --backend vulkan,scalar "$text"
+    same "$work/out" "$work/wanted"
+    says 'not finished in time' 'waits in vain for 120 s in all'
+done
 expect 0 env HEED_VULKAN_FAULT=nonsense "$HEED" translate --backend vulkan,scalar "$text"
 says "found 'nonsense'"
 same "$work/out" "$work/wanted"
