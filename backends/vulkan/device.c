@@ -184,6 +184,23 @@ uint64_t heedi_vk_device_memory(const struct vk_device *device) {
     return bytes;
 }
 
+bool heedi_vk_device_budget(const struct vk_device *device, uint64_t *bytes, uint64_t *used) {
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 all = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = &budget};
+    *bytes = *used = 0;
+    if (!heedi_vk_has(device, VK_EXTENSION_BUDGET))
+        return false;
+    vkGetPhysicalDeviceMemoryProperties2(device->physical, &all);
+    for (uint32_t i = 0; i < device->memory.memoryHeapCount; i++)
+        if ((device->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0) {
+            *bytes += budget.heapBudget[i];
+            *used += budget.heapUsage[i];
+        }
+    return true;
+}
+
 static const char *vendor_name(uint32_t id) {
     switch (id) {
     case 0x1002:

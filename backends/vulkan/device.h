@@ -54,6 +54,7 @@ enum vk_extension {
     VK_EXTENSION_COOP_NV,
     VK_EXTENSION_TIMELINE,
     VK_EXTENSION_STATISTICS,
+    VK_EXTENSION_BUDGET,
     VK_EXTENSION_COUNT
 };
 
@@ -81,6 +82,10 @@ enum heed_status heedi_vk_devices(VkInstance instance, struct vk_device *devices
                                   uint32_t *count, struct heed_error *error);
 /* Bytes of what is its own. */
 uint64_t heedi_vk_device_memory(const struct vk_device *device);
+/* Of these, what the driver reckons that this process can have now, and what it has. False: the
+ * driver does not tell. The sum is a hint: whether an allocation succeeds is the driver's to say.
+ */
+bool heedi_vk_device_budget(const struct vk_device *device, uint64_t *bytes, uint64_t *used);
 void heedi_vk_describe(const struct vk_device *device, struct heed_device_info *info);
 enum heed_status heedi_vk_device_open(struct heed_plugin *plugin, struct heed_error *error);
 

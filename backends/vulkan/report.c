@@ -46,11 +46,19 @@ static void add_driver(struct text *text, const struct vk_device *device) {
 
 static void add_limits(struct text *text, const struct vk_device *device) {
     const struct vk_limits *limits = &device->limits;
+    uint64_t budget, used;
     add(text, "memory: ");
     add_bytes(text, heedi_vk_device_memory(device));
     add(text, limits->unified != 0 ? ", which the host writes" : ", by copies through staging");
     add(text, "; at once ");
     add_bytes(text, limits->allocation_bytes);
+    if (heedi_vk_device_budget(device, &budget, &used)) {
+        add(text, "; budget ");
+        add_bytes(text, budget);
+        add(text, ", ");
+        add_bytes(text, used);
+        add(text, " in use");
+    }
     add(text, "\nlimits: workgroups of %u, %u along an axis, ", (unsigned)limits->workgroup,
         (unsigned)limits->groups);
     add_bytes(text, limits->shared_bytes);

@@ -59,7 +59,7 @@ done
 
 # a card has everything, and memory of its own; the least that Vulkan 1.1 promises is enough
 devices card:one,phone:two
-about 0 memory '8\.0 GiB, by copies through staging; at once 1\.0 GiB'
+about 0 memory '8\.0 GiB, by copies through staging; at once 1\.0 GiB; budget 6\.0 GiB, 768 MiB in use'
 about 0 features 'subgroup arithmetic, subgroup-size control, 16-bit storage, 8-bit storage, float16, int8, accelerated integer dot product, cooperative matrix, timeline semaphores'
 about 0 limits '.*; subgroups of 32 to 64'
 about 0 kernels '.*cooperative matrices.*quantised products: integer dot products; reductions of rows: subgroups.*'

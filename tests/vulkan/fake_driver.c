@@ -89,6 +89,7 @@ static VkResult list_extensions(VkPhysicalDevice device, const char *layer, uint
         VK_KHR_VULKAN_MEMORY_MODEL_EXTENSION_NAME,
         "VK_KHR_cooperative_matrix",
         VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME,
+        VK_EXT_MEMORY_BUDGET_EXTENSION_NAME,
     };
     /* all devices but the card have the first alone */
     const uint32_t all = is(device, "card") ? sizeof names / sizeof names[0] : 1;
@@ -226,6 +227,17 @@ static void get_memory(VkPhysicalDevice device, VkPhysicalDeviceMemoryProperties
     memory->memoryHeaps[0].flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
 }
 
+/* Three quarters may be had, of which an eighth is. */
+static void get_memory2(VkPhysicalDevice device, VkPhysicalDeviceMemoryProperties2 *memory) {
+    get_memory(device, &memory->memoryProperties);
+    for (VkBaseOutStructure *at = memory->pNext; at != NULL; at = at->pNext)
+        if (at->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT) {
+            VkPhysicalDeviceMemoryBudgetPropertiesEXT *budget = (void *)at;
+            budget->heapBudget[0] = memory->memoryProperties.memoryHeaps[0].size / 4 * 3;
+            budget->heapUsage[0] = budget->heapBudget[0] / 8;
+        }
+}
+
 static void get_queues(VkPhysicalDevice device, uint32_t *count, VkQueueFamilyProperties *list) {
     if (list != NULL && *count > 0)
         list[0] = (VkQueueFamilyProperties){.queueFlags = is(device, "idle") ? VK_QUEUE_TRANSFER_BIT
@@ -277,6 +289,7 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance in
         {"vkGetPhysicalDeviceFeatures", (PFN_vkVoidFunction)get_features},
         {"vkGetPhysicalDeviceFeatures2", (PFN_vkVoidFunction)get_features2},
         {"vkGetPhysicalDeviceMemoryProperties", (PFN_vkVoidFunction)get_memory},
+        {"vkGetPhysicalDeviceMemoryProperties2", (PFN_vkVoidFunction)get_memory2},
         {"vkGetPhysicalDeviceQueueFamilyProperties", (PFN_vkVoidFunction)get_queues},
         {"vkGetPhysicalDeviceFormatProperties", nothing},
         {"vkGetPhysicalDeviceImageFormatProperties", nothing},
