@@ -28,9 +28,17 @@ long heedi_vk_process(void) {
     return (long)getpid();
 }
 
-uint64_t heedi_vk_thread_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec time;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0)
+    if (clock_gettime(clock, &time) != 0)
         return 0;
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t heedi_vk_thread_ns(void) {
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t heedi_vk_now_ns(void) {
+    return read_clock(CLOCK_MONOTONIC);
 }

@@ -163,6 +163,8 @@ static enum heed_status create(const struct heed_host *host,
     if (status == HEED_OK)
         status = heedi_vk_tuning_open(made, known.options, error);
     if (status == HEED_OK)
+        heedi_vk_submission_open(made);
+    if (status == HEED_OK)
         status = heedi_vk_variants(made, error);
     if (status != HEED_OK) {
         destroy(made);

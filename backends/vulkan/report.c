@@ -108,6 +108,13 @@ static void add_kernels(struct text *text, const struct vk_device *device) {
     add(text, "reductions of rows: %s\n", has->subgroup_arithmetic ? "subgroups" : "shared memory");
 }
 
+static void add_submission(struct text *text, const struct vk_device *device) {
+    const uint64_t ns = heedi_vk_submission_read(device);
+    if (ns > 0)
+        add(text, "submission: %.3f ms from handing work over to hearing that it is done\n",
+            (double)ns / 1e6);
+}
+
 static enum heed_status write_report(uint32_t index, char *bytes, size_t capacity,
                                      struct heed_error *error) {
     struct vk_device found[VK_MOST_DEVICES];
@@ -129,6 +136,7 @@ static enum heed_status write_report(uint32_t index, char *bytes, size_t capacit
         add_limits(&text, &found[index]);
         add_features(&text, &found[index]);
         add_kernels(&text, &found[index]);
+        add_submission(&text, &found[index]);
     }
     vkDestroyInstance(instance, NULL);
     return status;

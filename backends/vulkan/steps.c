@@ -177,5 +177,11 @@ static enum heed_status submit(struct heed_plugin_instance *instance, uint32_t c
     return heedi_vk_begin(instance, count, error);
 }
 
-const struct heed_steps_extension heedi_vk_steps = {
-    .struct_size = sizeof heedi_vk_steps, .configure = configure, .submit = submit};
+static uint64_t submission_ns(struct heed_plugin *plugin) {
+    return plugin->submission_ns;
+}
+
+const struct heed_steps_extension heedi_vk_steps = {.struct_size = sizeof heedi_vk_steps,
+                                                    .configure = configure,
+                                                    .submit = submit,
+                                                    .submission_ns = submission_ns};

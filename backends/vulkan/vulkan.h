@@ -161,6 +161,7 @@ struct heed_plugin {
     bool guards;               /* HEED_VULKAN_GUARDS=on */
     bool records_always;       /* HEED_VULKAN_RECORD=always: no run replays what another recorded */
     uint64_t state_count;      /* made by now; atomic */
+    uint64_t submission_ns;    /* what one costs; 0: unknown */
     VkQueue queue;
     pthread_mutex_t queue_mutex;
     struct vk_memory memory;
@@ -380,11 +381,19 @@ enum { VK_PATH_BYTES = 1024 };
 bool heedi_vk_cache_path(const struct vk_device *device, const char *suffix,
                          char path[VK_PATH_BYTES]);
 
+/* ---- submission.c ---- */
+/* What a submission costs a device, from the disk; 0: nobody has measured it. */
+uint64_t heedi_vk_submission_read(const struct vk_device *device);
+/* Finds plugin->submission_ns; measures and keeps it where the disk has none. */
+void heedi_vk_submission_open(struct heed_plugin *plugin);
+
 /* ---- os_posix.c ---- */
 /* The user's folder for caches of heed, made if it is missing. False: there is none. */
 bool heedi_vk_cache_folder(char *path, size_t bytes);
 /* Nanoseconds that the processor has given to this thread. */
 uint64_t heedi_vk_thread_ns(void);
+/* Nanoseconds of a clock that never goes back. */
+uint64_t heedi_vk_now_ns(void);
 /* A number that no other process has. */
 long heedi_vk_process(void);
 

@@ -77,16 +77,17 @@ struct heedi_session {
 
 /* ---- series.c: how many steps to take at once ---- */
 
-/* What a submission costs a device that is not the processor, besides its steps; of common drivers,
- * about. */
+/* What a submission costs a device that is not the processor, besides its steps, where it has not
+ * been measured; of common drivers, about. */
 #define HEEDI_SUBMISSION_NS 100000u
 #define HEEDI_SERIES_MOST 8u
 #define HEEDI_SERIES_UNMEASURED 4u
 
-/* For sentences of about so many tokens, where a step takes `step_ns`, 0: not known yet. */
-uint32_t heedi_series_length(uint64_t step_ns, uint32_t tokens);
+/* For sentences of about so many tokens, where a submission costs `submission_ns`, 0: not known,
+ * and a step takes `step_ns`, 0: not known yet. */
+uint32_t heedi_series_length(uint64_t submission_ns, uint64_t step_ns, uint32_t tokens);
 /* What a step takes where a series took `series_ns`; at least 1. */
-uint64_t heedi_series_step_ns(uint64_t series_ns, uint32_t steps);
+uint64_t heedi_series_step_ns(uint64_t submission_ns, uint64_t series_ns, uint32_t steps);
 
 /* ---- greedy search ---- */
 

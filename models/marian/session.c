@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "runtime/exec/executor.h"
+
 #define LEAST_TOKENS 16u
 #define LEAST_KEYS 64u
 
@@ -161,7 +163,8 @@ static uint32_t steps_now(const struct heedi_marian_session *session, uint32_t m
     uint32_t count = session->steps;
     if (session->steps_per_submit == 0 && count > 1) {
         const uint32_t suits =
-            heedi_series_length(session->decoder->step_ns, session->sentence_tokens);
+            heedi_series_length(heedi_program_submission_ns(session->decoder->program),
+                                session->decoder->step_ns, session->sentence_tokens);
         count = suits < count ? suits : count;
     }
     count = count < most ? count : most;
@@ -174,7 +177,8 @@ static enum heed_status run_steps(struct heed_context *context, struct heedi_mar
     const enum heed_status status = run->bucket.steps > 1
                                         ? heed_instance_run_steps(context, run->instance, count)
                                         : heed_instance_run(context, run->instance);
-    run->step_ns = heedi_series_step_ns(heedi_os_now_ns() - started, count);
+    run->step_ns = heedi_series_step_ns(heedi_program_submission_ns(run->program),
+                                        heedi_os_now_ns() - started, count);
     result->steps = count;
     result->stride = run->bucket.rows;
     result->tokens = run->io.decoder.next;

@@ -92,6 +92,9 @@ bool heedi_program_usable(const struct heed_program *program);
 
 /* True if one GPU runs all of it. */
 bool heedi_program_on_gpu(const struct heed_program *program);
+/* What a submission costs the one device that runs all of it, as the device says; 0: it does not.
+ */
+uint64_t heedi_program_submission_ns(const struct heed_program *program);
 
 /* ---- instance.c ---- */
 /* Has the parts of an instance use other memory for an input or an output than the instance's own:

@@ -348,6 +348,13 @@ bool heedi_program_on_gpu(const struct heed_program *program) {
     return type == HEED_DEVICE_GPU_DISCRETE || type == HEED_DEVICE_GPU_INTEGRATED;
 }
 
+uint64_t heedi_program_submission_ns(const struct heed_program *program) {
+    const struct heedi_device *device = program->part_count == 1 ? program->parts[0].device : NULL;
+    return device != NULL && device->steps != NULL && device->steps->submission_ns != NULL
+               ? device->steps->submission_ns(device->plugin)
+               : 0;
+}
+
 void heed_program_placements(const struct heed_program *program, heed_placement_fn fn, void *user) {
     const struct heed_graph *graph = program->partition.graph;
     for (int32_t n = 0; n < graph->node_count; n++)

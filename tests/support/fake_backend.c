@@ -489,8 +489,12 @@ static enum heed_status steps_submit(struct heed_plugin_instance *instance, uint
     return HEED_OK;
 }
 
+static uint64_t steps_submission_ns(struct heed_plugin *plugin) {
+    return plugin->config->submission_ns;
+}
+
 static const struct heed_steps_extension steps = {(uint32_t)sizeof steps, steps_configure,
-                                                  steps_submit};
+                                                  steps_submit, steps_submission_ns};
 
 static uint32_t read_counters(struct heed_plugin_instance *instance,
                               const struct heed_counter **counters) {

@@ -31,6 +31,7 @@ struct fake_config {
     bool counts;                   /* offers counters: its runs */
     bool steps;                    /* offers runs of several steps */
     enum heed_status steps_status; /* of preparing them */
+    uint64_t submission_ns;        /* what it says that one costs */
     bool packs;                    /* matmul packs a constant b through prepared_acquire */
     bool keep_source;
     char options[32]; /* what the last create was given */

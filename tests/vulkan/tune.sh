@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Shapes of workgroups by options and by the file that a device was tuned to: used where they fit,
-# left out with one line where they do not, and the same translation whatever they are.
+# left out with one line where they do not, and the same translation whatever they are. What a
+# submission costs is measured once.
 . "$(dirname -- "$0")/common.sh"
 need_device
 line='Two dogs are running.'
@@ -13,7 +14,7 @@ translate() {
 translate "$device"
 says_nothing
 cp "$work/out" "$work/expected"
-stored=$(find "$work/heed" -name 'vulkan-*' | head -n 1)
+stored=$(find "$work/heed" -name 'vulkan-*' ! -name '*.*' | head -n 1)
 [ -n "$stored" ] || wrong "there is no pipeline cache"
 
 # options
@@ -56,4 +57,33 @@ same "$work/out" "$work/expected"
 expect 0 env HEED_VULKAN_LIMITS=workgroup=128 \
     "$HEED" translate --backend "$device,only" --max-length 8 "$line"
 says 'is left out' 'too many invocations'
+
+# submissions: what the file says is shown and left alone; what is no such file is measured anew
+shown() {
+    expect 0 env "$@" "$HEED" devices
+    sed -n 's/^    submission *\([0-9.]* ms\) .*/\1/p' "$work/out"
+}
+good() {
+    [ "$(head -n 1 "$stored.submission")" = 'heed-vulkan-submission 1' ] &&
+        [ "$(sed 1d "$stored.submission" | grep -c '^[1-9][0-9]*$')" -eq 1 ] &&
+        [ "$(wc -l <"$stored.submission")" -eq 2 ] || wrong "$1: submissions are not measured"
+}
+rm -f "$stored.tune"
+good 'the first start'
+[ -n "$(shown A=file)" ] || wrong "devices does not show what submissions cost"
+[ -z "$(shown HEED_VULKAN_CACHE=off)" ] || wrong "devices shows what is not there"
+printf 'heed-vulkan-submission 1\n123456\n' >"$stored.submission"
+[ "$(shown A=file)" = '0.123 ms' ] || wrong "devices does not show what the file says"
+translate "$device"
+[ "$(tail -n 1 "$stored.submission")" = 123456 ] || wrong "what the file says is measured anew"
+for text in '' nonsense 'heed-vulkan-submission 2\n5000\n' 'heed-vulkan-submission 1\n' \
+    'heed-vulkan-submission 1\n0\n' 'heed-vulkan-submission 1\n5000' \
+    'heed-vulkan-submission 1\n99999999999\n' 'heed-vulkan-submission 1\n5000\nmore\n'; do
+    printf "$text" >"$stored.submission"
+    [ -z "$(shown A=file)" ] || wrong "$text: is believed"
+    translate "$device"
+    says_nothing
+    same "$work/out" "$work/expected"
+    good "$text"
+done
 finish

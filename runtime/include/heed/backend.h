@@ -328,6 +328,9 @@ struct heed_steps_extension {
     /** As heed_backend.submit, of `count` steps (1 to `most`); heed_backend.wait ends it. */
     enum heed_status (*submit)(struct heed_plugin_instance *instance, uint32_t count,
                                struct heed_error *error);
+    /** What handing the device work and hearing that it is done takes, besides the work; 0:
+     * unknown. NULL is allowed. It may decide how many steps are taken at once, never a result. */
+    uint64_t (*submission_ns)(struct heed_plugin *plugin);
 };
 
 /** A piece of work to compare choices by. Dims of a product are m, k, n, of [m, k] by a weight

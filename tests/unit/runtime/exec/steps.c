@@ -3,6 +3,8 @@
  * passes on or the device; what the profile counts of them. */
 #include "exec_test.h"
 
+#include "runtime/exec/executor.h"
+
 static const int64_t two[] = {2};
 
 /* y = x + step, z = y y; x carries y. */
@@ -105,6 +107,29 @@ static void test_two_parts(void **state) {
     fake_runs_only(&fake_a, add);
     fake_a.steps = fake_b.steps = true; /* neither has the whole program */
     run_scan("fake_a,fake_b,only", 2);
+}
+
+static void check_cost(const char *backends, uint64_t expected) {
+    struct heed_executor *executor = open_executor(backends);
+    struct heed_program *program = scan(executor);
+    assert_int_equal(heedi_program_submission_ns(program), expected);
+    heed_program_release(program);
+    heed_executor_release(executor);
+}
+
+/* What a submission costs is known of one device that runs everything and offers steps. */
+static void test_cost(void **state) {
+    (void)state;
+    const enum heed_op add[] = {HEED_OP_ADD, HEED_OP_NONE};
+    fake_a.submission_ns = fake_b.submission_ns = 12345;
+    check_cost("fake_a,only", 0);
+    fake_a.steps = fake_b.steps = true;
+    check_cost("fake_a,only", 12345);
+    fake_a.submission_ns = 0;
+    check_cost("fake_a,only", 0);
+    fake_a.submission_ns = 12345;
+    fake_runs_only(&fake_a, add);
+    check_cost("fake_a,fake_b,only", 0);
 }
 
 static void refuse(struct heed_instance *instance, struct heed_steps_options options,
@@ -225,6 +250,7 @@ static void test_counters(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {exec_test(test_one_part),  exec_test(test_device),
                                        exec_test(test_two_parts), exec_test(test_refusals),
-                                       exec_test(test_failures),  exec_test(test_counters)};
+                                       exec_test(test_cost),      exec_test(test_failures),
+                                       exec_test(test_counters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
