@@ -223,7 +223,7 @@ enum heed_status heedi_vk_lay_out(struct heed_plugin_program *program, struct vk
 /* ---- constants of a program ---- */
 
 /* What the host tells forms of a weight apart by. */
-enum { LAYOUT_BYTES = 256 };
+enum { LAYOUT_BYTES = 32 + 24 * VK_MAX_PARTS };
 
 static heed_prepare_fn layout_of(const struct heed_plugin_program *program,
                                  const struct vk_storage *storage, char layout[LAYOUT_BYTES]) {
