@@ -263,6 +263,54 @@ static void test_queue_bytes(void **state) {
     heed_shadow_destroy(shadow);
 }
 
+/* ---- threads ---- */
+
+struct runner {
+    struct heed_context *context;
+    struct heed_instance *instance;
+    int runs, succeeded;
+};
+
+static void run_often(void *arg) {
+    struct runner *runner = arg;
+    for (int i = 0; i < runner->runs; i++)
+        runner->succeeded += heed_instance_run(runner->context, runner->instance) == HEED_OK;
+}
+
+/* Instances of two programs on two threads, one shadow. */
+static void test_threads(void **state) {
+    (void)state;
+    enum { THREADS = 2, RUNS = 60 };
+    struct heed_shadow *shadow = open_shadow("fake_b", 0.5);
+    struct heed_program *programs[THREADS];
+    struct runner runners[THREADS];
+    struct heedi_thread *threads[THREADS];
+    for (int t = 0; t < THREADS; t++) {
+        programs[t] = program_of("fake_a,only", product_graph(t > 0));
+        runners[t] = (struct runner){test_context(&memory, NULL, HEED_LOG_ERROR), NULL, RUNS, 0};
+        assert_non_null(runners[t].context);
+        assert_ok(heed_instance_create(context, programs[t], &runners[t].instance));
+        heed_instance_set_shadow(runners[t].instance, shadow);
+        fill_x(runners[t].instance);
+    }
+    for (int t = 0; t < THREADS; t++)
+        threads[t] = heedi_os_thread_start(&context->env, run_often, &runners[t], "runner");
+    for (int t = 0; t < THREADS; t++)
+        heedi_os_thread_join(&context->env, threads[t]);
+    const struct heed_shadow_statistics seen = statistics_of(shadow);
+    assert_int_equal(seen.seen, THREADS * RUNS);
+    assert_int_equal(seen.drawn, seen.checked + seen.dropped);
+    assert_in_range(seen.checked, 1, THREADS * RUNS - 1);
+    assert_int_equal(seen.disagreed, 0);
+    for (int t = 0; t < THREADS; t++) {
+        assert_int_equal(runners[t].succeeded, RUNS);
+        heed_instance_destroy(runners[t].instance);
+        heed_program_release(programs[t]);
+        heed_context_destroy(runners[t].context);
+    }
+    heed_shadow_destroy(shadow);
+}
+
 /* ---- faults ---- */
 
 static void test_faulty_shadow(void **state) {
@@ -378,10 +426,10 @@ static void test_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        exec_test(test_agrees),        exec_test(test_draw),           exec_test(test_declined),
-        exec_test(test_failed),        exec_test(test_queue),          exec_test(test_queue_bytes),
-        exec_test(test_faulty_shadow), exec_test(test_faulty_primary), exec_test(test_unsteady),
-        exec_test(test_max_findings),  exec_test(test_options),
+        exec_test(test_agrees),   exec_test(test_draw),          exec_test(test_declined),
+        exec_test(test_failed),   exec_test(test_queue),         exec_test(test_queue_bytes),
+        exec_test(test_threads),  exec_test(test_faulty_shadow), exec_test(test_faulty_primary),
+        exec_test(test_unsteady), exec_test(test_max_findings),  exec_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
