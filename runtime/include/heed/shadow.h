@@ -24,6 +24,9 @@
  * Integers must be equal, except that argmax and top_k may differ between values that lie within
  * the tolerance of each other, and what `advance` makes of those rows with them ("ties").
  *
+ * Cost: the share times what the other backend takes, and about a hundredth; once for each
+ * sub-graph that is drawn the first time, compiling it.
+ *
  * A disagreement is looked into, for the first few of them: the same sub-graph runs once more on
  * the first backend (other bits than before: it differs from itself), then node by node on both,
  * each node on the same operands by its operator's own bound, which names the node and the backend
@@ -118,7 +121,8 @@ HEED_API enum heed_status heed_shadow_create(struct heed_context *context,
  * heed_shadow_drain() first to have it compared). No instance that it is attached to may run any
  * more. NULL is allowed. */
 HEED_API void heed_shadow_destroy(struct heed_shadow *shadow);
-/** Waits until everything that was queued before is compared. */
+/** Waits until everything that was queued before is compared; the thread's low priority makes that
+ * long on a machine that is busy otherwise. */
 HEED_API void heed_shadow_drain(struct heed_shadow *shadow);
 
 /** Attaches a shadow to an instance (NULL detaches); it must outlive the instance's runs. A run in
