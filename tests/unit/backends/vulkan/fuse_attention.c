@@ -289,6 +289,8 @@ static float *bits_of(const struct support_shape *shape, size_t *count) {
     support_step_create(&model, shape);
     begin(&run, &model);
     support_step_draw(&model, 1);
+    if (shape->rows > 1) /* a row without a magnitude to be quantised by */
+        memset(model.x, 0, (size_t)shape->k * sizeof *model.x);
     step(&run, &model);
     const size_t cache = support_step_cache_elems(&model), y = (size_t)(shape->rows * model.n);
     float *found = support_room(2 * cache + y, sizeof *found);
