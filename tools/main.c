@@ -123,8 +123,9 @@ static const struct heedi_tool_verb verbs[] = {
             "--model PATH ('default': the one that comes with heed) translates a text and "
             "computes\n"
             "each graph of it node by node: on the operands of the other side, which tells the\n"
-            "kernel that is wrong, and on its own, which tells how errors grow. With --all and\n"
-            "--report the page has this too, of the default model.\n\n"
+            "kernel that is wrong, and on its own, which tells how errors grow; then as a whole\n"
+            "and in the groups of nodes that the backend fuses. With --all and --report the page\n"
+            "has this too, of the default model.\n\n"
             "The exit code is 0 only if everything holds.\n",
         .options =
             TOOL_MODEL | TOOL_OP | TOOL_SEED | TOOL_JSON | TOOL_REPORT | TOOL_CHECK | TOOL_VERBOSE,
