@@ -35,7 +35,9 @@ struct heed_shadow {
     /* Guarded by the mutex. */
     bool stopping;
     struct heedi_snapshot *first, *last;
-    uint64_t bytes;           /* of what waits */
+    uint64_t bytes;       /* of what waits */
+    unsigned char *spare; /* a block that was a snapshot's: fresh memory costs as much as copying */
+    size_t spare_bytes;
     uint64_t queued, settled; /* snapshots put in, and looked at */
     struct heed_shadow_statistics counts;
     struct heed_shadow_finding *findings; /* [options.max_findings] */
@@ -104,6 +106,12 @@ static bool reserve(struct heed_shadow *shadow, struct heedi_snapshot *snapshot)
     snapshot->counted = bytes <= most && shadow->bytes <= most - bytes;
     if (snapshot->counted)
         shadow->bytes += bytes;
+    if (snapshot->counted && shadow->spare_bytes >= snapshot->bytes) {
+        snapshot->block = shadow->spare;
+        snapshot->block_bytes = shadow->spare_bytes;
+        shadow->spare = NULL;
+        shadow->spare_bytes = 0;
+    }
     heedi_os_unlock(shadow->mutex);
     return snapshot->counted;
 }
@@ -365,6 +373,18 @@ static void look_at(struct heed_shadow *shadow, struct heedi_snapshot *snapshot)
         keep(shadow, snapshot, compiled, &verdict);
 }
 
+/* Keeps the larger of two blocks in the place of the spare one. */
+static void leave_block(struct heed_shadow *shadow, struct heedi_snapshot *snapshot) {
+    unsigned char *const block = shadow->spare;
+    const size_t bytes = shadow->spare_bytes;
+    if (snapshot->block_bytes <= bytes)
+        return;
+    shadow->spare = snapshot->block;
+    shadow->spare_bytes = snapshot->block_bytes;
+    snapshot->block = block;
+    snapshot->block_bytes = bytes;
+}
+
 static void work(void *arg) {
     struct heed_shadow *shadow = arg;
     heedi_os_thread_background();
@@ -384,6 +404,7 @@ static void work(void *arg) {
         shadow->bytes -= snapshot->bytes;
         shadow->counts.waiting--;
         shadow->settled++;
+        leave_block(shadow, snapshot);
         heedi_os_wake_all(shadow->changed);
         heedi_os_unlock(shadow->mutex);
         heedi_snapshot_destroy(&shadow->env, snapshot);
@@ -497,6 +518,7 @@ void heed_shadow_destroy(struct heed_shadow *shadow) {
     if (shadow->changed != NULL)
         heedi_os_condition_destroy(&env, shadow->changed);
     heedi_os_mutex_destroy(&env, shadow->mutex);
+    heedi_free(&env, shadow->spare);
     heedi_free(&env, shadow->findings);
     heedi_free(&env, shadow);
 }

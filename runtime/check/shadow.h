@@ -31,10 +31,11 @@ struct heedi_snapshot {
     uint32_t part;
     struct heedi_shadow_piece *pieces;
     size_t piece_count, piece_capacity;
+    size_t bytes; /* of all pieces, each from a multiple of 64 on */
     unsigned char *block;
-    size_t bytes; /* of the block */
-    bool counted; /* among what waits */
-    bool series;  /* the device takes several steps; outputs are those of the first */
+    size_t block_bytes; /* at least `bytes`; 0: none yet */
+    bool counted;       /* among what waits */
+    bool series;        /* the device takes several steps; outputs are those of the first */
     uint64_t number;
 };
 

@@ -322,7 +322,10 @@ static bool copy(const struct heedi_env *env, struct heedi_snapshot *snapshot,
 bool heedi_snapshot_before(const struct heedi_env *env, struct heedi_snapshot *snapshot,
                            struct heed_instance *instance) {
     size_t offset = 0;
-    snapshot->block = heedi_alloc_aligned(env, snapshot->bytes + 64, 64);
+    if (snapshot->block == NULL) {
+        snapshot->block_bytes = snapshot->bytes + 64;
+        snapshot->block = heedi_alloc_aligned(env, snapshot->block_bytes, 64);
+    }
     if (snapshot->block == NULL)
         return false;
     for (size_t i = 0; i < snapshot->piece_count; i++) {
