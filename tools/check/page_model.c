@@ -246,7 +246,8 @@ static void write_all_beyond(const struct heedi_checking *checking, FILE *page) 
     if (over == 0)
         return;
     fputs("<h3>Beyond bounds</h3>\n<div class=card role=region tabindex=0 aria-label=\"nodes "
-          "beyond their bounds\"><table class=wrap><tr><th>backend<th>what<th>where<th>share of "
+          "beyond their bounds\"><table class=\"wrap "
+          "stack\"><tr><th>backend<th>what<th>where<th>share of "
           "the bound\n",
           page);
     for (size_t i = 0; i < checking->backend_count; i++)

@@ -32,7 +32,7 @@ static const char style[] =
     "dt{color:var(--soft)}dd{margin:0;min-width:0}.terms{margin:10px 0}.rows{overflow-x:auto}"
     "td.wrapped{white-space:normal;min-width:220px}:focus-visible{outline:2px solid var(--c0);"
     "outline-offset:2px}\n"
-    "figure{margin:0}figcaption{font-weight:600;font-size:14px}\n"
+    "figure{margin:0;max-width:520px}figcaption{font-weight:600;font-size:14px}\n"
     "svg{display:block;width:100%;height:auto;font-family:inherit}text{fill:var(--text)}"
     ".tick,.axis{fill:var(--soft);font-size:11px}.grid{stroke:var(--line)}"
     ".full{stroke:var(--strong);stroke-dasharray:4 3}"
@@ -57,7 +57,9 @@ static const char style[] =
     "code{font:12.5px/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}\n"
     "th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}"
     "@media(max-width:560px){body{padding:18px 12px 40px}.card{padding:12px}dl{display:block}"
-    "dd{margin:0 0 8px}}\n"
+    "dd{margin:0 0 8px}.stack,.stack tbody,.stack tr,.stack td{display:block}.stack "
+    "th{display:none}.stack td{border:0;padding:1px 0}.stack tr{border-bottom:1px solid "
+    "var(--line);padding:6px 0}}\n"
     "@media print{body{max-width:none}.card{break-inside:avoid}}\n";
 
 static void text(FILE *page, const char *words) {
@@ -141,7 +143,7 @@ static void write_failure(const struct heedi_checked_backend *backend,
     fprintf(page, "<tr><td class=fail>%s<td>%s<td>", heed_op_name((enum heed_op)it->op),
             heed_check_fault_name((enum heed_check_fault)it->fault));
     text(page, backend->label);
-    fprintf(page, "<td style=\"white-space:normal\">%s, output %u, element %s",
+    fprintf(page, "<td class=wrapped>%s, output %u, element %s",
             heed_check_fault_text((enum heed_check_fault)it->fault), it->output,
             heedi_check_index(it, index));
     if (it->fault <= HEED_CHECK_SPECIAL)
@@ -172,7 +174,8 @@ static void write_failures(const struct heedi_checking *checking, FILE *page) {
     }
     fputs("<p class=soft>The first three of each operator, made as small as they can be. Each is "
           "in a file that runs again with the line below it.</p>\n<div "
-          "class=card><table><tr><th>operator<th>fault<th>backend<th>what\n",
+          "class=card role=region tabindex=0 aria-label=\"failing "
+          "cases\"><table class=stack><tr><th>operator<th>fault<th>backend<th>what\n",
           page);
     for (size_t i = 0; i < checking->backend_count; i++)
         for (size_t j = 0; j < checking->backends[i].failure_count; j++)
