@@ -33,6 +33,8 @@ struct found {
     struct heed_context *context;
     const struct planted *planted;
     int64_t failures, failed, cases, elsewhere;
+    int64_t blocks; /* failures with weights of q8_0 */
+    int64_t single; /* only this case; 0: from the first on */
     char backend[512];
     struct heed_pool *pools[2]; /* with one thread and with four; NULL: none */
 };
@@ -131,10 +133,17 @@ static void expect_replay(const struct found *found, const char *text, size_t by
     assert_false(finding.declined);
 }
 
+static bool has_blocks(const struct heedi_case *it) {
+    return it->op == HEED_OP_MATMUL && it->operands[1].desc.dtype == HEED_Q8_0;
+}
+
+/* Weights of q8_0 come in whole blocks. */
 static void expect_small(const struct planted *planted, const struct heedi_case *it) {
     for (uint32_t o = 0; o < it->operand_count; o++)
         for (uint32_t i = 0; i < it->operands[o].desc.rank; i++)
-            if (it->operands[o].desc.dims[i] > 8 && it->operands[o].desc.dims[i] != planted->needed)
+            if (it->operands[o].desc.dims[i] > 8 &&
+                it->operands[o].desc.dims[i] != planted->needed &&
+                !(has_blocks(it) && it->operands[o].desc.dims[i] == HEED_Q8_0_VALUES))
                 fail_msg("%s: operand %u still has a dimension of %d", planted->name, (unsigned)o,
                          (int)it->operands[o].desc.dims[i]);
 }
@@ -152,6 +161,7 @@ static void take_failure(void *user, const struct heed_check_failure *failure) {
         heedi_case_parse(found->context, failure->text, failure->text_bytes, &smallest), HEED_OK);
     expect_finding(planted, failure->smallest, &smallest);
     expect_small(planted, &smallest);
+    found->blocks += has_blocks(&smallest);
     heedi_case_clear(&found->context->env, &smallest);
     expect_replay(found, failure->text, failure->text_bytes);
 }
@@ -171,7 +181,9 @@ static void check(struct heed_context *context, const struct planted *planted,
     const struct heed_check_options options = {.struct_size = sizeof options,
                                                .backend = found->backend,
                                                .seed = 1,
+                                               .first = found->single,
                                                .cases = planted->cases,
+                                               .most_drawn = found->single > 0,
                                                .op = (uint32_t)planted->op,
                                                .repeat = planted->repeat,
                                                .shrink = 1,
@@ -208,6 +220,23 @@ static void test_faults(void **state) {
             fail_msg("%s: not found in %d cases", all[i].name, (int)found.cases);
         assert_true(found.failed >= found.failures);
     }
+}
+
+/* The first cases that fail may all have weights of real numbers. */
+static void test_blocks(void **state) {
+    static const struct planted tile = {"tile", HEED_OP_MATMUL, HEED_CHECK_VALUE, 1, 0, 0, in_tile,
+                                        ""};
+    struct found found = {.failures = 0};
+    struct heed_context *context = *state;
+    for (found.single = 1; found.blocks == 0 && found.single < 5000; found.single++) {
+        struct heedi_case it;
+        assert_int_equal(heedi_case_draw(context, tile.op, 1, found.single, &it), HEED_OK);
+        const bool blocks = has_blocks(&it);
+        heedi_case_clear(&context->env, &it);
+        if (blocks)
+            check(context, &tile, &found);
+    }
+    assert_true(found.blocks > 0);
 }
 
 static void test_threads(void **state) {
@@ -295,9 +324,10 @@ static void test_wrong_options(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults),     cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_only_there), cmocka_unit_test(test_sound_plugin),
-        cmocka_unit_test(test_precision),  cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_faults),        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_only_there),
+        cmocka_unit_test(test_sound_plugin),  cmocka_unit_test(test_precision),
+        cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

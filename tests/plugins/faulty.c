@@ -143,7 +143,30 @@ static float over_bound(const struct product *it, int64_t i, int64_t j) {
     return sum < 0 ? -value : value;
 }
 
-static float element(const struct product *it, int64_t i, int64_t j) {
+/* With weights of q8_0: the formula of enum heed_quantization, before the bias. */
+static float element_of_blocks(const struct product *it, int64_t i, int64_t j) {
+    const struct heed_q8_0 *blocks = it->b_data;
+    float greatest = 0.0f, factor, sum = 0.0f;
+    for (int64_t p = 0; p < it->k; p++) {
+        const float magnitude =
+            fabsf((float)load(it->a, it->a_data, i * it->a_row + p * it->a_step));
+        if (!(magnitude <= greatest) && greatest == greatest)
+            greatest = magnitude; /* or NaN, which stays */
+    }
+    const float scale = heed_quantize_scale(greatest, &factor);
+    for (int64_t p = 0; p < it->k; p += HEED_Q8_0_VALUES) {
+        const struct heed_q8_0 *block = &blocks[j * it->b_column + p / HEED_Q8_0_VALUES];
+        int32_t part = 0;
+        for (int64_t v = 0; v < HEED_Q8_0_VALUES; v++) {
+            const int64_t at = i * it->a_row + (p + v) * it->a_step;
+            part += heed_quantize((float)load(it->a, it->a_data, at), factor) * block->values[v];
+        }
+        sum += (float)part * heed_f16_to_f32(block->scale);
+    }
+    return sum * scale;
+}
+
+static float element_of_floats(const struct product *it, int64_t i, int64_t j) {
     const bool last = i == it->m - 1 && j == it->n - 1;
     int64_t terms = it->k;
     float sum = 0.0f, part = 0.0f;
@@ -160,10 +183,17 @@ static float element(const struct product *it, int64_t i, int64_t j) {
         if (it->fault == FAULT_F16)
             sum = heed_f16_to_f32(heed_f32_to_f16(sum));
     }
-    sum += part + bias_of(it, j);
+    return sum + part;
+}
+
+static float element(const struct product *it, int64_t i, int64_t j) {
+    const bool last = i == it->m - 1 && j == it->n - 1;
+    const bool blocks = it->b->desc.dtype == HEED_Q8_0;
+    float sum = blocks ? element_of_blocks(it, i, j) : element_of_floats(it, i, j);
+    sum += bias_of(it, j);
     if (it->fault == FAULT_TILE && i / 4 == 1 && j / 4 == 1)
         sum *= 1.01f;
-    if (it->fault == FAULT_ULP && last && it->y->desc.dtype == HEED_F32 && isfinite(sum))
+    if (it->fault == FAULT_ULP && last && !blocks && it->y->desc.dtype == HEED_F32 && isfinite(sum))
         sum = over_bound(it, i, j);
     return sum;
 }
@@ -304,8 +334,11 @@ static bool floats(const struct heed_subgraph *subgraph, const struct heed_subgr
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] < 0 && i >= least)
             continue;
-        if (node->inputs[i] < 0 || i >= most ||
-            !is_float(heed_subgraph_tensor_at(subgraph, node->inputs[i])->desc.dtype))
+        if (node->inputs[i] < 0 || i >= most)
+            return false;
+        const enum heed_dtype dtype =
+            heed_subgraph_tensor_at(subgraph, node->inputs[i])->desc.dtype;
+        if (!is_float(dtype) && !(node->op == HEED_OP_MATMUL && i == 1 && dtype == HEED_Q8_0))
             return false;
     }
     return true;

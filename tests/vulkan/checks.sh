@@ -3,7 +3,7 @@
 # The checks of operators once more, on a device in software that pretends to be another, or under
 # the layer that checks how Vulkan is used:
 #     checks.sh small|narrow|wide|dot|staged|validation PROGRAM...
-# Every case runs on the device as it is, beside all other backends (tests/check); here one of ten.
+# On the device as it is more cases run, beside all other backends (tests/check); here one of ten.
 form=${1:?usage: checks.sh small|narrow|wide|dot|staged|validation PROGRAM...}
 shift
 . "$(dirname -- "$0")/common.sh"
