@@ -10,7 +10,7 @@
 #include "runtime/ops/op.h"
 
 static const uint64_t MOST_NS = 60000000000u;
-enum { MOST_TRIES = 5000, PIECES = 64, FEW_RUNS = 10 };
+enum { MOST_TRIES = 5000, HALVES = 2, PIECES = 64, FEW_RUNS = 10 };
 
 struct shrinking {
     struct heedi_target *target;
@@ -140,11 +140,11 @@ static bool drop_stretch(struct shrinking *it, char axis, int64_t size, int64_t 
 }
 
 /* Pieces of half the axis, then of a quarter, ... are left out where the case still fails. */
-static void shrink_axis(struct shrinking *it, char axis) {
+static void shrink_axis(struct shrinking *it, char axis, int64_t most_pieces) {
     const int64_t step = axis_step(it->best, axis);
     int64_t size = axis_size(it->best, axis) / step;
     for (int64_t piece = (size + 1) / 2; piece > 0 && !exhausted(it); piece /= 2) {
-        if (size / piece > PIECES)
+        if (size / piece > most_pieces)
             break;
         for (int64_t low = 0; low < size && size > 1 && !exhausted(it);) {
             const int64_t high = low + piece < size ? low + piece : size;
@@ -156,10 +156,16 @@ static void shrink_axis(struct shrinking *it, char axis) {
     }
 }
 
-static void shrink_shape(struct shrinking *it) {
+static void shrink_axes(struct shrinking *it, int64_t most_pieces) {
     for (int axis = 'a'; axis <= 'z'; axis++)
         if (axis_size(it->best, (char)axis) > 1)
-            shrink_axis(it, (char)axis);
+            shrink_axis(it, (char)axis, most_pieces);
+}
+
+/* First halves of all axes, as small cases take less time, then what else each can do without. */
+static void shrink_shape(struct shrinking *it) {
+    shrink_axes(it, HALVES);
+    shrink_axes(it, PIECES);
 }
 
 /* ---- how operands lie, of which type, and whether they are there ---- */
