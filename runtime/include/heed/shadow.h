@@ -28,9 +28,9 @@
  * sub-graph that is drawn the first time, compiling it.
  *
  * A disagreement is looked into, for the first few of them: the same sub-graph runs once more on
- * the first backend (other bits than before: it differs from itself), then node by node on both,
- * each node on the same operands by its operator's own bound, which names the node and the backend
- * that are wrong.
+ * the first backend (beyond the tolerance from what it gave before: it is unsteady), then node by
+ * node on both, each node on the same operands by its operator's own bound, and in the groups that
+ * a backend fuses; that names the node and the backend that are wrong.
  *
  * Of a series of decoding steps that a device takes in one submission, the first step can be drawn;
  * the others are counted as skipped. A sub-graph of which the other backend runs no node is counted
@@ -52,9 +52,9 @@ struct heed_shadow;
 /* clang-format off */
 /** Who is to blame for a disagreement: X(NAME, value, description). Values never change. */
 #define HEED_SHADOW_BLAME_LIST(X)                                                                  \
-    X(UNKNOWN, 0, "both backends are within their bounds when the sub-graph runs once more")          \
-    X(PRIMARY, 1, "the first backend: it is beyond the bound of a node or of the whole")                           \
-    X(SHADOW, 2, "the shadow backend: it is beyond the bound of a node or of the whole")                           \
+    X(UNKNOWN, 0, "both backends are within their bounds when the sub-graph runs once more")       \
+    X(PRIMARY, 1, "the first backend: it is beyond the bound of a node or of the whole")           \
+    X(SHADOW, 2, "the shadow backend: it is beyond the bound of a node or of the whole")           \
     X(UNSTEADY, 3, "the first backend: the same input gives other results in another run")         \
     X(NOT_SOUGHT, 4, "not looked into")
 /* clang-format on */
