@@ -11,8 +11,8 @@
  * Comparison. A whole sub-graph has no bound of its own, so a tolerance is used, relative to the
  * largest magnitude of each row (of each run along the last dimension):
  *
- *   |a - b| <= 6 s max |row| + rounding of the stored type,  s^2 = sum of K u^2 over nodes and
- * sides
+ *   |a - b| <= 6 s max |row| + rounding of the stored type
+ *   s^2 = sum of K u^2 over the nodes of both sides
  *
  * with K the length of a node's longest chain of roundings and u the unit roundoff of each backend,
  * or of the type that a result is stored in: errors that are independent and neither damped nor
