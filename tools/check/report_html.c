@@ -115,7 +115,7 @@ static void write_matrix(const struct heedi_checking *checking, FILE *page) {
         fputs("\n<tr><td>precision found", page);
         for (size_t i = 0; i < checking->backend_count; i++) {
             const struct heed_check_precision *it = &checking->backends[i].precision;
-            fprintf(page, "<td%s>%s <small>operands %u bits, sums %u</small>",
+            fprintf(page, "<td%s>%s<br><small>operands %u bits,<br>sums %u bits</small>",
                     heedi_check_lowers_precision(&checking->backends[i]) ? " class=fail" : "",
                     it->name, it->operand_bits, it->sum_bits);
         }
