@@ -7,11 +7,11 @@ model=$(find "$HEED_MODELS" -name '*.gguf' | head -n 1)
 work=$(mktemp -d) || exit 2
 # the user `nobody` takes part in some tests
 chmod 755 "$work"
-export XDG_CACHE_HOME="$work/cache"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM
-XDG_CACHE_HOME=$work
-export XDG_CACHE_HOME
+# Heed's own cache is new for each test; what Mesa has compiled stays where Mesa has it otherwise.
+export MESA_SHADER_CACHE_DIR="${MESA_SHADER_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-$work}/.cache}}"
+export XDG_CACHE_HOME="$work"
 failures=0
 
 wrong() {

@@ -20,7 +20,7 @@ align=256,range=134217728,f16=0,i8=0,dot=0"
     ;;
 narrow | wide) # lavapipe's subgroups are as wide as the processor's vectors
     case $form in narrow) bits=128 lanes=4 ;; *) bits=512 lanes=16 ;; esac
-    export LP_NATIVE_VECTOR_WIDTH=$bits
+    export LP_NATIVE_VECTOR_WIDTH=$bits MESA_SHADER_CACHE_DIR="$work" # its keys leave out the width
     "$HEED" devices | grep -q "^vulkan.*subgroups of $lanes" ||
         skip "the device has no subgroups of $lanes by LP_NATIVE_VECTOR_WIDTH=$bits"
     ;;
@@ -41,7 +41,8 @@ validation)
 esac
 
 for program in "$@"; do
-    case $form:$program in
+    case $form:$program in # fused kernels have no subgroups
+    narrow:*fuse_* | wide:*fuse_*) continue ;;
     dot:*quantized | dot:*fuse_norm | dot:*fuse_attention | dot:*fuse_choice) ;;
     dot:*) continue ;;
     esac
