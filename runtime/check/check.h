@@ -63,6 +63,13 @@ struct heedi_verdict {
     int64_t unjudged;
 };
 
+/* Computes the results of a call that was inferred, and their magnitudes, into memory of their own.
+ * `inputs` point to first elements. Fails only for want of memory; freed in any case. */
+enum heed_status heedi_reference_make(struct heed_context *context, const struct heedi_call *call,
+                                      const void *const inputs[HEED_MAX_INPUTS],
+                                      struct heedi_reference *reference);
+void heedi_reference_free(struct heed_context *context, struct heedi_reference *reference);
+
 /* Compares the outputs of one node with its reference. `call` was inferred; `inputs` and `outputs`
  * point to first elements (outputs contiguous), `numeric` is the backend's profile. `random_data`
  * makes the statistical limit part of the verdict. Fails only for want of memory. */

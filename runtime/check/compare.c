@@ -104,12 +104,36 @@ static void compare_output(const struct heedi_call *call, uint32_t output, const
     }
 }
 
+enum heed_status heedi_reference_make(struct heed_context *context, const struct heedi_call *call,
+                                      const void *const inputs[HEED_MAX_INPUTS],
+                                      struct heedi_reference *reference) {
+    const struct heedi_env *env = &context->env;
+    *reference = (struct heedi_reference){.call = call};
+    for (uint32_t i = 0; i < call->input_count; i++)
+        reference->data[i] = inputs[i];
+    for (uint32_t i = 0; i < call->output_count; i++) {
+        const size_t elems = (size_t)heed_desc_elems(&call->outputs[i]);
+        reference->out[i] = heedi_calloc(env, elems, sizeof(double));
+        reference->magnitude[i] = heedi_calloc(env, elems, sizeof(double));
+        if (reference->out[i] == NULL || reference->magnitude[i] == NULL)
+            return heedi_fail_memory(context, "a reference result", elems * sizeof(double));
+    }
+    heedi_op_find(call->op)->reference(reference);
+    return HEED_OK;
+}
+
+void heedi_reference_free(struct heed_context *context, struct heedi_reference *reference) {
+    for (uint32_t i = 0; i < reference->call->output_count; i++) {
+        heedi_free(&context->env, reference->out[i]);
+        heedi_free(&context->env, reference->magnitude[i]);
+    }
+}
+
 enum heed_status heedi_check_call(struct heed_context *context, const struct heedi_call *call,
                                   const void *const inputs[HEED_MAX_INPUTS],
                                   const void *const outputs[HEED_MAX_OUTPUTS],
                                   const struct heed_numeric_profile *numeric, bool random_data,
                                   struct heedi_verdict *verdict) {
-    const struct heedi_env *env = &context->env;
     const double u = heedi_check_roundoff(numeric);
     const double depth = heedi_check_depth(call, numeric);
     const struct limits limits = {
@@ -117,28 +141,13 @@ enum heed_status heedi_check_call(struct heed_context *context, const struct hee
         .statistical = 6 * sqrt(depth) * u,
         .use_statistical = depth >= STATISTICAL_DEPTH,
     };
-    struct heedi_reference reference = {.call = call};
-    enum heed_status status = HEED_OK;
+    struct heedi_reference reference;
     double worst = 0; /* hard fraction of the element that the verdict names */
     *verdict = (struct heedi_verdict){.agrees = true};
-    for (uint32_t i = 0; i < call->input_count; i++)
-        reference.data[i] = inputs[i];
-    for (uint32_t i = 0; i < call->output_count; i++) {
-        const size_t elems = (size_t)heed_desc_elems(&call->outputs[i]);
-        reference.out[i] = heedi_calloc(env, elems, sizeof(double));
-        reference.magnitude[i] = heedi_calloc(env, elems, sizeof(double));
-        if (reference.out[i] == NULL || reference.magnitude[i] == NULL)
-            status = heedi_fail_memory(context, "a reference result", elems * sizeof(double));
-    }
-    if (status == HEED_OK) {
-        heedi_op_find(call->op)->reference(&reference);
-        for (uint32_t i = 0; i < call->output_count; i++)
-            compare_output(call, i, outputs[i], reference.out[i], reference.magnitude[i], &limits,
-                           random_data, &worst, verdict);
-    }
-    for (uint32_t i = 0; i < call->output_count; i++) {
-        heedi_free(env, reference.out[i]);
-        heedi_free(env, reference.magnitude[i]);
-    }
+    const enum heed_status status = heedi_reference_make(context, call, inputs, &reference);
+    for (uint32_t i = 0; status == HEED_OK && i < call->output_count; i++)
+        compare_output(call, i, outputs[i], reference.out[i], reference.magnitude[i], &limits,
+                       random_data, &worst, verdict);
+    heedi_reference_free(context, &reference);
     return status;
 }

@@ -8,25 +8,13 @@
 enum heed_status heedi_check_pair(struct heed_context *context, const struct heedi_call *call,
                                   const void *const inputs[HEED_MAX_INPUTS],
                                   const struct heedi_side sides[2], double *worst) {
-    const struct heedi_env *env = &context->env;
-    struct heedi_reference reference = {.call = call};
+    struct heedi_reference reference;
     struct heedi_bound bounds[2];
-    enum heed_status status = HEED_OK;
     *worst = 0;
     for (int side = 0; side < 2; side++)
         bounds[side] =
             heedi_bound_make(heedi_check_depth(call, sides[side].numeric), sides[side].numeric);
-    for (uint32_t i = 0; i < call->input_count; i++)
-        reference.data[i] = inputs[i];
-    for (uint32_t i = 0; i < call->output_count; i++) {
-        const size_t elems = (size_t)heed_desc_elems(&call->outputs[i]);
-        reference.out[i] = heedi_calloc(env, elems, sizeof(double));
-        reference.magnitude[i] = heedi_calloc(env, elems, sizeof(double));
-        if (reference.out[i] == NULL || reference.magnitude[i] == NULL)
-            status = heedi_fail_memory(context, "a reference result", elems * sizeof(double));
-    }
-    if (status == HEED_OK)
-        heedi_op_find(call->op)->reference(&reference);
+    const enum heed_status status = heedi_reference_make(context, call, inputs, &reference);
     for (uint32_t i = 0; i < call->output_count; i++) {
         const enum heed_dtype dtype = call->outputs[i].dtype;
         const int64_t elems = status == HEED_OK ? heed_desc_elems(&call->outputs[i]) : 0;
@@ -43,8 +31,7 @@ enum heed_status heedi_check_pair(struct heed_context *context, const struct hee
             if (isfinite(a) && isfinite(b) && isfinite(sum) && a != b)
                 *worst = fmax(*worst, fabs(a - b) / sum);
         }
-        heedi_free(env, reference.out[i]);
-        heedi_free(env, reference.magnitude[i]);
     }
+    heedi_reference_free(context, &reference);
     return status;
 }

@@ -68,11 +68,12 @@ void sum_segments(uint b_at, uint segment, uint last, out SUM sum[ROWS]) {
 }
 
 /* Row t / COLUMNS, column first + t % COLUMNS of the product, bias included; of rows that
- * begin_rows() has begun, and of the batch of b that begins at b_start. */
-float product_of(uint b_start, uint first) {
+ * begin_rows() has begun. */
+float product_of(uint batch, uint first) {
     const uint t = gl_LocalInvocationID.x, lane = t % LANES, slot = t / LANES * PITCH + lane;
     const uint last = it.column + it.columns - 1;
-    const uint b_at = b_start + min(first + t / LANES, last) * it.b_n;
+    const uint b_at = it.b_offset + batch / it.inner * it.b_batch[0] +
+                      batch % it.inner * it.b_batch[1] + min(first + t / LANES, last) * it.b_n;
     const uint segments = (it.k + HEED_MATMUL_SEGMENT - 1) / HEED_MATMUL_SEGMENT;
     precise float total = 0.0;
     int whole[ROWS];
@@ -110,41 +111,5 @@ float product_of(uint b_start, uint first) {
     return finish(sum_of_lanes, total, min(t / COLUMNS, ROWS - 1), min(first + t % COLUMNS, last));
 }
 
-void main() {
-    const uint passes = MATMUL_THEN == THEN_CHOICE ? HEED_MATMUL_CHOICE_BLOCK / COLUMNS : 1;
-    const uint width = COLUMNS * passes, groups = (it.columns + width - 1) / width;
-    const uint batch = WORKGROUP / groups;
-    if (batch >= it.batches) /* of the whole workgroup */
-        return;
-    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * width;
-    const uint b_start = it.b_offset + batch / it.inner * it.b_batch[0] +
-                         batch % it.inner * it.b_batch[1];
-    const uint row = t / COLUMNS, column = first + t % COLUMNS, end = it.column + it.columns;
-    begin_rows(batch, 0);
-
-#if MATMUL_THEN == THEN_CHOICE
-    choice mine = NO_CHOICE;
-    for (uint i = 0; i < passes; i++) {
-        const float value = product_of(b_start, first + i * COLUMNS);
-        if (column + i * COLUMNS < end)
-            mine = choice_add(mine, row, column + i * COLUMNS, value);
-    }
-    if (t < SUMS)
-        choice_put(t, mine);
-    barrier();
-    if (t < it.m)
-        choice_store(t, first / width, choice_of_lanes(t * COLUMNS));
-    choice_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
-#else
-    const float value = product_of(b_start, first);
-    const bool mine = row < it.m && column < end;
-#if MATMUL_THEN == THEN_NORM
-    if (mine)
-        norm_store(row, column, value);
-    norm_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
-#else
-    if (mine)
-        y[it.y_offset + (batch * it.m + row) * it.n + column] = heed_activate(ACTIVATION, value);
-#endif
-#endif
-}
+#define BEGIN_PRODUCTS(batch) begin_rows(batch, 0)
+#include "common/skinny_main.glsl"

@@ -81,9 +81,13 @@ void sum_segment(uint a_at, uint b_at, uint from, uint to, uint slot) {
 }
 
 /* Row t / COLUMNS, column first + t % COLUMNS of the product, bias included. */
-float product_of(uint a_at, uint b_at, uint bias_at, uint first) {
+float product_of(uint batch, uint first) {
     const uint t = gl_LocalInvocationID.x, column = first + t % COLUMNS;
     const uint end = it.column + it.columns;
+    const uint outer = batch / it.inner, inner = batch % it.inner;
+    const uint a_at = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
+    const uint b_at = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
+    const uint bias_at = it.bias_offset + batch * it.bias_batch;
     const uint line = b_at + min(first + t / LANES, end - 1) * it.b_n;
     precise float total = 0.0;
     for (uint base = 0; base < it.k; base += LANES * HEED_MATMUL_SEGMENT) {
@@ -103,42 +107,5 @@ float product_of(uint a_at, uint b_at, uint bias_at, uint first) {
     return total;
 }
 
-void main() {
-    const uint passes = MATMUL_THEN == THEN_CHOICE ? HEED_MATMUL_CHOICE_BLOCK / COLUMNS : 1;
-    const uint width = COLUMNS * passes, groups = (it.columns + width - 1) / width;
-    const uint batch = WORKGROUP / groups;
-    if (batch >= it.batches) /* of the whole workgroup */
-        return;
-    const uint t = gl_LocalInvocationID.x, first = it.column + WORKGROUP % groups * width;
-    const uint outer = batch / it.inner, inner = batch % it.inner;
-    const uint a_at = it.a_offset + outer * it.a_batch[0] + inner * it.a_batch[1];
-    const uint b_at = it.b_offset + outer * it.b_batch[0] + inner * it.b_batch[1];
-    const uint bias_at = it.bias_offset + batch * it.bias_batch;
-    const uint row = t / COLUMNS, column = first + t % COLUMNS, end = it.column + it.columns;
-
-#if MATMUL_THEN == THEN_CHOICE
-    choice mine = NO_CHOICE;
-    for (uint i = 0; i < passes; i++) {
-        const float value = product_of(a_at, b_at, bias_at, first + i * COLUMNS);
-        if (column + i * COLUMNS < end)
-            mine = choice_add(mine, row, column + i * COLUMNS, value);
-    }
-    if (t < ROWS * COLUMNS)
-        choice_put(t, mine);
-    barrier();
-    if (t < it.m)
-        choice_store(t, first / width, choice_of_lanes(t * COLUMNS));
-    choice_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
-#else
-    const float total = product_of(a_at, b_at, bias_at, first);
-    const bool mine = row < it.m && column < end;
-#if MATMUL_THEN == THEN_NORM
-    if (mine)
-        norm_store(row, column, total);
-    norm_finish(0, it.m, min(ROWS, THREADS / 16), 0, groups);
-#else
-    if (mine)
-        y[it.y_offset + (batch * it.m + row) * it.n + column] = heed_activate(ACTIVATION, total);
-#endif
-#endif
-}
+#define BEGIN_PRODUCTS(batch)
+#include "common/skinny_main.glsl"
