@@ -128,7 +128,7 @@ static void gather_piece(struct check *check, const struct heed_check_piece *it,
         snprintf(report->first_nodes, sizeof report->first_nodes, "%s", it->nodes);
         describe(it, report->together_message, sizeof report->together_message);
     }
-    if (it->error == NULL && share > report->together) {
+    if (it->error == NULL && last != NULL && share > report->together) {
         report->together = share;
         note(&report->worst_together, check, last);
         snprintf(report->worst_nodes, sizeof report->worst_nodes, "%s", it->nodes);

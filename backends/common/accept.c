@@ -18,7 +18,7 @@ const char *heedi_common_accept_positions(const struct heed_positions_attrs *att
 }
 
 double heedi_common_wavelength(const struct heed_positions_attrs *attrs, uint32_t i) {
-    return pow(10000.0, attrs->form == HEED_POSITIONS_HALVES_T2T ? i / (attrs->width / 2 - 1.0)
+    return pow(10000.0, attrs->form == HEED_POSITIONS_HALVES_T2T ? i / (0.5 * attrs->width - 1.0)
                                                                  : 2.0 * i / attrs->width);
 }
 

@@ -87,7 +87,7 @@ static enum heed_status tell(const struct heed_plugin_program *program, uint64_t
         if (to <= at && to >= end) {
             end = to;
             (void)snprintf(before, sizeof before, " %llu after the end of '%.64s'",
-                           (unsigned long long)(at - to + 1), name_of(program, i));
+                           (unsigned long long)at - to + 1, name_of(program, i));
         }
         if (from > at && from < begin) {
             begin = from;

@@ -182,9 +182,9 @@ static enum heed_status prepare_laid_out(void *arg, const struct heed_tensor_des
     struct vk_weight *weight = NULL;
     (void)desc, (void)data;
     char *piece = heedi_common_calloc(plugin->host, PIECE, elem_bytes);
-    enum heed_status status =
-        piece != NULL ? create_empty(plugin, storage->bytes, &weight, error)
-                      : heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    if (piece == NULL)
+        return heedi_common_fail(error, HEED_ERROR_OUT_OF_MEMORY, "out of memory");
+    enum heed_status status = create_empty(plugin, storage->bytes, &weight, error);
     for (int64_t i = 0; status == HEED_OK && i < count; i += PIECE) {
         const int64_t now = count - i < PIECE ? count - i : PIECE;
         gather(storage, i, now, piece);

@@ -30,7 +30,7 @@ static void write_declined(const struct heedi_checked_backend *backend, enum hee
     if (declined == 0)
         return;
     fprintf(page, "<tr><td>%s<td>%lld of %lld<td%s>%.1f %%<td>%.3g %%<td>", heed_op_name(op),
-            (long long)declined, (long long)(cases + declined),
+            (long long)declined, (long long)cases + declined,
             heedi_check_declines_too_much(backend, op) ? " class=fail" : "",
             100 * (double)declined / (double)(cases + declined),
             100 * heedi_check_may_decline(backend->name, op));
