@@ -8,6 +8,7 @@
 
 #include "heed/convert.h"
 #include "tests/support/backends.h"
+#include "tests/support/temporary.h"
 
 static int compare(void *user, size_t index, const struct heed_translation *translation) {
     const struct lines *expected = user;
@@ -21,8 +22,9 @@ static int compare(void *user, size_t index, const struct heed_translation *tran
 /* The default model in another type; the file is gone again when this returns. */
 static struct heed_model *quantize(struct heed_context *context, enum heed_dtype type) {
     const struct heed_convert_options options = {.struct_size = sizeof options, .type = type};
-    char path[] = "/tmp/heed-golden-XXXXXX";
+    char path[4096];
     struct heed_model *model = NULL, *quantized = NULL;
+    support_temporary(path, sizeof path);
     const int file = mkstemp(path);
     assert_true(file >= 0);
     (void)close(file);

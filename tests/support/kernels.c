@@ -13,12 +13,15 @@
 
 #include <cmocka.h>
 
+#include "tests/support/temporary.h"
+
 enum { FILE_BYTES = 1 << 16 };
 
 bool kernel_ran(struct heed_context *context, const struct heed_profile *profile,
                 const char *kernel) {
     static char text[FILE_BYTES];
-    char path[] = "/tmp/heed_kernels_XXXXXX", wanted[64];
+    char path[4096], wanted[64];
+    support_temporary(path, sizeof path);
     const int made = mkstemp(path);
     assert_true(made >= 0);
     (void)close(made);

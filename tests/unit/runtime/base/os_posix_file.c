@@ -17,9 +17,10 @@
 
 #include "runtime/base/context.h"
 #include "runtime/base/os.h"
+#include "tests/support/temporary.h"
 #include "tests/unit/failing_allocator.h"
 
-static char folder[64];
+static char folder[256];
 static struct failing_allocator failing;
 static struct heed_context *context;
 static struct heed_error error;
@@ -28,7 +29,7 @@ static int set_up(void **state) {
     (void)state;
     memset(&error, 0, sizeof error);
     error.struct_size = sizeof error;
-    snprintf(folder, sizeof folder, "/tmp/heed-test-XXXXXX");
+    support_temporary(folder, sizeof folder);
     context = failing_context(&failing);
     return mkdtemp(folder) == NULL || context == NULL;
 }
@@ -42,7 +43,7 @@ static int tear_down(void **state) {
 }
 
 static const char *in_folder(const char *name) {
-    static char paths[4][128];
+    static char paths[4][512];
     static unsigned next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);

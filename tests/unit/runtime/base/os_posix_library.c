@@ -13,12 +13,13 @@
 #include <cmocka.h>
 
 #include "runtime/base/os.h"
+#include "tests/support/temporary.h"
 
-static char folder[64], path[128];
+static char folder[256], path[512];
 
 static int set_up(void **state) {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/heed-test-XXXXXX");
+    support_temporary(folder, sizeof folder);
     if (mkdtemp(folder) == NULL)
         return 1;
     snprintf(path, sizeof path, "%s/heed-backend-x.so", folder);

@@ -19,6 +19,7 @@
 
 #include "runtime/base/context.h"
 #include "runtime/base/os.h"
+#include "tests/support/temporary.h"
 
 static void test_clock(void **state) {
     (void)state;
@@ -106,10 +107,10 @@ static void test_processor_count(void **state) {
 
 /* ---- control groups, from files as the kernel shows them ---- */
 
-static char root[64];
+static char root[256];
 
 static void put_file(const char *path, const char *text) {
-    char full[256];
+    char full[512];
     snprintf(full, sizeof full, "%s/%s", root, path);
     for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
@@ -123,7 +124,7 @@ static void put_file(const char *path, const char *text) {
 }
 
 static uint32_t processors(const char *groups) {
-    char list[128], mount[128];
+    char list[512], mount[512];
     snprintf(list, sizeof list, "%s/groups", root);
     snprintf(mount, sizeof mount, "%s/mount", root);
     put_file("groups", groups);
@@ -132,13 +133,13 @@ static uint32_t processors(const char *groups) {
 
 static int make_root(void **state) {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/heed-test-XXXXXX");
+    support_temporary(root, sizeof root);
     return mkdtemp(root) == NULL;
 }
 
 static int remove_root(void **state) {
     (void)state;
-    char command[128];
+    char command[512];
     snprintf(command, sizeof command, "rm -r '%s'", root);
     return system(command);
 }

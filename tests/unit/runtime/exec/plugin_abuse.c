@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plugin files with every fault: each gets one clear line that names it, and the run goes on. */
 #include "exec_test.h"
+#include "tests/support/temporary.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,8 +16,7 @@ static char folder[256];
 
 static int make_folder(void **state) {
     (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/heed-abuse-XXXXXX", base != NULL ? base : "/tmp");
+    support_temporary(folder, sizeof folder);
     return mkdtemp(folder) == NULL;
 }
 

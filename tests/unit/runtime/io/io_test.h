@@ -18,6 +18,7 @@
 #include "heed/status.h"
 #include "runtime/base/weight.h"
 #include "runtime/io/weights.h"
+#include "tests/support/temporary.h"
 
 /* ---- bytes ---- */
 
@@ -203,9 +204,7 @@ struct folder {
 
 static inline struct folder new_folder(void) {
     struct folder folder;
-    const char *base = getenv("TMPDIR");
-    (void)snprintf(folder.path, sizeof folder.path, "%s/heed-test-XXXXXX",
-                   base != NULL ? base : "/tmp");
+    support_temporary(folder.path, sizeof folder.path);
     assert_non_null(mkdtemp(folder.path));
     return folder;
 }

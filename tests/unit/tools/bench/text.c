@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
+#include "tests/support/temporary.h"
 #include "tools/bench/bench.h"
 
-static char path[] = "/tmp/heed-text-XXXXXX";
+static char path[4096];
 
 static void write_file(const char *bytes, size_t count) {
     FILE *file = fopen(path, "wb");
@@ -21,6 +22,7 @@ static void write_file(const char *bytes, size_t count) {
 
 static int make_path(void **state) {
     (void)state;
+    support_temporary(path, sizeof path);
     const int descriptor = mkstemp(path);
     if (descriptor < 0)
         return -1;
