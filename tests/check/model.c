@@ -13,20 +13,7 @@
 
 #include "heed/check_model.h"
 #include "tests/support/backends.h"
-#include "tests/support/memory.h"
-
-static struct heed_model *model;
-
-static int setup(void **state) {
-    *state = test_context(NULL, NULL, HEED_LOG_ERROR);
-    return *state == NULL || heed_model_open(*state, NULL, &model) != HEED_OK;
-}
-
-static int teardown(void **state) {
-    heed_model_close(model);
-    heed_context_destroy(*state);
-    return 0;
-}
+#include "tests/support/model.h"
 
 struct seen {
     uint32_t nodes, encoders, steps, last_depth;
@@ -67,7 +54,7 @@ static void check(struct heed_context *context, const char *backend, const char 
                                                      .node = take_node,
                                                      .user = seen,
                                                      .piece = take_piece};
-    if (heed_check_model(context, model, &options, report) != HEED_OK)
+    if (heed_check_model(context, support_model, &options, report) != HEED_OK)
         fail_msg("%s: %s", backend, heed_last_error(context));
 }
 
@@ -173,10 +160,11 @@ static void test_wrong_options(void **state) {
     struct heed_check_model_options options = {.struct_size = sizeof options};
     assert_int_equal(heed_check_model(*state, NULL, &options, &report),
                      HEED_ERROR_INVALID_ARGUMENT);
-    assert_int_equal(heed_check_model(*state, model, &options, &report),
+    assert_int_equal(heed_check_model(*state, support_model, &options, &report),
                      HEED_ERROR_INVALID_ARGUMENT);
     options.backend = "no_such_backend";
-    assert_int_equal(heed_check_model(*state, model, &options, &report), HEED_ERROR_NOT_FOUND);
+    assert_int_equal(heed_check_model(*state, support_model, &options, &report),
+                     HEED_ERROR_NOT_FOUND);
 }
 
 int main(void) {
@@ -188,5 +176,5 @@ int main(void) {
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_wrong_options),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, support_model_setup, support_model_teardown);
 }

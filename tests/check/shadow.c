@@ -12,20 +12,7 @@
 #include "heed/shadow.h"
 #include "heed/translate.h"
 #include "tests/support/backends.h"
-#include "tests/support/memory.h"
-
-static struct heed_model *model;
-
-static int setup(void **state) {
-    *state = test_context(NULL, NULL, HEED_LOG_ERROR);
-    return *state == NULL || heed_model_open(*state, NULL, &model) != HEED_OK;
-}
-
-static int teardown(void **state) {
-    heed_model_close(model);
-    heed_context_destroy(*state);
-    return 0;
-}
+#include "tests/support/model.h"
 
 /* Translates on `backends` (NULL: the default) into `text`. */
 static void translate(struct heed_context *context, const char *backends,
@@ -36,7 +23,7 @@ static void translate(struct heed_context *context, const char *backends,
     struct heed_translator *translator = NULL;
     char *translation = NULL;
     if (heed_executor_create(context, &wanted, &options.executor) != HEED_OK ||
-        heed_translator_create(context, model, &options, &translator) != HEED_OK ||
+        heed_translator_create(context, support_model, &options, &translator) != HEED_OK ||
         heed_translate(translator, "A man is riding a bike.", &translation) != HEED_OK)
         fail_msg("%s", heed_last_error(context));
     (void)snprintf(text, bytes, "%s", translation);
@@ -82,5 +69,5 @@ static void test_backends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_backends)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, support_model_setup, support_model_teardown);
 }

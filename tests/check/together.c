@@ -14,12 +14,11 @@
 
 #include "heed/check_model.h"
 #include "tests/support/backends.h"
-#include "tests/support/memory.h"
+#include "tests/support/model.h"
 
 enum { MOST_NODES = 256 };
 
 static struct heed_backend sound, wrong;
-static struct heed_model *model;
 
 static enum heed_status compile(struct heed_plugin *plugin, const struct heed_subgraph *subgraph,
                                 struct heed_plugin_program **program, struct heed_error *error) {
@@ -65,7 +64,7 @@ static bool check(struct heed_context *context, const char *name,
                                                      .text = "A man is riding a bike.",
                                                      .steps = 1};
     assert_int_equal(heed_backend_register(context, "wrong", entry), HEED_OK);
-    if (heed_check_model(context, model, &options, report) != HEED_OK)
+    if (heed_check_model(context, support_model, &options, report) != HEED_OK)
         fail_msg("%s: %s", name, heed_last_error(context));
     assert_int_equal(report->over, 0); /* one by one all is well */
     assert_true(report->together_over > 0);
@@ -103,21 +102,10 @@ static void test_groups(void **state) {
     }
 }
 
-static int setup(void **state) {
-    *state = test_context(NULL, NULL, HEED_LOG_ERROR);
-    return *state == NULL || heed_model_open(*state, NULL, &model) != HEED_OK;
-}
-
-static int teardown(void **state) {
-    heed_model_close(model);
-    heed_context_destroy(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_graphs),
         cmocka_unit_test(test_groups),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, support_model_setup, support_model_teardown);
 }
