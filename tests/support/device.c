@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,6 +46,32 @@ void support_need_device(const struct support_device *device) {
 void support_ok(struct heed_context *context, enum heed_status status) {
     if (status != HEED_OK)
         fail_msg("%s: %s", heed_status_name(status), heed_last_error(context));
+}
+
+bool support_device_run(struct heed_context *context, const char *limits, struct heed_graph *graph,
+                        void (*fill)(struct heed_instance *instance),
+                        void (*take)(struct heed_instance *instance, void *user), void *user) {
+    const struct heed_executor_options options = {
+        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
+    struct heed_executor *executor = NULL;
+    struct heed_program *program = NULL;
+    struct heed_instance *instance = NULL;
+    assert_int_equal(limits != NULL ? setenv("HEED_VULKAN_LIMITS", limits, 1)
+                                    : unsetenv("HEED_VULKAN_LIMITS"),
+                     0);
+    const bool ran = heed_executor_create(context, &options, &executor) == HEED_OK &&
+                     heed_program_compile(context, executor, graph, &program) == HEED_OK;
+    if (ran) {
+        support_ok(context, heed_instance_create(context, program, &instance));
+        fill(instance);
+        support_ok(context, heed_instance_run(context, instance));
+        take(instance, user);
+    }
+    heed_instance_destroy(instance);
+    heed_program_release(program);
+    heed_graph_release(graph);
+    heed_executor_release(executor);
+    return ran;
 }
 
 static void add_runs(void *user, const char *backend, const char *op, uint64_t runs, uint64_t ns) {

@@ -3,6 +3,8 @@
 #ifndef HEEDI_TESTS_SUPPORT_DEVICE_H
 #define HEEDI_TESTS_SUPPORT_DEVICE_H
 
+#include <stdbool.h>
+
 #include "heed/heed.h"
 
 struct support_device {
@@ -18,6 +20,11 @@ int support_device_teardown(void **state);
 void support_need_device(const struct support_device *device);
 /* Fails the test, with the context's message, unless a call succeeded. */
 void support_ok(struct heed_context *context, enum heed_status status);
+/* Runs a graph, which is released, on the plugin alone with HEED_VULKAN_LIMITS as given (NULL:
+ * none), between `fill` and `take`. False: the backend cannot be used, or declines a node. */
+bool support_device_run(struct heed_context *context, const char *limits, struct heed_graph *graph,
+                        void (*fill)(struct heed_instance *instance),
+                        void (*take)(struct heed_instance *instance, void *user), void *user);
 /* Nodes and fused groups that ran while the profile was attached. */
 uint64_t support_profile_runs(const struct heed_profile *profile);
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
+#include "tests/support/device.h"
 
 /* 500 rows of 20 (f32: 40,000 bytes) as a table and as a weight, each also transposed, and as a
  * batch of 5 weights with 100 rows of 20 */
@@ -150,32 +151,14 @@ static void fill_inputs(struct heed_instance *instance) {
     }
 }
 
-/* Runs the graph on Vulkan alone. False: the backend cannot be used, or declines a node. */
+static void take(struct heed_instance *instance, void *results) {
+    for (size_t i = 0; i < OUTPUTS; i++)
+        memcpy((char *)results + outputs[i].offset,
+               heed_instance_output(instance, outputs[i].name, NULL), outputs[i].bytes);
+}
+
 static bool run(const char *limits, enum heed_dtype type, struct results *results) {
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    struct heed_executor *executor = NULL;
-    struct heed_program *program = NULL;
-    struct heed_instance *instance = NULL;
-    assert_int_equal(limits != NULL ? setenv("HEED_VULKAN_LIMITS", limits, 1)
-                                    : unsetenv("HEED_VULKAN_LIMITS"),
-                     0);
-    bool ran = heed_executor_create(context, &options, &executor) == HEED_OK;
-    struct heed_graph *graph = make_graph(type);
-    ran = ran && heed_program_compile(context, executor, graph, &program) == HEED_OK;
-    if (ran) {
-        ok(heed_instance_create(context, program, &instance));
-        fill_inputs(instance);
-        ok(heed_instance_run(context, instance));
-        for (size_t i = 0; i < OUTPUTS; i++)
-            memcpy((char *)results + outputs[i].offset,
-                   heed_instance_output(instance, outputs[i].name, NULL), outputs[i].bytes);
-    }
-    heed_instance_destroy(instance);
-    heed_program_release(program);
-    heed_graph_release(graph);
-    heed_executor_release(executor);
-    return ran;
+    return support_device_run(context, limits, make_graph(type), fill_inputs, take, results);
 }
 
 static int set_up(void **state) {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "heed/heed.h"
+#include "tests/support/device.h"
 
 /* Inputs and results of a graph lie in the order of their first use, those of FILL numbers before
  * all others here, and what is neither, before them. */
@@ -118,32 +119,14 @@ static void fill_inputs(struct heed_instance *instance) {
     ((unsigned char *)heed_instance_input(instance, "bias", NULL))[1] = 0x3d;
 }
 
-/* Runs the graph on Vulkan alone. False: the backend cannot be used, or declines a node. */
+static void take(struct heed_instance *instance, void *found) {
+    for (size_t i = 0; i < OUTPUTS; i++)
+        memcpy((float *)found + i * FILL, heed_instance_output(instance, outputs[i].name, NULL),
+               outputs[i].bytes);
+}
+
 static bool run(const char *limits, enum heed_dtype bias_type, float found[OUTPUTS][FILL]) {
-    const struct heed_executor_options options = {
-        .struct_size = sizeof options, .backends = "vulkan,only", .plugin_path = HEED_TEST_PLUGINS};
-    struct heed_executor *executor = NULL;
-    struct heed_program *program = NULL;
-    struct heed_instance *instance = NULL;
-    assert_int_equal(limits != NULL ? setenv("HEED_VULKAN_LIMITS", limits, 1)
-                                    : unsetenv("HEED_VULKAN_LIMITS"),
-                     0);
-    bool ran = heed_executor_create(context, &options, &executor) == HEED_OK;
-    struct heed_graph *graph = make_graph(bias_type);
-    ran = ran && heed_program_compile(context, executor, graph, &program) == HEED_OK;
-    if (ran) {
-        ok(heed_instance_create(context, program, &instance));
-        fill_inputs(instance);
-        ok(heed_instance_run(context, instance));
-        for (size_t i = 0; i < OUTPUTS; i++)
-            memcpy(found[i], heed_instance_output(instance, outputs[i].name, NULL),
-                   outputs[i].bytes);
-    }
-    heed_instance_destroy(instance);
-    heed_program_release(program);
-    heed_graph_release(graph);
-    heed_executor_release(executor);
-    return ran;
+    return support_device_run(context, limits, make_graph(bias_type), fill_inputs, take, found);
 }
 
 static int set_up(void **state) {
